@@ -1,0 +1,56 @@
+# make help lists what there is.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+UI   := selfrefer/ui
+DIST := $(UI)/dist/manifest.json
+LINT := v2.15.0
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: $(DIST) ## the binary, bin/wellpaced, with the page styles in it
+	CGO_ENABLED=0 go build -trimpath -o bin/wellpaced ./cmd/wellpaced
+
+.PHONY: demo
+demo: build ## everything in one process, with a simulated town of patients
+	bin/wellpaced demo
+
+.PHONY: test
+test: ## all tests; first installs what they need (Redis, PostgreSQL, Chromium) from Debian's packages
+	.ci/deps
+	$(MAKE) --no-print-directory assets
+	go vet ./...
+	CGO_ENABLED=1 go test -race -timeout 14m ./...
+
+.PHONY: bench
+bench: build ## measures what we promise to be fast at
+	bin/wellpaced bench
+
+.PHONY: lint
+lint: bin/golangci-lint-$(LINT) ## gofmt, go vet, golangci-lint
+	@unformatted=$$(gofmt -l cmd campaign selfrefer throttle store | grep -v node_modules || true); \
+	if [[ -n $$unformatted ]]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	bin/golangci-lint-$(LINT) run
+
+.PHONY: assets
+assets: ## page styles and scripts, into selfrefer/ui/dist
+	npm --prefix $(UI)/web ci --ignore-scripts
+	npm --prefix $(UI)/web run --silent build
+
+.PHONY: clean
+clean: ## removes what make has made
+	rm -rf bin $(UI)/web/node_modules
+	find $(UI)/dist -mindepth 1 ! -name .gitkeep -delete
+
+# A fresh checkout builds them; after a change in web/ so does the next make.
+$(DIST): $(wildcard $(UI)/web/*.json $(UI)/web/*.js $(UI)/web/src/*)
+	$(MAKE) --no-print-directory assets
+
+bin/golangci-lint-$(LINT):
+	GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT)
+	mv bin/golangci-lint $@

@@ -1,0 +1,204 @@
+package patientlist
+
+import (
+	"slices"
+	"strings"
+)
+
+// Field is something we want to know about a patient, whatever the file calls
+// its column.
+type Field string
+
+const (
+	FieldNHSNumber    Field = "nhs_number"
+	FieldGivenName    Field = "given_name"
+	FieldFamilyName   Field = "family_name"
+	FieldFullName     Field = "full_name"
+	FieldBirthDate    Field = "date_of_birth"
+	FieldSex          Field = "sex"
+	FieldMobile       Field = "mobile"
+	FieldPractice     Field = "practice"
+	FieldPostcode     Field = "postcode"
+	FieldLanguage     Field = "language"
+	FieldDeath        Field = "date_of_death" // a date, or yes
+	FieldStatus       Field = "status"        // says "Deceased" of the dead
+	FieldDissent      Field = "sms_dissent"
+	FieldConsent      Field = "sms_consent"
+	FieldDoNotContact Field = "do_not_contact"
+)
+
+// aliases are the names under which the fields are known in EMIS, SystmOne,
+// Vision and home-made spreadsheets, reduced to letters and digits. When two
+// columns of a file claim a field, the alias that stands first wins: a mobile
+// column beats one that is just called phone.
+var aliases = map[Field][]string{
+	FieldNHSNumber:  {"nhsnumber", "nhsno", "nhsnum", "nhs", "newnhsnumber", "newnhsno", "patientnhsnumber", "patientnhsno", "nhsid"},
+	FieldGivenName:  {"givenname", "firstname", "forename", "forenames", "givennames", "firstnames", "christianname", "callingname", "preferredname", "first", "given", "forename1", "patientforename", "patientfirstname", "fname"},
+	FieldFamilyName: {"familyname", "surname", "lastname", "secondname", "patientsurname", "patientlastname", "last", "family", "sname", "lname"},
+	FieldFullName:   {"fullname", "patientname", "patientfullname", "name", "patient"},
+	FieldBirthDate:  {"dateofbirth", "dob", "birthdate", "born", "birthday", "datebirth", "dtofbirth", "dofb", "patientdob", "patientdateofbirth"},
+	FieldSex:        {"sex", "gender", "patientsex", "patientgender", "administrativegender", "legalsex", "sexatbirth"},
+	FieldMobile: {"mobiletelephone", "telephonemobile", "mobile", "mobilenumber", "mobileno", "mobilephone", "mobilephonenumber", "mobilephoneno",
+		"mobiletelephonenumber", "mobiletelephoneno", "mobiletel", "mobiletelno", "telmobile", "telmob", "mob", "mobno", "mobtel", "telephonenumbermobile",
+		"phonemobile", "contactmobile", "preferredmobile", "patientmobile", "patientmobilenumber", "mobilecontactnumber", "cell", "cellphone", "cellnumber", "cellphonenumber",
+		"smsnumber", "textnumber", "telecomnumber", "telecom", "preferredtelephone", "preferredtelephonenumber", "preferredphone", "preferredphonenumber", "preferredcontactnumber",
+		"contactnumber", "contactno", "contacttelephone", "contactphone", "phonenumber", "phone", "phoneno", "telephone", "telephonenumber", "telephoneno", "tel", "telno", "telnumber", "msisdn"},
+	FieldPractice: {"organisationodscode", "odscode", "practiceodscode", "registeredpracticeid", "practicecode", "gppracticecode", "nationalpracticecode", "nacscode", "practicenationalcode",
+		"registeredpracticecode", "practiceid", "practiceods", "usualgporganisationcode", "usualgpsorganisationcode", "organisationcode", "organizationcode", "orgcode", "ods", "surgerycode", "gpods", "gpodscode", "sitecode",
+		"registeredpractice", "usualgpsorganisation", "usualgporganisation", "organisation", "organisationid", "gppractice", "practice", "surgery", "gpsurgery", "practicename", "organisationname"},
+	FieldPostcode: {"postcode", "homepostcode", "patientpostcode", "postalcode", "addresspostcode", "usualaddresspostcode", "homeaddresspostcode", "pcode", "zip", "zipcode"},
+	FieldLanguage: {"language", "mainlanguage", "mainspokenlanguage", "preferredlanguage", "firstlanguage", "spokenlanguage", "languagespoken", "mainspokenlanguagecode"},
+	FieldDeath:    {"dateofdeath", "deathdate", "dod", "deceaseddate", "datedeceased", "deceased", "dead", "isdeceased", "deceasedflag", "died", "deceasedindicator", "deathstatus", "dateofdeathifapplicable"},
+	FieldStatus:   {"patientstatus", "registrationstatus", "status", "patienttype", "registrationtype", "currentstatus"},
+	FieldDissent: {"smsdissent", "dissentsms", "dissentfromsms", "textdissent", "textmessagedissent", "smsdissented", "dissent", "smsoptout", "optoutsms", "optedoutofsms", "optedoutoftexts", "textoptout",
+		"declinedsms", "smsdeclined", "declinedtextmessages", "textmessagesdeclined", "declinestexts", "smsdissentrecorded", "dissenttosms", "nosms", "notexts", "notextmessages"},
+	FieldConsent: {"smsconsent", "consenttosms", "consentsms", "textconsent", "consenttotext", "consenttotexts", "consenttotextmessages", "consenttotextmessaging", "textmessageconsent", "textmessagingconsent", "smsconsentgiven",
+		"consenttosmscontact", "smsoptin", "optedintosms", "consentforsms", "consentfortextmessages", "mobileconsent", "consenttocontactbysms", "smsallowed", "allowsms", "oktotext", "smsok"},
+	FieldDoNotContact: {"donotcontact", "dnc", "donottext", "nocontact", "donotsms", "dontcontact", "excludefromcontact", "donotinvite"},
+}
+
+type claim struct {
+	field Field
+	rank  int // smaller is better
+}
+
+var byAlias = func() map[string]claim {
+	m := map[string]claim{}
+	for f, names := range aliases {
+		for i, name := range names {
+			m[name] = claim{f, i}
+		}
+	}
+	return m
+}()
+
+// reduce leaves the lower-case letters and digits of a column's name.
+func reduce(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
+			return r
+		case r >= 'A' && r <= 'Z':
+			return r + 'a' - 'A'
+		}
+		return -1
+	}, s)
+}
+
+// recognise tells which field a column's name stands for.
+func recognise(name string) (claim, bool) {
+	if len(name) > 120 {
+		return claim{}, false
+	}
+	if c, ok := byAlias[reduce(name)]; ok {
+		return c, true
+	}
+	// "Date of Birth (DD/MM/YYYY)"
+	if i := strings.IndexAny(name, "(["); i > 0 {
+		if c, ok := byAlias[reduce(name[:i])]; ok {
+			return c, true
+		}
+	}
+	// EMIS groups columns: "Patient Details.NHS Number".
+	if i := strings.LastIndexAny(strings.TrimRight(name, ". "), ".:|/>"); i >= 0 {
+		if c, ok := byAlias[reduce(name[i+1:])]; ok {
+			return c, true
+		}
+	}
+	return recogniseWords(reduce(name))
+}
+
+// recogniseWords is the last resort, for "Patient's mobile phone no". It ranks
+// below every alias, and leaves alone columns about somebody or something else.
+func recogniseWords(s string) (claim, bool) {
+	const last = 1000
+	has := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(s, w) })
+	}
+	text := has("sms", "text", "mobile")
+	switch {
+	case has("carer", "nextofkin", "nok", "parent", "guardian", "relat", "emergency", "proxy"):
+	case text && has("dissent", "optout", "optedout", "declin", "refus", "objec"):
+		return claim{FieldDissent, last}, true
+	case text && has("consent", "optin", "optedin", "permission"):
+		return claim{FieldConsent, last}, true
+	case has("verif", "type", "status", "flag", "date", "count", "age", "updated", "valid") && !has("birth", "death", "deceas"):
+	case has("mobile", "cellphone"):
+		return claim{FieldMobile, last}, true
+	case has("nhsnumber", "nhsno"):
+		return claim{FieldNHSNumber, last}, true
+	case has("dateofbirth", "birthdate") && !has("death"):
+		return claim{FieldBirthDate, last}, true
+	case has("dateofdeath", "deathdate", "deceased"):
+		return claim{FieldDeath, last}, true
+	case has("postcode") && !has("practice", "organi", "surgery", "gp"):
+		return claim{FieldPostcode, last}, true
+	case has("odscode", "practicecode"):
+		return claim{FieldPractice, last}, true
+	}
+	return claim{}, false
+}
+
+// columns says where a file keeps what. Of most fields there is one column.
+// What tells that a patient must not be texted may stand in several (a date
+// of death and a status, two kinds of dissent), and any of them counts.
+type columns struct {
+	at    map[Field]int
+	signs []sign
+}
+
+type sign struct {
+	field Field
+	index int
+}
+
+func isSign(f Field) bool {
+	switch f {
+	case FieldDeath, FieldStatus, FieldDissent, FieldConsent, FieldDoNotContact:
+		return true
+	}
+	return false
+}
+
+// mapColumns reads a line as column names. Names that the mapping gives are
+// taken as they are; missing lists those which the line does not have.
+func mapColumns(names []string, mapping map[Field]string) (cols columns, missing []string) {
+	cols.at = map[Field]int{}
+	taken := map[int]bool{}
+	for field, want := range mapping {
+		i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(squash(n), squash(want)) })
+		if i < 0 && reduce(want) != "" {
+			i = slices.IndexFunc(names, func(n string) bool { return reduce(n) == reduce(want) })
+		}
+		if i < 0 {
+			missing = append(missing, want)
+			continue
+		}
+		cols.add(field, i)
+		taken[i] = true
+	}
+	best := map[Field]int{}
+	for i, name := range names {
+		c, ok := recognise(name)
+		if _, mapped := mapping[c.field]; !ok || mapped || taken[i] {
+			continue
+		}
+		if isSign(c.field) {
+			cols.add(c.field, i)
+		} else if rank, seen := best[c.field]; !seen || c.rank < rank {
+			best[c.field] = c.rank
+			cols.add(c.field, i)
+		}
+	}
+	slices.Sort(missing)
+	return cols, missing
+}
+
+func (c *columns) add(f Field, i int) {
+	c.at[f] = i
+	if isSign(f) {
+		c.signs = append(c.signs, sign{f, i})
+	}
+}
+
+func squash(s string) string { return strings.Join(strings.Fields(s), " ") }

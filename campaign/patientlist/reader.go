@@ -1,0 +1,466 @@
+package patientlist
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wellpaced/wellpaced/campaign/person"
+)
+
+// DefaultMaxBytes is the largest file that is read: some ten million patients.
+const DefaultMaxBytes = 2 << 30
+
+// Options of NewReader.
+type Options struct {
+	// Mapping gives the column names of fields that are not to be recognised
+	// by their usual names.
+	Mapping map[Field]string
+	// Today, in London time, bounds dates of birth. Required.
+	Today time.Time
+	// DefaultPractice is the ODS code for files without such a column.
+	DefaultPractice string
+	// MaxBytes is the largest file to read; 0 is DefaultMaxBytes.
+	MaxBytes int64
+	// Size of the file in bytes if it is known: a file that is too large is
+	// then refused before it is read.
+	Size int64
+}
+
+// Patient is a readable row.
+type Patient struct {
+	NHSNumber    person.NHSNumber
+	Name         person.Name
+	BirthDate    person.BirthDate
+	Phone        person.Phone
+	Postcode     person.Postcode
+	Sex          string // "female", "male", "other" or "" for not known
+	Practice     string // ODS code such as N83006, "" if the file has none
+	Language     string // as the file has it
+	Dead         bool
+	Dissent      bool // from texts
+	DoNotContact bool
+}
+
+// Cells is a row as it stood in the file, for the download of rows that were
+// not invited. It hides itself like the types of package person.
+type Cells struct {
+	text  string
+	delim byte
+}
+
+// Reveal gives the cells.
+func (c Cells) Reveal() []string {
+	if c.delim == 0 {
+		return nil
+	}
+	cells, _, _ := split(c.text, c.delim, nil)
+	return cells
+}
+
+func (Cells) String() string               { return "[redacted]" }
+func (Cells) GoString() string             { return "[redacted]" }
+func (Cells) LogValue() slog.Value         { return slog.StringValue("[redacted]") }
+func (Cells) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
+func (Cells) Format(f fmt.State, _ rune)   { _, _ = io.WriteString(f, "[redacted]") }
+
+// Row is one patient's row.
+type Row struct {
+	Number   int  // 1 for the first row below the column names
+	Line     int  // of the file, 1 for its first: what an editor shows
+	Rejected Code // "" if the row could be read; Patient is empty if not
+	Patient  Patient
+	Cells    Cells
+}
+
+// Found is what NewReader found out about a file, to be shown to the person
+// who chose it.
+type Found struct {
+	Encoding   string // "UTF-8", "Windows-1252" or "UTF-16"
+	Delimiter  string
+	HeaderLine int
+	Header     []string
+	Columns    map[Field]string // the column that was taken for each field
+}
+
+// Reader reads a patient list. It is not safe for concurrent use.
+type Reader struct {
+	lines   lines
+	limit   *limitReader
+	opt     Options
+	found   Found
+	delim   byte
+	columns columns
+	cells   []string // of the current record
+	intern  map[string]string
+
+	width      int // cells that a row has
+	needed     int // index of the last column that a row cannot do without
+	line       int // the next record's
+	row        int
+	ignored    int
+	afterBlank bool
+	err        error // sticks
+}
+
+// NewReader finds the column names. Its errors are *FileError for a file that
+// is no patient list, and otherwise the source's own.
+func NewReader(src io.Reader, opt Options) (*Reader, error) {
+	if opt.Today.IsZero() {
+		panic("patientlist: Options.Today is not set")
+	}
+	if opt.MaxBytes <= 0 {
+		opt.MaxBytes = DefaultMaxBytes
+	}
+	tooLarge := &FileError{FileTooLarge, fmt.Sprintf("This file is larger than %s, which no patient list is. Check that you chose the right file.", humanBytes(opt.MaxBytes))}
+	if opt.Size > opt.MaxBytes {
+		return nil, tooLarge
+	}
+	r := &Reader{opt: opt, intern: map[string]string{}, line: 1}
+	r.limit = &limitReader{src: src, max: opt.MaxBytes, tooLarge: tooLarge}
+	head := make([]byte, sniffLen)
+	n, err := io.ReadFull(r.limit, head)
+	if err != nil && err != io.EOF && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, wrapRead(err)
+	}
+	head = head[:n]
+	enc, name, ferr := sniff(head)
+	if ferr != nil {
+		return nil, ferr
+	}
+	r.found.Encoding = name
+	var text io.Reader = io.MultiReader(bytes.NewReader(head), r.limit)
+	if enc != utf8ish {
+		text = &utf16Reader{src: text, big: enc == utf16BE}
+	}
+	r.lines = lines{src: text, eol: '\n'}
+	for r.lines.end < sniffLen && r.lines.fill() {
+	}
+	window := r.lines.buf[:r.lines.end]
+	if len(bytes.Trim(window, "\uFEFF \t\r\n\x00")) == 0 && r.lines.err != nil {
+		return nil, errEmpty
+	}
+	if bytes.IndexByte(window, '\n') < 0 && bytes.IndexByte(window, '\r') >= 0 {
+		r.lines.eol = '\r' // as old Macintosh programs write
+	}
+	if err := r.findHeader(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Found tells what NewReader found out.
+func (r *Reader) Found() Found { return r.found }
+
+// Offset is the number of bytes read so far, for a progress bar.
+func (r *Reader) Offset() int64 { return r.limit.n }
+
+// Ignored is the number of lines below the column names that were not rows.
+func (r *Reader) Ignored() int { return r.ignored }
+
+// findHeader tries every delimiter on every record near the start, and takes
+// the record in which most fields are recognised.
+func (r *Reader) findHeader() error {
+	const searchRecords = 100
+	type candidate struct {
+		delim     byte
+		names     []string
+		cols      columns
+		missing   []string
+		line      int // of the record
+		next      int // window offset behind it
+		nextLine  int
+		score     int
+		mostNames []string
+	}
+	var best candidate
+	for _, delim := range []byte{',', ';', '\t', '|'} {
+		off, line := 0, 1
+		for range searchRecords {
+			rec, err := r.record(off, delim, nil)
+			if err != nil || off > sniffLen {
+				break
+			}
+			cols, missing := mapColumns(rec.cells, r.opt.Mapping)
+			// A name that the mapping gives weighs more than one recognised.
+			score := len(cols.at) + 20*(len(r.opt.Mapping)-len(missing))
+			if _, ok := cols.at[FieldMobile]; ok {
+				score += 2
+			}
+			if !rec.bad && score > best.score {
+				best = candidate{delim: delim, names: slices.Clone(rec.cells), cols: cols, missing: missing, line: line, next: rec.next, nextLine: line + rec.lines, score: score}
+			}
+			off, line = rec.next, line+rec.lines
+		}
+	}
+	if len(best.cols.at) < 2 && len(best.names) < 2 || len(best.cols.at) == 0 {
+		return &FileError{NoHeader, "We could not find the line with the column names, such as “NHS number” and “Mobile telephone”. Export the list with its column names."}
+	}
+	if len(best.missing) > 0 {
+		return &FileError{NoSuchColumn, fmt.Sprintf("The file has no column called %s. %s", quoted(best.missing), namesFound(best.names))}
+	}
+	for _, want := range []struct {
+		field Field
+		code  string
+		what  string
+	}{
+		{FieldMobile, NoMobileColumn, "mobile numbers"},
+		{FieldNHSNumber, NoNHSNumberColumn, "NHS numbers"},
+		{FieldBirthDate, NoBirthDateColumn, "dates of birth"},
+	} {
+		i, ok := best.cols.at[want.field]
+		if !ok {
+			return &FileError{want.code, fmt.Sprintf("We could not find a column with %s. %s Add the column to the export, or say which one it is.", want.what, namesFound(best.names))}
+		}
+		r.needed = max(r.needed, i)
+	}
+	r.delim, r.columns, r.width = best.delim, best.cols, len(best.names)
+	r.found.Delimiter, r.found.HeaderLine, r.found.Header = string(best.delim), best.line, best.names
+	r.found.Columns = map[Field]string{}
+	for f, i := range best.cols.at {
+		r.found.Columns[f] = best.names[i]
+	}
+	r.lines.start += best.next
+	r.line = best.nextLine
+	r.learnWidth()
+	return nil
+}
+
+// learnWidth allows for files whose rows all have a column more than the
+// header names. A single such row would be one that has slipped.
+func (r *Reader) learnWidth() {
+	widths := map[int]int{}
+	total, off := 0, 0
+	for range 50 {
+		rec, err := r.record(off, r.delim, nil)
+		if err != nil || off > sniffLen {
+			break
+		}
+		off = rec.next
+		if n := len(rec.cells); n > r.needed && !rec.bad {
+			widths[n]++
+			total++
+		}
+	}
+	for n, count := range widths {
+		if n > r.width && count >= 3 && count*10 > total*6 {
+			r.width = n
+		}
+	}
+}
+
+// Next gives the next row, and io.EOF behind the last one. Any other error
+// means that the file cannot be used, and neither can the rows before.
+func (r *Reader) Next() (Row, error) {
+	for r.err == nil {
+		rec, err := r.record(0, r.delim, r.fits)
+		line := r.line
+		switch {
+		case errors.Is(err, errLongLine):
+			rec = record{text: decodeText(r.lines.drop()), lines: 1, bad: true}
+		case err != nil:
+			r.err = r.atEnd()
+			continue
+		default:
+			r.lines.start += rec.next
+		}
+		r.line += rec.lines
+		if r.notARow(&rec) {
+			r.ignored++
+			continue
+		}
+		r.afterBlank = false
+		r.row++
+		row := Row{Number: r.row, Line: line, Cells: Cells{text: rec.text, delim: r.delim}}
+		row.Patient, row.Rejected = r.patient(&rec)
+		return row, nil
+	}
+	return Row{}, r.err
+}
+
+func (r *Reader) atEnd() error {
+	switch {
+	case r.lines.err != io.EOF:
+		return wrapRead(r.lines.err)
+	case r.row == 0:
+		return &FileError{FileEmpty, "This file has column names but no patients below them. Export the list again, and choose the new file."}
+	}
+	return io.EOF
+}
+
+func wrapRead(err error) error {
+	var fe *FileError
+	if errors.As(err, &fe) {
+		return fe
+	}
+	return fmt.Errorf("read patient list: %w", err)
+}
+
+// fits says whether a row of so many cells can be what the file means.
+func (r *Reader) fits(n int) bool { return n == r.width || n == len(r.found.Header) }
+
+// patient reads a row. The order of the tests is a promise: see Code.
+func (r *Reader) patient(rec *record) (Patient, Code) {
+	if rec.bad || !r.whole(rec) {
+		return Patient{}, RowUnreadable
+	}
+	nhs, err := person.ParseNHSNumber(r.cell(rec, FieldNHSNumber))
+	if err != nil {
+		return Patient{}, NHSNumberInvalid
+	}
+	born, err := person.ParseBirthDate(r.cell(rec, FieldBirthDate), r.opt.Today)
+	if err != nil {
+		return Patient{}, DateOfBirthInvalid
+	}
+	phone, err := person.ParseMobile(r.cell(rec, FieldMobile))
+	switch {
+	case err == nil:
+	case errors.Is(err, person.ErrMobileMissing):
+		return Patient{}, MobileMissing
+	case errors.Is(err, person.ErrMobileDamaged):
+		return Patient{}, MobileDamaged
+	case errors.Is(err, person.ErrMobileNotMobile):
+		return Patient{}, MobileNotMobile
+	default:
+		return Patient{}, MobileInvalid
+	}
+	p := Patient{
+		NHSNumber: nhs, BirthDate: born, Phone: phone,
+		Name:     r.name(rec),
+		Sex:      readSex(r.cell(rec, FieldSex)),
+		Practice: r.practice(r.cell(rec, FieldPractice)),
+		Language: r.shared(r.cell(rec, FieldLanguage)),
+	}
+	p.Postcode, _ = person.ParsePostcode(r.cell(rec, FieldPostcode)) // one that cannot be read is not known
+	for _, s := range r.columns.signs {
+		if s.index >= len(rec.cells) {
+			continue
+		}
+		v := strings.TrimSpace(rec.cells[s.index])
+		switch s.field {
+		case FieldDeath:
+			p.Dead = p.Dead || saysYes(v)
+		case FieldStatus:
+			p.Dead = p.Dead || saysDead(v)
+		case FieldDissent:
+			p.Dissent = p.Dissent || saysDissent(v)
+		case FieldConsent:
+			p.Dissent = p.Dissent || deniesConsent(v)
+		case FieldDoNotContact:
+			p.DoNotContact = p.DoNotContact || saysYes(v)
+		}
+	}
+	return p, ""
+}
+
+// whole says whether a row has the columns it needs and has not slipped: with
+// a cell too many, the sign that somebody died may stand under another name.
+func (r *Reader) whole(rec *record) bool {
+	n := len(rec.cells)
+	if n > r.width {
+		for _, c := range rec.cells[r.width:] {
+			if strings.TrimSpace(c) != "" {
+				return false
+			}
+		}
+	}
+	if rec.stray && !r.fits(n) {
+		return false
+	}
+	// Spreadsheets leave out empty cells at the end of a row.
+	return n > r.needed || n == r.needed && r.needed == len(r.found.Header)-1
+}
+
+func (r *Reader) cell(rec *record, f Field) string {
+	i, ok := r.columns.at[f]
+	if !ok || i >= len(rec.cells) {
+		return ""
+	}
+	v := strings.TrimSpace(rec.cells[i])
+	if t, ok := strings.CutPrefix(v, `="`); ok { // a spreadsheet's way to say: leave this as it is
+		v = strings.TrimSuffix(t, `"`)
+	}
+	return v
+}
+
+func (r *Reader) name(rec *record) person.Name {
+	given, family := r.cell(rec, FieldGivenName), r.cell(rec, FieldFamilyName)
+	if given == "" && family == "" {
+		if whole := r.cell(rec, FieldFullName); whole != "" {
+			return person.SplitName(whole)
+		}
+	}
+	return person.NewName(given, family)
+}
+
+// shared keeps one copy of what thousands of rows have in common.
+func (r *Reader) shared(s string) string {
+	if v, ok := r.intern[s]; ok || s == "" {
+		return v
+	}
+	v := strings.Clone(s)
+	if len(r.intern) < 10000 {
+		r.intern[v] = v
+	}
+	return v
+}
+
+// practice gives the ODS code, also out of "The Surgery (N83006)".
+func (r *Reader) practice(s string) string {
+	if s == "" {
+		return r.opt.DefaultPractice
+	}
+	if v, ok := r.intern[s]; ok {
+		return v
+	}
+	code := strings.ToUpper(s)
+	for i := 0; i+6 <= len(code); i++ {
+		alone := (i == 0 || !isAlnum(code[i-1])) && (i+6 == len(code) || !isAlnum(code[i+6]))
+		if c := code[i : i+6]; alone && c[0] >= 'A' && c[0] <= 'Z' && strings.Trim(c[1:], "0123456789") == "" {
+			code = c
+			break
+		}
+	}
+	if len(r.intern) < 10000 {
+		r.intern[strings.Clone(s)] = code
+	}
+	return code
+}
+
+func isAlnum(c byte) bool { return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' }
+
+func namesFound(names []string) string {
+	var shown []string
+	for _, n := range names {
+		if n = squash(n); n != "" && len(n) <= 60 {
+			shown = append(shown, n)
+		}
+	}
+	if len(shown) > 30 {
+		shown = append(shown[:30], fmt.Sprintf("and %d more", len(shown)-30))
+	}
+	return "It has: " + strings.Join(shown, ", ") + "."
+}
+
+func quoted(names []string) string {
+	return "“" + strings.Join(names, "” or “") + "”"
+}
+
+func humanBytes(n int64) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.3g GB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.3g MB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
+// Fields lists all fields in the order of their names, for a mapping screen.
+func Fields() []Field { return slices.Sorted(maps.Keys(aliases)) }

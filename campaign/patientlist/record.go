@@ -1,0 +1,147 @@
+package patientlist
+
+import (
+	"bytes"
+	"strings"
+)
+
+// split cuts one record into cells, which are parts of s wherever that is
+// possible, and appends them to cells. open: a quotation mark was not closed.
+// stray: a quoted cell had marks inside that were not doubled.
+func split(s string, delim byte, cells []string) (_ []string, open, stray bool) {
+	if strings.IndexByte(s, '"') < 0 {
+		for {
+			i := strings.IndexByte(s, delim)
+			if i < 0 {
+				return append(cells, s), false, false
+			}
+			cells = append(cells, s[:i])
+			s = s[i+1:]
+		}
+	}
+	for {
+		body := s
+		for len(body) > 0 && body[0] == ' ' && delim != ' ' {
+			body = body[1:]
+		}
+		if body == "" || body[0] != '"' {
+			i := strings.IndexByte(s, delim)
+			if i < 0 {
+				return append(cells, s), open, stray
+			}
+			cells = append(cells, s[:i])
+			s = s[i+1:]
+			continue
+		}
+		body = body[1:]
+		end, rest, more, odd, doubled := closeQuote(body, delim)
+		stray = stray || odd
+		if end < 0 {
+			return append(cells, body), true, stray
+		}
+		cell := body[:end]
+		if doubled {
+			cell = strings.ReplaceAll(cell, `""`, `"`)
+		}
+		cells = append(cells, cell)
+		if !more {
+			return cells, false, stray
+		}
+		s = body[rest:]
+	}
+}
+
+// closeQuote finds the mark that closes a cell: the first that is not doubled
+// and has a delimiter or the end of the record behind it. rest is where the
+// next cell begins, if there are more. end is -1 if there is no such mark.
+func closeQuote(s string, delim byte) (end, rest int, more, stray, doubled bool) {
+	for i := 0; ; {
+		j := strings.IndexByte(s[i:], '"')
+		if j < 0 {
+			return -1, 0, false, stray, doubled
+		}
+		i += j
+		if i+1 < len(s) && s[i+1] == '"' {
+			doubled = true
+			i += 2
+			continue
+		}
+		k := i + 1
+		for k < len(s) && s[k] == ' ' {
+			k++
+		}
+		if k == len(s) {
+			return i, k, false, stray, doubled
+		}
+		if s[k] == delim {
+			return i, k + 1, true, stray, doubled
+		}
+		stray = true
+		i++
+	}
+}
+
+type record struct {
+	text  string
+	cells []string // valid until the next record is read
+	next  int      // where the next record begins, in the window
+	lines int
+	bad   bool // too long, a mark not closed
+	stray bool
+}
+
+// record reads the one that begins off bytes into the window. fits says
+// whether a number of cells is what the file should have; nil if not known.
+func (r *Reader) record(off int, delim byte, fits func(n int) bool) (rec record, err error) {
+	end, next, err := r.lines.at(off)
+	if err != nil {
+		return record{}, err
+	}
+	rec = record{text: decodeText(r.trimmed(off, end)), next: next, lines: 1}
+	var open bool
+	r.cells, open, rec.stray = split(rec.text, delim, r.cells[:0])
+	if open {
+		if longer, ok := r.extend(off, end, next, delim, fits); ok {
+			return longer, nil
+		}
+		r.cells, _, _ = split(rec.text, delim, r.cells[:0])
+		rec.bad = true
+	}
+	rec.cells = r.cells
+	return rec, nil
+}
+
+func (r *Reader) trimmed(off, end int) []byte {
+	return bytes.TrimRight(r.lines.buf[r.lines.start+off:r.lines.start+end], "\r")
+}
+
+// extend tries whether the lines that follow close the open cell. They do not
+// if one of them is a row of its own: then the mark is what is wrong.
+func (r *Reader) extend(off, firstEnd, next int, delim byte, fits func(int) bool) (record, bool) {
+	cellsBefore := len(r.cells) - 1
+	for n := 2; n <= maxContinuation; n++ {
+		from := next
+		var end int
+		var err error
+		if end, next, err = r.lines.at(from); err != nil || end-firstEnd > maxContinuationBytes {
+			return record{}, false
+		}
+		line := r.trimmed(from, end)
+		if cellsBefore > 0 && fits != nil && fits(bytes.Count(line, []byte{delim})+1) {
+			return record{}, false
+		}
+		if bytes.IndexByte(line, '"') < 0 {
+			continue
+		}
+		text := decodeText(r.trimmed(off, end))
+		cells, open, stray := split(text, delim, r.cells[:0])
+		r.cells = cells
+		if stray {
+			return record{}, false
+		}
+		if !open {
+			return record{text: text, cells: cells, next: next, lines: n}, fits == nil || fits(len(cells))
+		}
+	}
+	return record{}, false
+}

@@ -1,0 +1,361 @@
+package queue
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/hibiken/asynq"
+
+	"github.com/wellpaced/wellpaced/campaign"
+)
+
+// DefaultConcurrency is how many rings are answered at once. Ten segments a second keep about as many sends in flight.
+const DefaultConcurrency = 20
+
+const (
+	queueName = "wellpaced"
+	taskType  = "ring"
+	// answerTimeout is when asynq stops waiting for a handler: longer than waiting for the sender's rate, sending and recording together.
+	answerTimeout = time.Minute
+	// shutdownTimeout is how long a stop waits for handlers: longer than a send may take after its claim.
+	shutdownTimeout = 25 * time.Second
+	maxRetry        = 3
+)
+
+// Config of a queue.
+type Config struct {
+	// Redis is the server's URL (redis://, rediss://, redis-socket://, redis-sentinel://); "" means one inside this process.
+	Redis       string
+	Concurrency int // rings answered at once in this process, 0 means DefaultConcurrency
+	Log         *slog.Logger
+}
+
+// Queue rings and answers. It is safe for concurrent use.
+type Queue struct {
+	cfg       Config
+	opt       asynq.RedisConnOpt
+	inspector *asynq.Inspector
+	inside    *miniredis.Miniredis // nil with a Redis of its own
+	closed    chan struct{}        // ends expire
+	ringers   int
+
+	ringing sync.RWMutex // held for writing while client is replaced
+	client  *asynq.Client
+	rang    atomic.Bool // by this client; see renew
+
+	mu     sync.Mutex
+	flight map[string]struct{} // in-process only: rung and not answered yet
+}
+
+var _ campaign.Bell = (*Queue)(nil)
+
+// Open connects to Redis, or starts one inside this process.
+func Open(cfg Config) (*Queue, error) {
+	if cfg.Log == nil {
+		return nil, errors.New("queue.Config.Log is not set")
+	}
+	if cfg.Concurrency <= 0 {
+		cfg.Concurrency = DefaultConcurrency
+	}
+	q := &Queue{cfg: cfg}
+	if cfg.Redis == "" {
+		if err := q.openInside(); err != nil {
+			return nil, fmt.Errorf("start the queue inside this process: %w", err)
+		}
+	} else if err := q.openOutside(); err != nil {
+		return nil, err
+	}
+	q.client = asynq.NewClient(q.opt)
+	q.inspector = asynq.NewInspector(q.opt)
+	if err := q.client.Ping(); err != nil {
+		q.Close()
+		return nil, fmt.Errorf("the Redis server does not answer; check the address and the password in --redis: %w", err)
+	}
+	return q, nil
+}
+
+func (q *Queue) openInside() error {
+	m := miniredis.NewMiniRedis()
+	password := rand.Text()
+	m.RequireAuth(password) // other users of this computer can reach the port
+	if err := m.StartAddr("127.0.0.1:0"); err != nil {
+		return err
+	}
+	q.inside, q.flight, q.closed = m, map[string]struct{}{}, make(chan struct{})
+	go q.expire()
+	q.opt = asynq.RedisClientOpt{Addr: m.Addr(), Password: password}
+	q.ringers = 2 // it runs one script at a time, whoever asks
+	return nil
+}
+
+// expire lets time pass in the Redis inside this process, where nothing would expire otherwise and asynq's records of itself would pile up.
+// It has a clock of its own, but reads every key at every command to keep it.
+func (q *Queue) expire() {
+	const step = time.Second
+	tick := time.NewTicker(step)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			q.inside.FastForward(step)
+		case <-q.closed:
+			return
+		}
+	}
+}
+
+func (q *Queue) openOutside() error {
+	opt, err := asynq.ParseRedisURI(q.cfg.Redis)
+	if err != nil {
+		// The address holds a password: say nothing of it.
+		return errors.New("--redis is not an address that can be used; write it like redis://:password@host:6379/0")
+	}
+	// asynq drops the name of the user.
+	if o, ok := opt.(asynq.RedisClientOpt); ok {
+		if u, err := url.Parse(q.cfg.Redis); err == nil && u.User != nil && o.Network != "unix" {
+			o.Username = u.User.Username()
+			opt = o
+		}
+	}
+	q.opt, q.ringers = opt, 8
+	return nil
+}
+
+// Close lets go of Redis. Work must have returned.
+func (q *Queue) Close() {
+	_ = q.client.Close()
+	_ = q.inspector.Close()
+	if q.inside != nil {
+		close(q.closed)
+		q.inside.Close()
+	}
+}
+
+// Ring rings for each message. A ring that is already waiting counts as rung. After an error some may not have been rung; the pacer's
+// repair finds them.
+func (q *Queue) Ring(ctx context.Context, rings []campaign.Ring) error {
+	if len(rings) == 0 {
+		return nil
+	}
+	q.ringing.RLock()
+	defer q.ringing.RUnlock()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	next := make(chan campaign.Ring)
+	var wg sync.WaitGroup
+	for range min(q.ringers, len(rings)) {
+		wg.Go(func() {
+			for r := range next {
+				if err := q.ring(ctx, r); err != nil {
+					cancel(err) // one is enough to know that Redis is in trouble
+				}
+			}
+		})
+	}
+feed:
+	for _, r := range rings {
+		select {
+		case next <- r:
+		case <-ctx.Done():
+			break feed
+		}
+	}
+	close(next)
+	wg.Wait()
+	q.rang.Store(true)
+	if err := context.Cause(ctx); err != nil {
+		return fmt.Errorf("ring for %d messages: %w", len(rings), err)
+	}
+	return nil
+}
+
+func (q *Queue) ring(ctx context.Context, r campaign.Ring) error {
+	id := encode(r)
+	added := q.takeOff(id) // before it is rung: the answer may be quicker than we are
+	_, err := q.client.EnqueueContext(ctx, asynq.NewTask(taskType, []byte(id)),
+		asynq.TaskID(id), asynq.Queue(queueName), asynq.MaxRetry(maxRetry), asynq.Timeout(answerTimeout), asynq.Retention(0))
+	if err == nil {
+		return nil
+	}
+	if added {
+		q.land(id)
+	}
+	if errors.Is(err, asynq.ErrTaskIDConflict) {
+		return nil
+	}
+	return err
+}
+
+func (q *Queue) takeOff(id string) (added bool) {
+	if q.inside == nil {
+		return false
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	_, there := q.flight[id]
+	q.flight[id] = struct{}{}
+	return !there
+}
+
+func (q *Queue) land(id string) {
+	if q.inside == nil {
+		return
+	}
+	q.mu.Lock()
+	delete(q.flight, id)
+	q.mu.Unlock()
+}
+
+// InFlight is how many rings wait or are being answered. In-process it is exact and costs nothing; otherwise it asks Redis, and 0 may mean that
+// Redis does not answer.
+func (q *Queue) InFlight() int {
+	if q.inside == nil {
+		s, err := q.Stats()
+		if err != nil {
+			return 0
+		}
+		return s.Waiting + s.Active + s.Retrying
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.flight)
+}
+
+// Waiting is how many rings are in the queue. Those in hand do not count: asynq can lose track of one for ever, and the
+// pacer's repair must not wait for it.
+func (q *Queue) Waiting(context.Context) (int, error) {
+	s, err := q.Stats()
+	return s.Waiting + s.Retrying, err
+}
+
+// Stats is how much there is in the queue.
+type Stats struct {
+	Waiting  int
+	Active   int
+	Retrying int
+	Oldest   time.Duration // how long the first in line has waited
+}
+
+// Stats asks Redis.
+func (q *Queue) Stats() (Stats, error) {
+	info, err := q.inspector.GetQueueInfo(queueName)
+	if err == nil {
+		return Stats{Waiting: info.Pending, Active: info.Active, Retrying: info.Retry + info.Scheduled, Oldest: info.Latency}, nil
+	}
+	if names, err := q.inspector.Queues(); err == nil && !slices.Contains(names, queueName) {
+		q.renew()
+		return Stats{}, nil // nobody has rung yet, or Redis was emptied
+	}
+	return Stats{}, fmt.Errorf("ask the queue for its size: %w", err)
+}
+
+// renew makes rings countable again after Redis was emptied: an asynq client writes the queue's name once in its life, and without
+// the name there is no asking for sizes.
+func (q *Queue) renew() {
+	q.ringing.Lock()
+	defer q.ringing.Unlock()
+	if !q.rang.Swap(false) {
+		return
+	}
+	_ = q.client.Close()
+	q.client = asynq.NewClient(q.opt)
+}
+
+// What is left in Redis of a ring that was not answered: a word, never the text of an error.
+var (
+	errAnswer = errors.New("answer_failed")
+	errForged = fmt.Errorf("not_a_ring: %w", asynq.RevokeTask)
+)
+
+// Work answers rings until ctx ends, then waits for the answers in hand. An error of answer brings the ring back a few times; after
+// that it is forgotten, and the pacer's repair rings again.
+func (q *Queue) Work(ctx context.Context, answer func(context.Context, campaign.Ring) error) error {
+	idle, forward, firstRetry := 200*time.Millisecond, time.Second, time.Second
+	if q.inside != nil {
+		idle, forward, firstRetry = 5*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
+	}
+	srv := asynq.NewServer(q.opt, asynq.Config{
+		Concurrency:              q.cfg.Concurrency,
+		Queues:                   map[string]int{queueName: 1},
+		TaskCheckInterval:        idle,
+		DelayedTaskCheckInterval: forward,
+		ShutdownTimeout:          shutdownTimeout,
+		RetryDelayFunc:           func(n int, _ error, _ *asynq.Task) time.Duration { return firstRetry << min(n, 6) },
+		Logger:                   logger{q.cfg.Log},
+		LogLevel:                 asynq.InfoLevel,
+	})
+	err := srv.Start(asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error {
+		return q.handle(ctx, t, answer)
+	}))
+	if err != nil {
+		return fmt.Errorf("start answering the queue: %w", err)
+	}
+	<-ctx.Done()
+	srv.Shutdown()
+	return nil
+}
+
+func (q *Queue) handle(ctx context.Context, t *asynq.Task, answer func(context.Context, campaign.Ring) error) (err error) {
+	id := string(t.Payload())
+	r, ok := decode(id)
+	if !ok || t.Type() != taskType {
+		q.cfg.Log.Warn("something in the queue is not a ring; dropped", "bytes", len(id))
+		return errForged
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			q.cfg.Log.Error("answering a ring panicked", "message", int64(r.Message), "attempt", r.Attempt, "panic", fmt.Sprintf("%T", p))
+			err = errAnswer
+		}
+		done, _ := asynq.GetRetryCount(ctx)
+		if err != nil && done >= maxRetry {
+			err = fmt.Errorf("%w: %w", err, asynq.RevokeTask) // frees its id; asynq would keep it among the dead
+		}
+		if err == nil || errors.Is(err, asynq.RevokeTask) {
+			q.land(id)
+		}
+	}()
+	if err := answer(ctx, r); err != nil {
+		q.cfg.Log.Warn("a ring could not be answered", "message", int64(r.Message), "attempt", r.Attempt, "error", err)
+		return errAnswer
+	}
+	return nil
+}
+
+// encode writes a ring as message:attempt:nth, which is its id in Redis and its payload as well.
+func encode(r campaign.Ring) string {
+	return strconv.FormatInt(int64(r.Message), 10) + ":" + strconv.Itoa(r.Attempt) + ":" + strconv.Itoa(r.Nth)
+}
+
+// decode takes exactly what encode writes.
+func decode(s string) (campaign.Ring, bool) {
+	parts := strings.Split(s, ":")
+	if len(s) > 64 || len(parts) != 3 {
+		return campaign.Ring{}, false
+	}
+	message, err1 := strconv.ParseInt(parts[0], 10, 64)
+	attempt, err2 := strconv.Atoi(parts[1])
+	nth, err3 := strconv.Atoi(parts[2])
+	r := campaign.Ring{Message: campaign.MessageID(message), Attempt: attempt, Nth: nth}
+	return r, err1 == nil && err2 == nil && err3 == nil && message > 0 && attempt >= 0 && nth >= 0 && encode(r) == s
+}
+
+// logger hands asynq's words to slog. What asynq calls information is about itself: debugging to us.
+type logger struct{ log *slog.Logger }
+
+func (l logger) Debug(args ...any) {}
+func (l logger) Info(args ...any)  { l.log.Debug("queue", "asynq", fmt.Sprint(args...)) }
+func (l logger) Warn(args ...any)  { l.log.Info("queue", "asynq", fmt.Sprint(args...)) }
+func (l logger) Error(args ...any) { l.log.Warn("queue", "asynq", fmt.Sprint(args...)) }
+func (l logger) Fatal(args ...any) { l.log.Error("queue", "asynq", fmt.Sprint(args...)) }

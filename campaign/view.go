@@ -1,0 +1,126 @@
+package campaign
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/wellpaced/wellpaced/campaign/person"
+	"github.com/wellpaced/wellpaced/selfrefer/staff"
+)
+
+// Importer is one patient list on its way in. It is not safe for concurrent use.
+type Importer interface {
+	// Candidate takes a readable row.
+	Candidate(ctx context.Context, c Candidate) error
+	// Reject notes a row that could not be read.
+	Reject(ctx context.Context, row int, code string) error
+	// Rename changes the list's name; it may come any time before Finish.
+	Rename(name string)
+	// Finish ends the import and gives the audience with its ledger.
+	Finish(ctx context.Context) (Audience, error)
+	// Abandon gives the import up: nothing of it stays.
+	Abandon(ctx context.Context) error
+}
+
+// Audience is a patient list once it is screened.
+type Audience struct {
+	ID      AudienceID
+	Network staff.NetworkID
+	Name    string
+	State   AudienceState
+	// Synthetic lists are made up. One row with a test NHS number makes the whole list synthetic: a live sender refuses it.
+	Synthetic             bool
+	CreatedBy             staff.AccountID
+	CreatedAt, ScreenedAt time.Time
+	Ledger                Ledger
+}
+
+// NotInvited is where a row of a list went that is not invited.
+type NotInvited struct {
+	Row        int
+	Kind, Code string // "rejected" or "excluded"
+}
+
+// PracticeShare is one practice's part of a campaign.
+type PracticeShare struct {
+	ODS      string
+	Invited  int
+	Approved bool
+}
+
+// ErrPractices says which practices have not approved yet.
+type ErrPractices []string
+
+func (e ErrPractices) Error() string {
+	return "these practices have not approved the campaign yet: " + strings.Join(e, ", ")
+}
+
+// View is what a campaign's page shows, read in one snapshot.
+type View struct {
+	Campaign
+	Audience Audience
+	Team     staff.Team
+	Counts   Counts
+	Planning bool  // the launch is still under way
+	Cost     int64 // of what has left or may have left, in hundredths of a penny
+	Opened   int
+	Answers  int
+	Last     *Decision // nil before the first
+	Alarms   []Alarm
+}
+
+// Estimate is what the texts of a step come to, rendered and counted for the real recipients.
+type Estimate struct {
+	Texts, Segments int
+	// Longest is the most segments that one text has, and Dear how many texts have more than the most usual text.
+	Longest, Dear int
+	// Sample is how many texts were counted; the rest is reckoned from them. Sample == Texts means that every text was.
+	Sample int
+}
+
+// Decision is a stored decision of the pacer.
+type Decision struct {
+	At       time.Time
+	N        int
+	Limit    string
+	Sentence string
+	Figures  json.RawMessage // throttle.Figures
+	Forecast json.RawMessage // throttle.Forecast
+}
+
+// Alarm is something that a person must look at.
+type Alarm struct {
+	At      time.Time
+	Code    string
+	Message MessageID
+}
+
+// Day is one civil day of a campaign, for its chart.
+type Day struct {
+	Date     time.Time
+	Texts    int // released, less what came back
+	Answers  int // self-referrals that its texts brought
+	Contacts int // first contacts of the team
+	Queue    int // waiting for a first contact at the end of the day
+	Capacity float64
+}
+
+// Summary counts what a campaign came to.
+type Summary struct {
+	Referrals, Urgent, Contacted int
+	// Late are referrals whose first contact came after the promise, or has not come though the promise has run out.
+	Late      int
+	Decisions int
+	// FirstRelease and LastRelease are when the first and the last batch left.
+	FirstRelease, LastRelease time.Time
+}
+
+// HeldMessage waits for a person to say whether it was sent.
+type HeldMessage struct {
+	ID      MessageID
+	Attempt int
+	Code    string
+	Phone   person.Phone
+}

@@ -1,0 +1,9 @@
+// Package selfrefer is a person asking for help, and staff answering.
+//
+// A [Form] is received by [Receiver.Receive]: it is kept in one durable transaction and in the journal before anybody is told "we have
+// received it", whatever is wrong with it. A wrong birth date or a spent link never turns a person away: the referral is taken, marked
+// unverified and queued in its own lane, and a human matches it. Triage walks [Next]: urgent first, then by when the promise runs out.
+//
+// Words that sound like danger raise a referral to the top. No match never means that a referral is not urgent, and nothing here judges:
+// people do.
+package selfrefer

@@ -1,0 +1,254 @@
+package selfrefer
+
+import (
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/wellpaced/wellpaced/campaign/person"
+	"github.com/wellpaced/wellpaced/selfrefer/staff"
+)
+
+// ReferralID names a self-referral.
+type ReferralID int64
+
+// Errors that callers can act on.
+var (
+	ErrNotFound = errors.New("there is no such referral in your network")
+	ErrTaken    = errors.New("somebody else has claimed this referral")
+	ErrNotNow   = errors.New("this cannot be done with the referral as it stands; look again")
+	// ErrNotKept means that neither the database nor the journal could keep the form: the person must not be told that we have it.
+	ErrNotKept = errors.New("we could not keep your answers")
+)
+
+// State is where a referral stands.
+type State string
+
+// The states of a referral.
+const (
+	New         State = "new"
+	Claimed     State = "claimed"
+	Contacting  State = "contacting"
+	InSupport   State = "in_support"
+	Onward      State = "onward"
+	Closed      State = "closed"
+	Declined    State = "declined"
+	Unreachable State = "unreachable"
+	Duplicate   State = "duplicate"
+)
+
+// States lists them in the order of a referral's life.
+var States = []State{New, Claimed, Contacting, InSupport, Onward, Closed, Declined, Unreachable, Duplicate}
+
+// Open reports whether somebody still has to do something.
+func (s State) Open() bool { return s == New || s == Claimed || s == Contacting }
+
+// Words is the state as people say it.
+func (s State) Words() string { return strings.ReplaceAll(string(s), "_", " ") }
+
+// Event is what staff do with a referral.
+type Event string
+
+// The events.
+const (
+	Claim          Event = "claim"
+	Release        Event = "release"
+	Attempt        Event = "attempt" // tried to reach the person, without success
+	StartSupport   Event = "start_support"
+	SendOnward     Event = "send_onward"
+	Close          Event = "close"
+	Decline        Event = "decline"
+	GiveUp         Event = "give_up" // cannot be reached
+	MarkDuplicate  Event = "mark_duplicate"
+	MatchToPatient Event = "match" // a person says who an unverified referral is from
+)
+
+var transitions = map[State]map[Event]State{
+	New:        {Claim: Claimed, MarkDuplicate: Duplicate},
+	Claimed:    {Release: New, Attempt: Contacting, StartSupport: InSupport, SendOnward: Onward, Close: Closed, Decline: Declined, MarkDuplicate: Duplicate},
+	Contacting: {Release: New, Attempt: Contacting, StartSupport: InSupport, SendOnward: Onward, Close: Closed, Decline: Declined, GiveUp: Unreachable, MarkDuplicate: Duplicate},
+	InSupport:  {SendOnward: Onward, Close: Closed},
+}
+
+// Next gives a referral's state after an event; false if it is not possible there. It is the only place that knows.
+func Next(s State, on Event) (State, bool) {
+	to, ok := transitions[s][on]
+	return to, ok
+}
+
+// Events lists what can be done with a referral in state s, in a fixed order.
+func Events(s State) []Event {
+	var can []Event
+	for _, e := range []Event{Claim, Attempt, StartSupport, SendOnward, Decline, GiveUp, Close, MarkDuplicate, Release} {
+		if _, ok := Next(s, e); ok {
+			can = append(can, e)
+		}
+	}
+	return can
+}
+
+// FirstContact reports whether an event means that the person has been spoken to, which keeps the promise.
+func (e Event) FirstContact() bool {
+	return e == StartSupport || e == SendOnward || e == Decline || e == Close
+}
+
+// Lane separates referrals whose person is confirmed from those that a human must match, so that a flood of the latter
+// cannot break promises made to the former. Urgent ones are always in the first lane.
+type Lane string
+
+// The lanes.
+const (
+	Verified   Lane = "verified"
+	Unverified Lane = "unverified"
+)
+
+// Source is how a referral came.
+type Source string
+
+// The sources.
+const (
+	ByLink    Source = "link"    // the form, opened by the link of a text
+	ByGeneral Source = "general" // the form, without a link of ours
+	ByReply   Source = "reply"   // a reply to a text that is not STOP
+	ByCall    Source = "call"
+)
+
+// Safe is an answer about what is safe. Unasked means no.
+type Safe string
+
+// The answers.
+const (
+	SafeUnasked Safe = ""
+	SafeYes     Safe = "yes"
+	SafeNo      Safe = "no"
+)
+
+// Answers are what a person wrote on the form. They redact themselves: the fields are for the form, the desk and the seal.
+type Answers struct {
+	Reasons     []string `json:"reasons,omitempty"`
+	Words       string   `json:"words,omitempty"` // free text
+	DangerNow   string   `json:"danger_now,omitempty"`
+	Channel     string   `json:"channel,omitempty"` // call, text, visit ...
+	When        []string `json:"when,omitempty"`
+	CallSafe    Safe     `json:"call_safe,omitempty"`
+	TextSafe    Safe     `json:"text_safe,omitempty"`
+	MessageSafe Safe     `json:"message_safe,omitempty"` // leave a voice message
+	IfAnother   string   `json:"if_another,omitempty"`   // what to say if somebody else answers
+	Phone       string   `json:"phone,omitempty"`        // another number, as typed
+	Name        string   `json:"name,omitempty"`
+	BirthDate   string   `json:"birth_date,omitempty"` // as typed
+	Language    string   `json:"language,omitempty"`
+	Needs       string   `json:"needs,omitempty"` // interpreter, hearing, access
+	Agreed      bool     `json:"agreed,omitempty"`
+	ForOther    bool     `json:"for_other,omitempty"` // filled in for someone else
+}
+
+// String hides the answers.
+func (Answers) String() string { return "[answers]" }
+
+// GoString hides the answers from %#v.
+func (Answers) GoString() string { return "[answers]" }
+
+// LogValue hides the answers from logs.
+func (Answers) LogValue() slog.Value { return slog.StringValue("[answers]") }
+
+// Form is what comes in: the answers, and what the link says of who sent them.
+type Form struct {
+	ID      string // made when the form was first shown; the same id gives the same reference again
+	Network staff.NetworkID
+	Source  Source
+	// TokenHash finds the text whose link was opened; nil without one.
+	TokenHash []byte
+	Answers   Answers
+	From      person.Phone // of a reply
+	At        time.Time
+}
+
+// Receipt is what the person is told.
+type Receipt struct {
+	Reference string
+	// ContactBy is the honest date: from the pacer's forecast. Zero if it cannot be told now.
+	ContactBy time.Time
+	Urgent    bool
+}
+
+// Referral is a self-referral in triage.
+type Referral struct {
+	ID        ReferralID
+	Network   staff.NetworkID
+	Team      staff.TeamID
+	Campaign  int64 // 0 if it came from no campaign
+	Reference string
+	State     State
+	Lane      Lane
+	Urgent    bool
+	// WhyUrgent are the words or answers that raised it.
+	WhyUrgent  []string
+	Source     Source
+	Practice   string
+	Language   string
+	Received   time.Time
+	Due        time.Time // when the promise runs out
+	ClaimedBy  staff.AccountID
+	ClaimedAt  time.Time
+	Contacted  time.Time // first contact made; zero before
+	Attempts   int
+	ClosedAt   time.Time
+	NotMatched string // why it is unverified, "" otherwise
+
+	// Known only on the referral's own page: opened from the seal.
+	Answers Answers
+	Name    person.Name
+	Phone   person.Phone
+	NHS     person.NHSNumber
+	Born    person.BirthDate
+}
+
+// Contact is one attempt to reach a person, or its success.
+type Contact struct {
+	At      time.Time
+	By      staff.AccountID
+	Channel string // call, text, visit
+	Event   Event
+	Note    string // personal data: sealed
+}
+
+// NewReference makes what a person can read out on the telephone: eight characters without look-alikes.
+func NewReference() string {
+	const alphabet = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+	var b [8]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		panic(err) // crypto/rand does not fail on the systems that Go supports
+	}
+	out := make([]byte, 0, 9)
+	for i, c := range b {
+		if i == 4 {
+			out = append(out, '-')
+		}
+		out = append(out, alphabet[int(c)%len(alphabet)])
+	}
+	return string(out)
+}
+
+// Reasons are the 13 reasons of a self-referral, in the words of the service; a network can change them.
+// Source: the Care Merseyside / Elemental form. Covid-19 is kept for old data and not offered.
+var Reasons = []Reason{
+	{"coping", "Problems coping"},
+	{"inactivity", "Physical inactivity"},
+	{"money", "Financial difficulties"},
+	{"mental_health", "Mental health"},
+	{"loneliness", "Loneliness"},
+	{"isolation", "Isolation"},
+	{"substance", "Substance misuse"},
+	{"independence", "Struggling with independence"},
+	{"housing", "Housing"},
+	{"getting_out", "Problems getting out and about"},
+	{"community", "Disconnected with the community"},
+	{"carer", "Carer"},
+	{"covid", "Covid-19"},
+}
+
+// Reason is one choice of the form.
+type Reason struct{ Code, Words string }

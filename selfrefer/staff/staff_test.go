@@ -1,0 +1,46 @@
+package staff
+
+import (
+	"errors"
+	"testing"
+)
+
+func TestMay(t *testing.T) {
+	at := func(r Role) Account { return Account{ID: 1, Network: 1, Role: r} }
+	for _, c := range []struct {
+		who  Account
+		do   Action
+		in   NetworkID
+		want error
+	}{
+		{at(CampaignManager), UploadList, 1, nil},
+		{at(CampaignManager), UploadList, 2, ErrNotFound},
+		{at(CampaignManager), ViewReferral, 1, ErrDenied}, // launching texts gives no sight of what people say of themselves
+		{at(Administrator), ViewReferral, 1, ErrDenied},
+		{at(LinkWorker), WorkReferral, 1, nil},
+		{at(Volunteer), ViewUrgent, 1, ErrDenied},
+		{at(PracticeViewer), ViewCampaigns, 1, nil},
+		{at(PracticeViewer), ViewQueue, 1, ErrDenied},
+		{Account{Network: 1, Role: Administrator}, ManageStaff, 1, ErrDenied},
+		{Account{ID: 1, Network: 1, Role: Administrator, Disabled: true}, ManageStaff, 1, ErrDenied},
+		{at("made_up"), ViewQueue, 1, ErrDenied},
+		{at(Administrator), "made.up", 1, ErrDenied},
+	} {
+		if got := May(c.who, c.do, c.in); !errors.Is(got, c.want) {
+			t.Errorf("May(%s, %s, %d) = %v, want %v", c.who.Role, c.do, c.in, got, c.want)
+		}
+	}
+}
+
+func TestEveryActionHasSomebody(t *testing.T) {
+	for _, a := range Actions() {
+		if len(table[a]) == 0 {
+			t.Errorf("nobody may %s", a)
+		}
+		for _, r := range table[a] {
+			if _, err := ParseRole(string(r)); err != nil {
+				t.Errorf("%s: %v", a, err)
+			}
+		}
+	}
+}

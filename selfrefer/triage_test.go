@@ -1,0 +1,150 @@
+package selfrefer
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wellpaced/wellpaced/selfrefer/staff"
+)
+
+var allEvents = []Event{Claim, Release, Attempt, StartSupport, SendOnward, Close, Decline, GiveUp, MarkDuplicate, MatchToPatient}
+
+func TestNext(t *testing.T) {
+	// The whole life, written out: a transition that is not here does not exist.
+	life := map[State]string{
+		New:        "claim>claimed mark_duplicate>duplicate",
+		Claimed:    "attempt>contacting close>closed decline>declined mark_duplicate>duplicate release>new send_onward>onward start_support>in_support",
+		Contacting: "attempt>contacting close>closed decline>declined give_up>unreachable mark_duplicate>duplicate release>new send_onward>onward start_support>in_support",
+		InSupport:  "close>closed send_onward>onward",
+	}
+	reached := map[State]bool{New: true}
+	for _, s := range States {
+		var got []string
+		for _, e := range allEvents {
+			to, ok := Next(s, e)
+			if ok != slices.Contains(Events(s), e) {
+				t.Errorf("%s: Next and Events disagree about %s", s, e)
+			}
+			if ok {
+				got = append(got, fmt.Sprintf("%s>%s", e, to))
+				reached[to] = true
+			}
+		}
+		slices.Sort(got)
+		if strings.Join(got, " ") != life[s] {
+			t.Errorf("%s: got %q, want %q", s, got, life[s])
+		}
+	}
+	for _, s := range States {
+		if !reached[s] {
+			t.Errorf("nothing leads to %s", s)
+		}
+		if s.Open() && len(Events(s)) == 0 {
+			t.Errorf("%s waits for somebody, and nothing can be done", s)
+		}
+	}
+}
+
+// TestNext_promise: a referral leaves the open queue only by a first contact, or by one of the outcomes that say why there was none.
+func TestNext_promise(t *testing.T) {
+	without := map[State]bool{Unreachable: true, Duplicate: true}
+	for _, s := range States {
+		for _, e := range Events(s) {
+			to, _ := Next(s, e)
+			if s.Open() && !to.Open() && e.FirstContact() == without[to] {
+				t.Errorf("%s, %s: leaves the queue as %s, first contact %v", s, e, to, e.FirstContact())
+			}
+			if s.Open() && to.Open() && e.FirstContact() {
+				t.Errorf("%s, %s: contacted, yet still waiting", s, e)
+			}
+		}
+	}
+}
+
+func TestMay(t *testing.T) {
+	worker := staff.Account{ID: 1, Network: 7, Role: staff.LinkWorker}
+	other := staff.Account{ID: 2, Network: 7, Role: staff.LinkWorker}
+	senior := staff.Account{ID: 3, Network: 7, Role: staff.SeniorLinkWorker}
+	volunteer := staff.Account{ID: 4, Network: 7, Role: staff.Volunteer}
+	manager := staff.Account{ID: 5, Network: 7, Role: staff.CampaignManager}
+	stranger := staff.Account{ID: 6, Network: 8, Role: staff.SeniorLinkWorker}
+	gone := staff.Account{ID: 1, Network: 7, Role: staff.LinkWorker, Disabled: true}
+	free := Referral{Network: 7, State: New}
+	mine := Referral{Network: 7, State: Claimed, ClaimedBy: 1}
+	urgent := Referral{Network: 7, State: New, Urgent: true}
+	theirs := Referral{Network: 7, State: Claimed, ClaimedBy: 4, Urgent: true}
+	for i, c := range []struct {
+		who  staff.Account
+		r    Referral
+		e    Event
+		want error
+	}{
+		{worker, free, Claim, nil},
+		{volunteer, free, Claim, nil},
+		{senior, free, Claim, nil},
+		{worker, mine, Attempt, nil},
+		{worker, mine, Close, nil},
+		{worker, mine, Release, nil},
+		{other, mine, Claim, ErrTaken},
+		{other, mine, Attempt, ErrTaken},
+		{other, mine, Release, ErrTaken},
+		{senior, mine, Release, nil},
+		{senior, mine, Close, ErrTaken},
+		{worker, urgent, Claim, nil},
+		{volunteer, urgent, Claim, staff.ErrDenied},
+		{volunteer, theirs, Attempt, staff.ErrDenied},
+		{manager, free, Claim, staff.ErrDenied},
+		{gone, free, Claim, staff.ErrDenied},
+		{staff.Account{}, free, Claim, staff.ErrDenied},
+		{stranger, free, Claim, staff.ErrNotFound},
+		{stranger, mine, Release, staff.ErrNotFound},
+	} {
+		if err := May(c.who, c.r, c.e); !errors.Is(err, c.want) || (c.want == nil) != (err == nil) {
+			t.Errorf("case %d: account %d, %s: got %v, want %v", i, c.who.ID, c.e, err, c.want)
+		}
+	}
+}
+
+func TestAgeAt(t *testing.T) {
+	r := Referral{Received: today, Due: today.Add(16 * time.Hour)}
+	for after, want := range map[time.Duration]Age{0: InTime, 12 * time.Hour: InTime, 12*time.Hour + 1: DueSoon, 16 * time.Hour: DueSoon, 16*time.Hour + 1: Late} {
+		if got := r.AgeAt(today.Add(after)); got != want {
+			t.Errorf("after %v: got %q, want %q", after, got, want)
+		}
+	}
+	r.Contacted = today.Add(20 * time.Hour)
+	if got := r.AgeAt(today.Add(90 * time.Hour)); got != Kept {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestNewReference(t *testing.T) {
+	form := regexp.MustCompile(`^[2-9A-HJKMNP-TV-Z]{4}-[2-9A-HJKMNP-TV-Z]{4}$`)
+	seen := map[string]bool{}
+	for range 1000 {
+		r := NewReference()
+		if !form.MatchString(r) || seen[r] {
+			t.Fatalf("got reference %q", r)
+		}
+		seen[r] = true
+	}
+}
+
+// TestRedaction: answers do not come out by accident.
+func TestRedaction(t *testing.T) {
+	a := Answers{Words: "canary", Name: "canary", Phone: "canary"}
+	var b strings.Builder
+	slog.New(slog.NewTextHandler(&b, nil)).Info("form", "answers", a, "form", Form{Answers: a}, "referral", Referral{Answers: a})
+	for _, f := range []string{"%v", "%+v", "%#v", "%s"} {
+		fmt.Fprintf(&b, f+f+f+f, a, &a, Form{Answers: a}, Referral{Answers: a})
+	}
+	if strings.Contains(b.String(), "canary") {
+		t.Errorf("printed: %s", b.String())
+	}
+}

@@ -1,0 +1,253 @@
+package ui
+
+import (
+	"fmt"
+	"html/template"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// SeriesKind is how a series is drawn. Areas and bars lie behind lines.
+type SeriesKind int
+
+const (
+	Line SeriesKind = iota
+	Area
+	Bar
+)
+
+// Point is a value at a time; the time's location is the one that is shown. NaN leaves a gap.
+type Point struct {
+	At    time.Time
+	Value float64
+}
+
+// Series is one line, area or row of bars.
+type Series struct {
+	Name   string
+	Kind   SeriesKind
+	Points []Point // by time
+}
+
+// Chart draws series over time as inline SVG, once wide and once for phones (text in a scaled picture would
+// shrink), with the same numbers as a table. Sentence says what the reader should see in it; it comes first.
+type Chart struct {
+	Title    string
+	Sentence string
+	Unit     string // of the axis: "texts a day"
+	Series   []Series
+	Limit    float64 // a dashed line across; 0: none
+	LimitIs  string  // its name: "Capacity"
+}
+
+// maxSeries is how many looks the style sheet has.
+const maxSeries = 5
+
+// box is one drawing: its size, and the room that the axes take.
+type box struct{ w, h, left, right, top, bottom float64 }
+
+func (b box) inner() (w, h float64) { return b.w - b.left - b.right, b.h - b.top - b.bottom }
+
+// Wide and Narrow are for the template.
+func (c Chart) Wide() template.HTML { return c.svg(box{760, 320, 56, 16, 24, 32}, 6) }
+
+func (c Chart) Narrow() template.HTML { return c.svg(box{340, 260, 48, 8, 24, 32}, 3) }
+
+// Shown are the series that have a look of their own. A chart with more should be two charts.
+func (c Chart) Shown() []Series { return c.Series[:min(len(c.Series), maxSeries)] }
+
+func (c Chart) svg(b box, ticks int) template.HTML {
+	from, to, top, ok := c.extent()
+	if !ok {
+		return ""
+	}
+	w, h := b.inner()
+	pad := c.barWidth(w) / 2 // the first and last bars must not stand on the axes
+	x := func(t time.Time) float64 {
+		return b.left + pad + (w-2*pad)*float64(t.Sub(from))/float64(max(to.Sub(from), 1))
+	}
+	step := niceStep(top / 4)
+	top = math.Ceil(top/step) * step
+	y := func(v float64) float64 { return b.top + h*(1-v/top) }
+
+	var s strings.Builder
+	// One picture for a screen reader: the numbers are in the table.
+	fmt.Fprintf(&s, `<svg viewBox="0 0 %g %g" role="img" aria-label="%s" focusable="false"><title>%s</title><desc>%s</desc>`,
+		b.w, b.h, esc(c.Title), esc(c.Title), esc(c.Sentence))
+	for v := 0.0; v <= top+step/2; v += step {
+		fmt.Fprintf(&s, `<line class="wp-chart__grid" x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f"/>`, b.left, b.left+w, y(v), y(v))
+		fmt.Fprintf(&s, `<text x="%.1f" y="%.1f" text-anchor="end">%s</text>`, b.left-6, y(v)+5, number(trim(v)))
+	}
+	fmt.Fprintf(&s, `<text x="0" y="12">%s</text>`, esc(c.Unit))
+	layout := timeLayout(from, to)
+	for i := range ticks {
+		at := from.Add(time.Duration(float64(to.Sub(from)) * float64(i) / float64(max(ticks-1, 1))))
+		anchor := "middle"
+		switch i {
+		case 0:
+			anchor = "start"
+		case ticks - 1:
+			anchor = "end"
+		}
+		fmt.Fprintf(&s, `<text x="%.1f" y="%.1f" text-anchor="%s">%s</text>`, x(at), b.h-8, anchor, at.Format(layout))
+	}
+	for _, kind := range []SeriesKind{Area, Bar, Line} { // back to front
+		for i, series := range c.Shown() {
+			if series.Kind == kind {
+				drawSeries(&s, series, i+1, x, y, 2*pad)
+			}
+		}
+	}
+	if c.Limit > 0 {
+		fmt.Fprintf(&s, `<line class="wp-chart__limit" x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f"/>`, b.left, b.left+w, y(c.Limit), y(c.Limit))
+	}
+	s.WriteString("</svg>")
+	return template.HTML(s.String())
+}
+
+func drawSeries(s *strings.Builder, series Series, look int, x func(time.Time) float64, y func(float64) float64, width float64) {
+	if series.Kind == Bar {
+		for _, p := range series.Points {
+			if math.IsNaN(p.Value) {
+				continue
+			}
+			fmt.Fprintf(s, `<rect class="wp-bar-%d" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`,
+				look, x(p.At)-width/2, y(p.Value), width, y(0)-y(p.Value))
+		}
+		return
+	}
+	for _, run := range runs(series.Points) {
+		var path strings.Builder
+		for i, p := range run {
+			fmt.Fprintf(&path, "%s%.1f %.1f", map[bool]string{true: "M", false: "L"}[i == 0], x(p.At), y(p.Value))
+		}
+		if series.Kind == Area {
+			fmt.Fprintf(s, `<path class="wp-area-%d" d="%sL%.1f %.1fL%.1f %.1fZ"/>`, look, path.String(), x(run[len(run)-1].At), y(0), x(run[0].At), y(0))
+		}
+		fmt.Fprintf(s, `<path class="wp-series-%d" d="%s"/>`, look, path.String())
+	}
+}
+
+// barWidth leaves three tenths of the room between bars; 0 when there are no bars.
+func (c Chart) barWidth(room float64) float64 {
+	width := 0.0
+	for _, series := range c.Shown() {
+		if series.Kind == Bar && len(series.Points) > 0 {
+			width = math.Max(1, 0.7*room/float64(len(series.Points)))
+		}
+	}
+	return width
+}
+
+// runs cuts the points at gaps.
+func runs(points []Point) [][]Point {
+	var out [][]Point
+	start := 0
+	for i := 0; i <= len(points); i++ {
+		if i == len(points) || math.IsNaN(points[i].Value) {
+			if i > start {
+				out = append(out, points[start:i])
+			}
+			start = i + 1
+		}
+	}
+	return out
+}
+
+// extent is the time span and the highest value; not ok when there is nothing to draw.
+func (c Chart) extent() (from, to time.Time, top float64, ok bool) {
+	top = c.Limit
+	for _, series := range c.Shown() {
+		for _, p := range series.Points {
+			if !ok || p.At.Before(from) {
+				from = p.At
+			}
+			if !ok || p.At.After(to) {
+				to = p.At
+			}
+			ok = true
+			if p.Value > top { // false for NaN
+				top = p.Value
+			}
+		}
+	}
+	return from, to, math.Max(top, 1), ok
+}
+
+// niceStep rounds up to 1, 2 or 5 times a power of ten, and to whole numbers: half a text is no mark to have.
+func niceStep(v float64) float64 {
+	if v <= 1 {
+		return 1
+	}
+	power := math.Pow(10, math.Floor(math.Log10(v)))
+	for _, m := range []float64{1, 2, 5} {
+		if v <= m*power {
+			return m * power
+		}
+	}
+	return 10 * power
+}
+
+func timeLayout(from, to time.Time) string {
+	switch span := to.Sub(from); {
+	case span > 36*time.Hour:
+		return "2 Jan"
+	case from.YearDay() != to.YearDay():
+		return "2 Jan 15:04"
+	}
+	return "15:04"
+}
+
+// Data is the table under the chart: a row for each time, a column for each series.
+func (c Chart) Data() Table {
+	from, to, _, _ := c.extent()
+	layout := timeLayout(from, to)
+	if layout == "2 Jan" && !c.daily() {
+		layout = "2 Jan 15:04"
+	}
+	t := Table{Caption: c.Title, CaptionSize: "s", Head: []Cell{{Text: "Time"}}, RowHeaders: true, Compact: true}
+	var times []time.Time
+	values := make([]map[int64]float64, len(c.Shown()))
+	for i, series := range c.Shown() {
+		t.Head = append(t.Head, Cell{Text: series.Name, Numeric: true})
+		values[i] = make(map[int64]float64, len(series.Points))
+		for _, p := range series.Points {
+			values[i][p.At.UnixNano()] = p.Value
+			times = append(times, p.At)
+		}
+	}
+	slices.SortFunc(times, time.Time.Compare)
+	times = slices.CompactFunc(times, time.Time.Equal)
+	for _, at := range times {
+		row := []Cell{{Text: at.Format(layout)}}
+		for i := range values {
+			text := ""
+			if v, ok := values[i][at.UnixNano()]; ok && !math.IsNaN(v) {
+				text = number(trim(v))
+			}
+			row = append(row, Cell{Text: text, Numeric: true})
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+// daily tells whether every point stands at the same time of day: then the table shows days only.
+func (c Chart) daily() bool {
+	seen := map[string]bool{}
+	for _, series := range c.Shown() {
+		for _, p := range series.Points {
+			seen[p.At.Format("15:04")] = true
+		}
+	}
+	return len(seen) <= 1
+}
+
+// trim writes at most one decimal.
+func trim(v float64) string {
+	return strings.TrimSuffix(fmt.Sprintf("%.1f", v), ".0")
+}
+
+func esc(s string) string { return template.HTMLEscapeString(s) }

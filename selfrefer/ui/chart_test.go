@@ -1,0 +1,80 @@
+package ui
+
+import (
+	"flag"
+	"math"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+func at(hour, minute int) time.Time { return time.Date(2026, 3, 2, hour, minute, 0, 0, time.UTC) }
+
+func sampleChart() Chart {
+	c := Chart{Title: "Texts and answers", Sentence: "Texts slowed when the queue reached what the team can answer.", Unit: "a day", Limit: 60, LimitIs: "Capacity",
+		Series: []Series{{Name: "Texts", Kind: Bar}, {Name: "Queue", Kind: Area}, {Name: "Answers"}}}
+	for i := range 14 {
+		day := at(0, 0).AddDate(0, 0, i)
+		c.Series[0].Points = append(c.Series[0].Points, Point{day, float64(120 - 6*i)})
+		c.Series[1].Points = append(c.Series[1].Points, Point{day, 30 + 25*math.Sin(float64(i)/3)})
+		answers := float64(10 + i%5*8)
+		if i == 6 {
+			answers = math.NaN()
+		}
+		c.Series[2].Points = append(c.Series[2].Points, Point{day, answers})
+	}
+	return c
+}
+
+func TestChart_golden(t *testing.T) {
+	html, err := render(sampleChart())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := strings.ReplaceAll(string(html), "><", ">\n<")
+	const golden = "testdata/chart.golden.html"
+	if *update {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("the chart changed; look at it, then run go test -run Chart -update\n%s", got)
+	}
+}
+
+func TestChart_edges(t *testing.T) {
+	one := Chart{Title: "One", Series: []Series{{Name: "A", Points: []Point{{at(9, 0), 0}}}, {Name: "B", Kind: Bar, Points: []Point{{at(9, 0), math.NaN()}}}}}
+	for name, c := range map[string]Chart{"empty": {Title: "None"}, "one zero point": one, "only gaps": {Series: []Series{{Points: []Point{{at(1, 0), math.NaN()}}}}}} {
+		html, err := render(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(html), "NaN") || strings.Contains(string(html), "Inf") {
+			t.Errorf("%s: not a number in\n%s", name, html)
+		}
+		if name == "empty" && !strings.Contains(string(html), "Nothing to show yet") {
+			t.Errorf("an empty chart does not say so:\n%s", html)
+		}
+	}
+	many := Chart{Series: make([]Series, 9)}
+	if len(many.Shown()) != maxSeries {
+		t.Errorf("%d series shown, want %d: the style sheet has no more looks", len(many.Shown()), maxSeries)
+	}
+	table := sampleChart().Data()
+	if len(table.Rows) != 14 || table.Rows[6][3].Text != "" || table.Rows[0][1].Text != "120" || table.Rows[0][0].Text != "2 Mar" {
+		t.Errorf("table does not hold the numbers: %v", table.Rows)
+	}
+	for v, want := range map[float64]float64{0: 1, 1: 1, 1.2: 2, 3: 5, 7: 10, 31: 50, 12000: 20000} {
+		if got := niceStep(v); got != want {
+			t.Errorf("niceStep(%g) = %g, want %g", v, got, want)
+		}
+	}
+}

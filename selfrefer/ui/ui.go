@@ -1,0 +1,248 @@
+package ui
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/rand"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"path"
+	"strings"
+	"sync"
+)
+
+//go:embed layout.html components.html base.css icon.svg
+var own embed.FS
+
+// Config of a Renderer. The zero value works, and serves the embedded assets.
+type Config struct {
+	PublicURL string       // where people reach the site: its origin may post here. Empty: same origin only
+	Assets    fs.FS        // a built dist folder in place of the embedded one; nil: embedded
+	Logger    *slog.Logger // nil: slog.Default
+}
+
+// Renderer draws the pages. Parse everything before the first Render; after that it is safe for concurrent use.
+type Renderer struct {
+	layout  *template.Template
+	screens map[string]*template.Template
+	static  *static
+	cross   *http.CrossOriginProtection
+	hsts    bool
+	log     *slog.Logger
+}
+
+// Kind tells who sits in front of a page. A patient's page is one narrow column without htmx.
+type Kind int
+
+const (
+	Patient Kind = iota
+	Desk
+)
+
+// NavItem is a link in the menu or the footer.
+type NavItem struct {
+	Text, Href string
+	Current    bool
+}
+
+// FieldError says what is wrong with a field and how to mend it, in the order of the page. Field is the id
+// that the summary links to: the Name of the Field, or for one part of a date its Name + "-day", "-month", "-year".
+// Empty: the sentence concerns the whole form.
+type FieldError struct{ Field, Sentence string }
+
+// Page is what the layout needs, and the screen's own Data. Titles must not name a patient: they end up in
+// browser histories.
+type Page struct {
+	Title        string
+	Lang, Dir    string // "en" and "ltr" when empty
+	Kind         Kind
+	Organisation string // the network, in the header. A local service must not stand under the bare NHS logo
+	Home         string // where the organisation's name links to; empty: no link
+	Nav          []NavItem
+	Footer       []NavItem
+	User         string // who is signed in
+	SignOutURL   string // gets a POST
+	Back         string // the back link; empty: none
+	Leave        string // "Leave this page": a neutral site to flee to; empty: none
+	Breadcrumbs  []NavItem
+	Notice       string // what has just been done, in a green banner
+	Refresh      int    // seconds after which a page without scripts loads itself again; 0: never
+	Errors       []FieldError
+	Data         any
+}
+
+// New fails on a public URL that is none, or on an asset folder with a broken manifest.
+func New(c Config) (*Renderer, error) {
+	r := &Renderer{screens: map[string]*template.Template{}, log: c.Logger}
+	if r.log == nil {
+		r.log = slog.Default()
+	}
+	var err error
+	if c.Assets == nil {
+		r.static, err = embedded()
+	} else {
+		r.static, err = loadStatic(c.Assets)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if r.cross, r.hsts, err = crossOrigin(c.PublicURL); err != nil {
+		return nil, err
+	}
+	r.layout, err = template.New("layout.html").Funcs(funcs()).Funcs(template.FuncMap{"asset": r.static.url}).ParseFS(own, "layout.html")
+	if err != nil {
+		return nil, fmt.Errorf("parse layout: %w", err)
+	}
+	if err := r.add("ui-error", errorScreen); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// errorScreen is the whole content of a page that reports a failure: a sentence and, if a person should be
+// told, the reference under which the log has the cause.
+const errorScreen = `<h1>{{.Title}}</h1>
+<p>{{.Data.Sentence}}</p>
+{{with .Data.Reference}}<p>If you contact us about this, give us this code: <strong class="nhsuk-u-nowrap">{{.}}</strong></p>{{end}}`
+
+// Parse adds the screens in the files that match. A screen is named after its file without ".html"; a file
+// whose name begins with "_" is no screen, and its blocks are shared by the screens of this call.
+func (r *Renderer) Parse(fsys fs.FS, patterns ...string) error {
+	var shared []string
+	screens := map[string]string{}
+	for _, pattern := range patterns {
+		files, err := fs.Glob(fsys, pattern)
+		if err != nil {
+			return fmt.Errorf("find screens %q: %w", pattern, err)
+		}
+		if len(files) == 0 {
+			return fmt.Errorf("find screens %q: no such file", pattern)
+		}
+		for _, file := range files {
+			src, err := fs.ReadFile(fsys, file)
+			if err != nil {
+				return fmt.Errorf("read screen: %w", err)
+			}
+			if base := path.Base(file); strings.HasPrefix(base, "_") {
+				shared = append(shared, string(src))
+			} else {
+				screens[strings.TrimSuffix(base, path.Ext(base))] = string(src)
+			}
+		}
+	}
+	for name, src := range screens {
+		if err := r.add(name, src, shared...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Renderer) add(name, src string, shared ...string) error {
+	if r.screens[name] != nil {
+		return fmt.Errorf("parse screen %q: two files have this name", name)
+	}
+	t, err := r.layout.Clone()
+	for _, s := range shared {
+		if err == nil {
+			_, err = t.New("shared").Parse(s)
+		}
+	}
+	if err == nil {
+		_, err = t.New("content").Parse(src)
+	}
+	if err != nil {
+		return fmt.Errorf("parse screen %q: %w", name, err)
+	}
+	r.screens[name] = t
+	return nil
+}
+
+// Screens lists the names that Render knows, so that a test can show each.
+func (r *Renderer) Screens() []string {
+	var names []string
+	for name := range r.screens {
+		if name != "ui-error" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// Render draws the whole page before it writes the first byte: a template that fails halfway becomes an error
+// page, not half a page.
+func (r *Renderer) Render(w http.ResponseWriter, req *http.Request, status int, screen string, p Page) {
+	buf := buffers.Get().(*bytes.Buffer)
+	defer func() {
+		if buf.Cap() < 1<<20 { // one huge page must not stay in memory for ever
+			buf.Reset()
+			buffers.Put(buf)
+		}
+	}()
+	if err := r.draw(buf, screen, p); err != nil {
+		r.Error(w, req, http.StatusInternalServerError, "", fmt.Errorf("render screen %q: %w", screen, err))
+		return
+	}
+	write(w, status, buf.Bytes())
+}
+
+func (r *Renderer) draw(buf *bytes.Buffer, screen string, p Page) error {
+	t := r.screens[screen]
+	if t == nil {
+		return errors.New("no such screen")
+	}
+	p.Lang, p.Dir = cmp.Or(p.Lang, "en"), cmp.Or(p.Dir, "ltr")
+	return t.ExecuteTemplate(buf, "layout.html", p)
+}
+
+func write(w http.ResponseWriter, status int, page []byte) {
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(page) // the reader has gone: nobody is left to tell
+}
+
+// Error shows a failure in words for people. An empty sentence gets the usual one for the status. From 500 on,
+// err is logged once, under a reference that the page shows; err never reaches the page.
+func (r *Renderer) Error(w http.ResponseWriter, req *http.Request, status int, sentence string, err error) {
+	title, usual := errorWords(status)
+	var reference string
+	if status >= 500 {
+		reference = rand.Text()[:8]
+		r.log.ErrorContext(req.Context(), "page failed", "comp", "ui", "reference", reference, "status", status, "method", req.Method, "err", err)
+	}
+	var buf bytes.Buffer
+	data := struct{ Sentence, Reference string }{cmp.Or(sentence, usual), reference}
+	if drawErr := r.draw(&buf, "ui-error", Page{Title: title, Data: data}); drawErr != nil {
+		buf.Reset()
+		buf.WriteString("<!DOCTYPE html><html lang=en><title>Sorry, there is a problem</title><h1>Sorry, there is a problem</h1><p>Try again later.</p>")
+	}
+	write(w, status, buf.Bytes())
+}
+
+func errorWords(status int) (title, sentence string) {
+	switch status {
+	case http.StatusNotFound, http.StatusGone:
+		return "Page not found", "If you typed the web address, check that it is correct. If you copied it, check that you copied all of it."
+	case http.StatusForbidden, http.StatusUnauthorized:
+		return "You cannot see this page", "Sign in with an account that may see it, or ask the person who manages your team."
+	case http.StatusTooManyRequests:
+		return "Too many tries", "Wait a few minutes, then try again."
+	case http.StatusRequestEntityTooLarge:
+		return "That is too large", "Send less at once, then try again."
+	case http.StatusServiceUnavailable:
+		return "Sorry, the service is not available", "Try again in a few minutes."
+	}
+	if status < 500 {
+		return "That did not work", "Go back, check what you entered and try again."
+	}
+	return "Sorry, there is a problem with the service", "Try again later."
+}

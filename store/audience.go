@@ -1,0 +1,427 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/wellpaced/wellpaced/campaign"
+	"github.com/wellpaced/wellpaced/campaign/person"
+	"github.com/wellpaced/wellpaced/selfrefer/staff"
+)
+
+// personDoc is the sealed document of one person.
+type personDoc struct {
+	Given    string `json:"g,omitempty"`
+	Family   string `json:"f,omitempty"`
+	Born     string `json:"b,omitempty"` // 2006-01-02
+	NHS      string `json:"n,omitempty"`
+	Phone    string `json:"p,omitempty"` // E.164
+	Postcode string `json:"c,omitempty"`
+}
+
+func (d personDoc) name() person.Name { return person.NewName(d.Given, d.Family) }
+
+func (d personDoc) born() person.BirthDate { b, _ := person.ParseISO(d.Born); return b } // zero matches nobody
+
+func (d personDoc) phone() person.Phone { p, _ := person.ParseE164(d.Phone); return p }
+
+func (d personDoc) nhs() person.NHSNumber { n, _ := person.ParseNHSNumber(d.NHS); return n }
+
+func (db *DB) sealPerson(table string, id int64, d personDoc) ([]byte, error) {
+	b, err := json.Marshal(d)
+	if err != nil {
+		return nil, fmt.Errorf("write a person: %w", err)
+	}
+	return db.sealer.seal(table, "person", strconv.FormatInt(id, 10), b)
+}
+
+func (db *DB) openPerson(table string, id int64, sealed []byte) (personDoc, error) {
+	var d personDoc
+	b, err := db.sealer.open(table, "person", strconv.FormatInt(id, 10), sealed)
+	if err == nil {
+		err = json.Unmarshal(b, &d)
+	}
+	if err != nil {
+		return d, fmt.Errorf("open the person of %s %d: %w", table, id, err)
+	}
+	return d, nil
+}
+
+func (db *DB) phoneIndex(p person.Phone) []byte   { return db.sealer.index("phone", p.Reveal()) }
+func (db *DB) nhsIndex(n person.NHSNumber) []byte { return db.sealer.index("nhs", n.Reveal()) }
+
+// listImport is one patient list on its way in. It is not safe for concurrent use.
+type listImport struct {
+	db     *DB
+	a      campaign.Audience
+	screen *campaign.Screen
+	batch  []prepared
+	others []outcome
+	ledger campaign.Ledger
+	dryRun bool
+}
+
+type prepared struct {
+	campaign.Candidate
+	phoneIx, nhsIx []byte
+}
+
+type outcome struct {
+	row        int
+	kind, code string
+}
+
+// importChunk rows are screened and written in one transaction: well below 50 ms of the writer.
+const importChunk = 500
+
+// BeginImport starts an audience. With dryRun everything is screened and nothing is written. A list is synthetic if the caller says so, or
+// if any of its rows has a test NHS number.
+func (db *DB) BeginImport(ctx context.Context, who staff.Account, name string, synthetic, dryRun bool) (campaign.Importer, error) {
+	im := &listImport{db: db, ledger: campaign.NewLedger(), dryRun: dryRun,
+		a: campaign.Audience{ID: campaign.AudienceID(db.newID()), Network: who.Network, Name: name, State: campaign.Importing, Synthetic: synthetic, CreatedBy: who.ID}}
+	im.screen = campaign.NewScreen(db.cfg.Now(), 0)
+	if dryRun {
+		return im, nil
+	}
+	err := db.write(ctx, "begin import", func(tx *Tx) error {
+		_, err := tx.Exec(`
+			INSERT INTO audience (id, network, name, state, synthetic, created_by, created_at, screened_at, ledger)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, 0, '{}')`,
+			int64(im.a.ID), int64(who.Network), name, string(campaign.Importing), synthetic, int64(who.ID), tx.now)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("begin an audience: %w", err)
+	}
+	return im, nil
+}
+
+// Reject notes a row that could not be read.
+func (im *listImport) Reject(ctx context.Context, row int, code string) error {
+	im.ledger.Rows++
+	im.ledger.Rejected[code]++
+	im.others = append(im.others, outcome{row, "rejected", code})
+	return im.maybeFlush(ctx)
+}
+
+// Candidate takes a readable row.
+func (im *listImport) Candidate(ctx context.Context, c campaign.Candidate) error {
+	im.ledger.Rows++
+	im.a.Synthetic = im.a.Synthetic || c.NHSNumber.Synthetic()
+	im.batch = append(im.batch, prepared{c, im.db.phoneIndex(c.Phone), im.db.nhsIndex(c.NHSNumber)})
+	return im.maybeFlush(ctx)
+}
+
+func (im *listImport) maybeFlush(ctx context.Context) error {
+	if len(im.batch) < importChunk && len(im.others) < importChunk {
+		return nil
+	}
+	return im.flush(ctx)
+}
+
+func (im *listImport) flush(ctx context.Context) error {
+	if len(im.batch) == 0 && len(im.others) == 0 {
+		return nil
+	}
+	// Looked up outside the write: what changes in between is checked again when a text is claimed.
+	var known []campaign.Known
+	err := im.db.read(ctx, "screen rows", func(tx *Tx) (err error) {
+		known, err = im.known(tx)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("look up earlier contacts: %w", err)
+	}
+	rows := make([]any, 0, len(im.batch)*12)
+	first := im.db.reserveIDs(len(im.batch))
+	for i, c := range im.batch {
+		ex := im.screen.Row(c.Candidate, known[i], binary.LittleEndian.Uint64(c.nhsIx), binary.LittleEndian.Uint64(c.phoneIx))
+		if ex != "" {
+			im.ledger.Excluded[string(ex)]++
+			im.others = append(im.others, outcome{c.Row, "excluded", string(ex)})
+			if ex != campaign.ExSharedNumber {
+				continue
+			}
+		} else {
+			im.ledger.Invited++
+		}
+		if im.dryRun {
+			continue
+		}
+		id := first + int64(i)
+		sealed, err := im.db.sealPerson("patient", id, personDoc{Given: c.Name.Given, Family: c.Name.Family, Born: c.BirthDate.ISO(),
+			NHS: c.NHSNumber.Reveal(), Phone: c.Phone.Reveal(), Postcode: c.Postcode.Reveal()})
+		if err != nil {
+			return fmt.Errorf("seal row %d: %w", c.Row, err)
+		}
+		rows = append(rows, id, int64(im.a.ID), c.Row, ex == "", c.Practice, person.AgeBand(c.BirthDate.AgeOn(im.db.cfg.Now())), c.Sex, c.Language,
+			c.Postcode.Sector(), sealed, c.phoneIx, c.nhsIx)
+	}
+	others := make([]any, 0, len(im.others)*4)
+	for _, o := range im.others {
+		others = append(others, int64(im.a.ID), o.row, o.kind, o.code)
+	}
+	im.batch, im.others = im.batch[:0], im.others[:0]
+	if im.dryRun {
+		return nil
+	}
+	return im.db.write(ctx, "import rows", func(tx *Tx) error {
+		if _, err := tx.bulkInsert(`INSERT INTO patient (id, audience, row, invited, practice, age_band, sex, language, sector, person, phone_ix, nhs_ix)`, 12, rows, ""); err != nil {
+			return err
+		}
+		_, err := tx.bulkInsert(`INSERT INTO audience_row (audience, row, kind, code)`, 4, others, "")
+		return err
+	})
+}
+
+// known looks a chunk up by number and by person.
+func (im *listImport) known(tx *Tx) ([]campaign.Known, error) {
+	known := make([]campaign.Known, len(im.batch))
+	if len(im.batch) == 0 {
+		return known, nil
+	}
+	at := map[string][]int{} // index of a number or a person -> rows of the chunk
+	var phones, persons []any
+	for i, c := range im.batch {
+		at["p"+string(c.phoneIx)] = append(at["p"+string(c.phoneIx)], i)
+		at["n"+string(c.nhsIx)] = append(at["n"+string(c.nhsIx)], i)
+		phones, persons = append(phones, c.phoneIx), append(persons, c.nhsIx)
+	}
+	mark := func(kind string, note func(*campaign.Known), query string, ixs []any, fixed ...any) error {
+		rows, err := tx.Query(query+placeholderList(len(fixed), len(ixs)), append(fixed, ixs...)...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var ix []byte
+			if err := rows.Scan(&ix); err != nil {
+				return err
+			}
+			for _, i := range at[kind+string(ix)] {
+				note(&known[i])
+			}
+		}
+		return rows.Err()
+	}
+	suppressed := func(k *campaign.Known) { k.Suppressed = true }
+	texted := func(k *campaign.Known) { k.RecentlyTexted = true }
+	supported := func(k *campaign.Known) { k.AlreadySupported = true }
+	network, since := int64(im.a.Network), tx.now-campaign.ContactGap.Milliseconds()
+	const openReferral = `state IN ('new', 'claimed', 'contacting', 'in_support', 'onward')`
+	return known, errors.Join(
+		mark("p", suppressed, `SELECT ix FROM suppression WHERE network = $1 AND kind = 'phone' AND ix IN `, phones, network),
+		mark("n", suppressed, `SELECT ix FROM suppression WHERE network = $1 AND kind = 'nhs' AND ix IN `, persons, network),
+		mark("p", texted, `SELECT phone_ix FROM contact WHERE at > $1 AND phone_ix IN `, phones, since),
+		mark("p", supported, `SELECT phone_ix FROM referral WHERE `+openReferral+` AND network = $1 AND phone_ix IN `, phones, network),
+		mark("n", supported, `SELECT nhs_ix FROM referral WHERE `+openReferral+` AND network = $1 AND nhs_ix IN `, persons, network),
+	)
+}
+
+// placeholderList is "($3, $4)" for after 2 and n 2.
+func placeholderList(after, n int) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(map[bool]string{true: "($", false: ", $"}[i == 0])
+		b.WriteString(strconv.Itoa(after + i + 1))
+	}
+	return b.String() + ")"
+}
+
+// Rename changes the list's name.
+func (im *listImport) Rename(name string) { im.a.Name = name }
+
+// Finish ends the import and gives the audience with its ledger.
+func (im *listImport) Finish(ctx context.Context) (campaign.Audience, error) {
+	if err := im.flush(ctx); err != nil {
+		return campaign.Audience{}, err
+	}
+	im.a.Ledger, im.a.State = im.ledger, campaign.Screened
+	if !im.ledger.Balanced() {
+		return campaign.Audience{}, fmt.Errorf("the ledger of list %d does not add up: %+v", im.a.ID, im.ledger)
+	}
+	if im.dryRun {
+		return im.a, nil
+	}
+	ledger, err := json.Marshal(im.ledger)
+	if err != nil {
+		return campaign.Audience{}, fmt.Errorf("write the ledger: %w", err)
+	}
+	err = im.db.write(ctx, "finish import", func(tx *Tx) error {
+		im.a.ScreenedAt = time.UnixMilli(tx.now)
+		if err := im.db.audit(tx, staff.Entry{Network: im.a.Network, Account: im.a.CreatedBy, Action: string(staff.UploadList), Target: fmt.Sprintf("list %d", im.a.ID), Outcome: "done"}); err != nil {
+			return err
+		}
+		_, err := tx.Exec(`
+			UPDATE audience
+			SET state = $1, screened_at = $2, ledger = $3, synthetic = $4, name = $5
+			WHERE id = $6`, string(campaign.Screened), tx.now, string(ledger), im.a.Synthetic, im.a.Name, int64(im.a.ID))
+		return err
+	})
+	return im.a, err
+}
+
+// Abandon gives an import up: nothing of it stays.
+func (im *listImport) Abandon(ctx context.Context) error {
+	if im.dryRun {
+		return nil
+	}
+	err := im.db.write(ctx, "abandon import", func(tx *Tx) error {
+		_, err := tx.Exec(`UPDATE audience SET state = $1 WHERE id = $2`, string(campaign.Abandoned), int64(im.a.ID))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return im.db.dropAudience(ctx, im.a.ID)
+}
+
+// dropAudience removes the rows of an abandoned audience in chunks, then the audience.
+func (db *DB) dropAudience(ctx context.Context, id campaign.AudienceID) error {
+	for _, table := range []string{"patient", "audience_row"} {
+		for n := int64(1); n > 0; {
+			err := db.write(ctx, "drop rows", func(tx *Tx) (err error) {
+				key := map[string]string{"patient": "id", "audience_row": "row"}[table]
+				n, err = tx.Exec(`DELETE FROM `+table+` WHERE audience = $1 AND `+key+` IN (SELECT `+key+` FROM `+table+` WHERE audience = $1 LIMIT 1000)`, int64(id))
+				return err
+			})
+			if err != nil {
+				return fmt.Errorf("drop rows of list %d: %w", id, err)
+			}
+		}
+	}
+	return db.write(ctx, "drop audience", func(tx *Tx) error {
+		_, err := tx.Exec(`DELETE FROM audience WHERE id = $1 AND state = $2`, int64(id), string(campaign.Abandoned))
+		return err
+	})
+}
+
+// DropBrokenImports removes what uploads left behind that were cut off by the end of a serving process. Call it before serving.
+func (db *DB) DropBrokenImports(ctx context.Context, before time.Time) error {
+	var ids []int64
+	err := db.write(ctx, "find broken imports", func(tx *Tx) error {
+		// By machine time, which ids carry: an import beside a running server is younger.
+		rows, err := tx.Query(`
+			UPDATE audience
+			SET state = $1
+			WHERE state = $1 OR (state = $2 AND id < $3)
+			RETURNING id`, string(campaign.Abandoned), string(campaign.Importing), (before.UnixMilli()-idEpoch)<<10)
+		if err != nil {
+			return err
+		}
+		ids, err = scanIDs(rows)
+		return err
+	})
+	for _, id := range ids {
+		err = errors.Join(err, db.dropAudience(ctx, campaign.AudienceID(id)))
+	}
+	return err
+}
+
+func scanIDs(rows *sql.Rows) (ids []int64, err error) {
+	defer rows.Close()
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}
+
+const audienceColumns = `id, network, name, state, synthetic, created_by, created_at, screened_at, ledger`
+
+func scanAudience(row interface{ Scan(...any) error }) (a campaign.Audience, err error) {
+	var created, screened int64
+	var ledger string
+	err = row.Scan((*int64)(&a.ID), (*int64)(&a.Network), &a.Name, (*string)(&a.State), &a.Synthetic, (*int64)(&a.CreatedBy), &created, &screened, &ledger)
+	if err != nil {
+		return a, err
+	}
+	a.CreatedAt, a.ScreenedAt, a.Ledger = timeOf(created), timeOf(screened), campaign.NewLedger()
+	return a, json.Unmarshal([]byte(ledger), &a.Ledger)
+}
+
+// timeOf reads unix milliseconds; 0 is no time.
+func timeOf(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// msOf writes unix milliseconds; no time is 0.
+func msOf(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// Audience reads one list of a network.
+func (db *DB) Audience(ctx context.Context, n staff.NetworkID, id campaign.AudienceID) (a campaign.Audience, err error) {
+	err = db.read(ctx, "audience", func(tx *Tx) error {
+		a, err = scanAudience(tx.QueryRow(`SELECT `+audienceColumns+` FROM audience WHERE id = $1 AND network = $2`, int64(id), int64(n)))
+		return notFound(err, campaign.ErrNotFound)
+	})
+	return a, err
+}
+
+// Audiences lists a network's lists, newest first.
+func (db *DB) Audiences(ctx context.Context, n staff.NetworkID, limit int) (all []campaign.Audience, err error) {
+	err = db.read(ctx, "audiences", func(tx *Tx) error {
+		rows, err := tx.Query(`SELECT `+audienceColumns+` FROM audience WHERE network = $1 AND state <> 'abandoned' ORDER BY id DESC LIMIT $2`, int64(n), limit)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			a, err := scanAudience(rows)
+			if err != nil {
+				return err
+			}
+			all = append(all, a)
+		}
+		return rows.Err()
+	})
+	return all, err
+}
+
+// NotInvited walks the rejected and excluded rows of a list in the file's order; after is the last row seen.
+func (db *DB) NotInvited(ctx context.Context, n staff.NetworkID, id campaign.AudienceID, after, limit int) (all []campaign.NotInvited, err error) {
+	if _, err := db.Audience(ctx, n, id); err != nil {
+		return nil, err
+	}
+	err = db.read(ctx, "rows not invited", func(tx *Tx) error {
+		rows, err := tx.Query(`SELECT row, kind, code FROM audience_row WHERE audience = $1 AND row > $2 ORDER BY row LIMIT $3`, int64(id), after, limit)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var r campaign.NotInvited
+			if err := rows.Scan(&r.Row, &r.Kind, &r.Code); err != nil {
+				return err
+			}
+			all = append(all, r)
+		}
+		return rows.Err()
+	})
+	return all, err
+}
+
+// notFound turns "no row" into the domain's error.
+func notFound(err, as error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return as
+	}
+	return err
+}

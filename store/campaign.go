@@ -1,0 +1,681 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/wellpaced/wellpaced/campaign"
+	"github.com/wellpaced/wellpaced/campaign/link"
+	"github.com/wellpaced/wellpaced/selfrefer/staff"
+)
+
+const campaignColumns = `id, network, team, audience, name, state, steps, policy, seed, approved_hash, held,
+	created_by, submitted_by, approved_by, created_at, launched_at, finished_at`
+
+func scanCampaign(row interface{ Scan(...any) error }) (c campaign.Campaign, err error) {
+	var steps, policy string
+	var seed, created, launched, finished int64
+	err = row.Scan((*int64)(&c.ID), (*int64)(&c.Network), (*int64)(&c.Team), (*int64)(&c.Audience), &c.Name, (*string)(&c.State), &steps, &policy, &seed,
+		&c.ApprovedHash, &c.Held, (*int64)(&c.CreatedBy), (*int64)(&c.SubmittedBy), (*int64)(&c.ApprovedBy), &created, &launched, &finished)
+	if err != nil {
+		return c, err
+	}
+	c.Seed, c.CreatedAt, c.LaunchedAt, c.FinishedAt = uint64(seed), timeOf(created), timeOf(launched), timeOf(finished)
+	return c, errors.Join(json.Unmarshal([]byte(steps), &c.Steps), json.Unmarshal([]byte(policy), &c.Policy))
+}
+
+// CreateCampaign writes a draft. The list and the team must be of the same network.
+func (db *DB) CreateCampaign(ctx context.Context, who staff.Account, c campaign.Campaign) (campaign.Campaign, error) {
+	if err := c.Check(); err != nil {
+		return c, err
+	}
+	c.ID, c.Network, c.State, c.CreatedBy = campaign.ID(db.newID()), who.Network, campaign.Draft, who.ID
+	if c.Seed == 0 {
+		c.Seed = rand.Uint64() >> 1 // fits a signed column
+	}
+	steps, err := json.Marshal(c.Steps)
+	if err != nil {
+		return c, fmt.Errorf("write the steps: %w", err)
+	}
+	policy, err := json.Marshal(c.Policy)
+	if err != nil {
+		return c, fmt.Errorf("write the policy: %w", err)
+	}
+	err = db.write(ctx, "create campaign", func(tx *Tx) error {
+		var n int
+		err := tx.QueryRow(`
+			SELECT COUNT(*)
+			FROM audience a
+			JOIN team t ON t.network = a.network
+			WHERE a.id = $1 AND a.network = $2 AND a.state = $3 AND t.id = $4`,
+			int64(c.Audience), int64(who.Network), string(campaign.Screened), int64(c.Team)).Scan(&n)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return campaign.ErrNotFound
+		}
+		c.CreatedAt = timeOf(tx.now)
+		_, err = tx.Exec(`
+			INSERT INTO campaign (`+campaignColumns+`, strata, memory, planning, segments)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '', '', $10, 0, 0, $11, 0, 0, '{}', '{}', 0, 1)`,
+			int64(c.ID), int64(c.Network), int64(c.Team), int64(c.Audience), c.Name, string(c.State), string(steps), string(policy), int64(c.Seed), int64(who.ID), tx.now)
+		if err != nil {
+			return err
+		}
+		return db.auditCampaign(tx, who, staff.EditCampaign, c.ID)
+	})
+	return c, err
+}
+
+func (db *DB) auditCampaign(tx *Tx, who staff.Account, action staff.Action, id campaign.ID) error {
+	return db.audit(tx, staff.Entry{Network: who.Network, Account: who.ID, Action: string(action), Target: fmt.Sprintf("campaign %d", id), Outcome: "done"})
+}
+
+// Campaign reads one campaign of a network.
+func (db *DB) Campaign(ctx context.Context, n staff.NetworkID, id campaign.ID) (c campaign.Campaign, err error) {
+	err = db.read(ctx, "campaign", func(tx *Tx) error {
+		c, err = campaignOf(tx, n, id, "")
+		return err
+	})
+	return c, err
+}
+
+func campaignOf(tx *Tx, n staff.NetworkID, id campaign.ID, lock string) (campaign.Campaign, error) {
+	c, err := scanCampaign(tx.QueryRow(`SELECT `+campaignColumns+` FROM campaign WHERE id = $1 AND network = $2`+lock, int64(id), int64(n)))
+	return c, notFound(err, campaign.ErrNotFound)
+}
+
+// Campaigns lists a network's campaigns, newest first.
+func (db *DB) Campaigns(ctx context.Context, n staff.NetworkID, limit int) (all []campaign.Campaign, err error) {
+	err = db.read(ctx, "campaigns", func(tx *Tx) error {
+		rows, err := tx.Query(`SELECT `+campaignColumns+` FROM campaign WHERE network = $1 ORDER BY id DESC LIMIT $2`, int64(n), limit)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			c, err := scanCampaign(rows)
+			if err != nil {
+				return err
+			}
+			all = append(all, c)
+		}
+		return rows.Err()
+	})
+	return all, err
+}
+
+// ApprovePractice notes that a practice, as controller, agrees to its patients being texted.
+func (db *DB) ApprovePractice(ctx context.Context, who staff.Account, id campaign.ID, ods string) error {
+	return db.write(ctx, "approve practice", func(tx *Tx) error {
+		if _, err := campaignOf(tx, who.Network, id, ""); err != nil {
+			return err
+		}
+		n, err := tx.Exec(`
+			INSERT INTO practice_approval (campaign, ods, account, at)
+			SELECT $1, ods, $2, $3 FROM practice WHERE network = $4 AND ods = $5
+			ON CONFLICT (campaign, ods) DO NOTHING`, int64(id), int64(who.ID), tx.now, int64(who.Network), ods)
+		if err != nil || n == 0 {
+			return err
+		}
+		return db.audit(tx, staff.Entry{Network: who.Network, Account: who.ID, Action: string(staff.ApprovePractice), Target: fmt.Sprintf("campaign %d practice %s", id, ods), Outcome: "done"})
+	})
+}
+
+// PracticeShares lists the practices whose patients a campaign would text, and whether each has approved.
+func (db *DB) PracticeShares(ctx context.Context, n staff.NetworkID, id campaign.ID) (all []campaign.PracticeShare, err error) {
+	err = db.read(ctx, "practice approvals", func(tx *Tx) error {
+		c, err := campaignOf(tx, n, id, "")
+		if err != nil {
+			return err
+		}
+		all, err = practiceShares(tx, c)
+		return err
+	})
+	return all, err
+}
+
+func practiceShares(tx *Tx, c campaign.Campaign) (all []campaign.PracticeShare, err error) {
+	rows, err := tx.Query(`
+		SELECT p.practice, COUNT(*), MAX(CASE WHEN a.ods IS NULL THEN 0 ELSE 1 END)
+		FROM patient p
+		LEFT JOIN practice_approval a ON a.campaign = $1 AND a.ods = p.practice
+		WHERE p.audience = $2 AND p.invited
+		GROUP BY p.practice
+		ORDER BY p.practice`, int64(c.ID), int64(c.Audience))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var s campaign.PracticeShare
+		var yes int
+		if err := rows.Scan(&s.ODS, &s.Invited, &yes); err != nil {
+			return nil, err
+		}
+		s.Approved = yes == 1
+		all = append(all, s)
+	}
+	return all, rows.Err()
+}
+
+// MoveCampaign takes one step of a campaign's life on behalf of somebody who may. After a launch PlanMessages writes the messages; until
+// that is done the campaign sends nothing.
+func (db *DB) MoveCampaign(ctx context.Context, who staff.Account, id campaign.ID, m campaign.Move) (c campaign.Campaign, err error) {
+	err = db.write(ctx, "move campaign", func(tx *Tx) error {
+		if c, err = campaignOf(tx, who.Network, id, db.engine.lockClause()); err != nil {
+			return err
+		}
+		to, ok := campaign.NextState(c.State, m)
+		if !ok {
+			return campaign.ErrNotNow
+		}
+		switch m {
+		case campaign.Submit:
+			if err := c.Check(); err != nil {
+				return err
+			}
+			c.SubmittedBy, c.ApprovedBy, c.ApprovedHash = who.ID, 0, ""
+		case campaign.Approve:
+			if who.ID == c.SubmittedBy {
+				return campaign.ErrSameHand
+			}
+			c.ApprovedBy, c.ApprovedHash = who.ID, c.Hash()
+		case campaign.Return:
+			c.ApprovedBy, c.ApprovedHash = 0, ""
+		case campaign.Launch:
+			if err := db.mayLaunch(tx, c); err != nil {
+				return err
+			}
+			c.LaunchedAt = timeOf(tx.now)
+		case campaign.Resume:
+			c.Held = ""
+		case campaign.Stop, campaign.Finish:
+			c.FinishedAt = timeOf(tx.now)
+		}
+		c.State = to
+		_, err := tx.Exec(`
+			UPDATE campaign
+			SET state = $1, submitted_by = $2, approved_by = $3, approved_hash = $4, launched_at = $5, finished_at = $6, held = $7
+			WHERE id = $8`,
+			string(c.State), int64(c.SubmittedBy), int64(c.ApprovedBy), c.ApprovedHash, msOf(c.LaunchedAt), msOf(c.FinishedAt), c.Held, int64(c.ID))
+		if err != nil {
+			return err
+		}
+		action := map[campaign.Move]staff.Action{campaign.Submit: staff.SubmitCampaign, campaign.Approve: staff.ApproveCampaign, campaign.Return: staff.ApproveCampaign}[m]
+		if action == "" {
+			action = staff.RunCampaign
+		}
+		return db.audit(tx, staff.Entry{Network: who.Network, Account: who.ID, Action: string(action), Target: fmt.Sprintf("campaign %d %s", c.ID, m), Outcome: "done"})
+	})
+	return c, err
+}
+
+func (db *DB) mayLaunch(tx *Tx, c campaign.Campaign) error {
+	if c.ApprovedHash == "" || c.ApprovedHash != c.Hash() {
+		return campaign.ErrChanged
+	}
+	shares, err := practiceShares(tx, c)
+	if err != nil {
+		return err
+	}
+	var missing campaign.ErrPractices
+	for _, s := range shares {
+		if !s.Approved {
+			missing = append(missing, s.ODS)
+		}
+	}
+	if len(missing) > 0 {
+		return missing
+	}
+	return nil
+}
+
+// strata are the groups whose response is learned separately, fixed at launch. Those of step k follow those of step k-1.
+type strata struct {
+	Names []string `json:"names"`
+	Sizes []int    `json:"sizes"`
+	Base  int      `json:"base"` // how many of them are of the first step
+}
+
+const planChunk = 500
+
+// errPlannedElsewhere ends a plan that another process is writing.
+var errPlannedElsewhere = errors.New("another process plans this campaign")
+
+// PlanMessages writes one planned message for every invited patient of a launched campaign, in chunks. It goes on where a killed process
+// stopped, does nothing if the plan is complete, and leaves it to another process that is at it.
+func (db *DB) PlanMessages(ctx context.Context, id campaign.ID) error {
+	err := db.planMessages(ctx, id)
+	if err != nil && !errors.Is(err, errPlannedElsewhere) {
+		return fmt.Errorf("plan the messages of campaign %d: %w", id, err)
+	}
+	return nil
+}
+
+func (db *DB) planMessages(ctx context.Context, id campaign.ID) error {
+	var c campaign.Campaign
+	var st strata
+	var cursor int64
+	index := map[string]int{}
+	sharing := map[string]bool{}
+	var network staff.Network
+	launched := false
+	err := db.read(ctx, "read plan", func(tx *Tx) error {
+		var err error
+		if c, err = scanCampaign(tx.QueryRow(`SELECT `+campaignColumns+` FROM campaign WHERE id = $1`, int64(id))); err != nil {
+			return err
+		}
+		if err = tx.QueryRow(`SELECT planning FROM campaign WHERE id = $1`, int64(id)).Scan(&cursor); err != nil {
+			return err
+		}
+		if launched = !c.LaunchedAt.IsZero(); !launched || cursor < 0 {
+			return nil
+		}
+		if network, err = db.network(tx, c.Network); err != nil {
+			return err
+		}
+		rows, err := tx.Query(`
+			SELECT practice, age_band, COUNT(*)
+			FROM patient
+			WHERE audience = $1 AND invited
+			GROUP BY practice, age_band
+			ORDER BY practice, age_band`, int64(c.Audience))
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var practice, band string
+			var n int
+			if err := rows.Scan(&practice, &band, &n); err != nil {
+				return err
+			}
+			index[practice+" "+band] = len(st.Names)
+			st.Names, st.Sizes = append(st.Names, practice+" "+band), append(st.Sizes, n)
+		}
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		shared, err := tx.Query(`SELECT phone_ix FROM patient WHERE audience = $1 AND NOT invited`, int64(c.Audience))
+		if err != nil {
+			return err
+		}
+		defer shared.Close()
+		for shared.Next() {
+			var ix []byte
+			if err := shared.Scan(&ix); err != nil {
+				return err
+			}
+			sharing[string(ix)] = true
+		}
+		return shared.Err()
+	})
+	if err != nil || !launched || cursor < 0 {
+		return err
+	}
+	template, err := c.Text(1)
+	if err != nil {
+		return err
+	}
+	places := campaign.Order(c.Seed, st.Sizes)
+	st.Base = len(st.Names)
+	base := slices.Clone(st.Names)
+	for _, step := range c.Steps[1:] {
+		for _, name := range base {
+			st.Names, st.Sizes = append(st.Names, fmt.Sprintf("%s step %d", name, step.Number)), append(st.Sizes, 0)
+		}
+	}
+	seen := make([]int, len(base)) // members of each stratum met so far, in the order of the list
+	segments, messages := 0, 0
+	for at := int64(0); ; {
+		people, err := db.invited(ctx, c.Audience, at)
+		if err != nil {
+			return err
+		}
+		if len(people) == 0 {
+			break
+		}
+		rows := make([]any, 0, len(people)*messageInsertColumns)
+		counts := make([]int, len(base))
+		first := db.reserveIDs(len(people))
+		for i, p := range people {
+			s := index[p.practice+" "+p.ageBand]
+			place := places[s][seen[s]]
+			seen[s]++
+			m := plannedMessage{id: first + int64(i), campaign: c, step: 1, patient: p, stratum: s, place: place, shared: sharing[string(p.phoneIx)]}
+			cols, size, err := db.messageRow(network, template, m)
+			if err != nil {
+				return err
+			}
+			segments, messages = segments+size, messages+1
+			if p.id > cursor {
+				rows, counts[s] = append(rows, cols...), counts[s]+1
+			}
+		}
+		at = people[len(people)-1].id
+		if at <= cursor {
+			continue
+		}
+		err = db.write(ctx, "plan messages", func(tx *Tx) error {
+			n, err := tx.Exec(`UPDATE campaign SET planning = $1 WHERE id = $2 AND planning = $3`, at, int64(c.ID), cursor)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				return errPlannedElsewhere
+			}
+			if _, err := tx.bulkInsert(messageInsert, messageInsertColumns, rows, ""); err != nil {
+				return err
+			}
+			for s, n := range counts {
+				if err := db.bump(tx, int64(c.ID), stateTally(campaign.Planned), int64(s), 0, 0, n); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		cursor = at
+	}
+	b, err := json.Marshal(st)
+	if err != nil {
+		return err
+	}
+	return db.write(ctx, "finish plan", func(tx *Tx) error {
+		_, err := tx.Exec(`UPDATE campaign SET planning = -1, strata = $1, segments = $2 WHERE id = $3`,
+			string(b), float64(max(segments, 1))/float64(max(messages, 1)), int64(c.ID))
+		return err
+	})
+}
+
+// ResumeLaunches completes launches that a killed process left half planned. Call it before serving.
+func (db *DB) ResumeLaunches(ctx context.Context) error {
+	var ids []int64
+	err := db.read(ctx, "half launched", func(tx *Tx) error {
+		rows, err := tx.Query(`SELECT id FROM campaign WHERE state IN ('running', 'paused') AND planning >= 0`)
+		if err != nil {
+			return err
+		}
+		ids, err = scanIDs(rows)
+		return err
+	})
+	for _, id := range ids {
+		err = errors.Join(err, db.PlanMessages(ctx, campaign.ID(id)))
+	}
+	return err
+}
+
+type invitedPatient struct {
+	id                int64
+	practice, ageBand string
+	phoneIx, sealed   []byte
+}
+
+func (db *DB) invited(ctx context.Context, a campaign.AudienceID, after int64) (all []invitedPatient, err error) {
+	err = db.read(ctx, "invited patients", func(tx *Tx) error {
+		rows, err := tx.Query(`
+			SELECT id, practice, age_band, phone_ix, person
+			FROM patient
+			WHERE audience = $1 AND id > $2 AND invited
+			ORDER BY id
+			LIMIT $3`, int64(a), after, planChunk)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var p invitedPatient
+			if err := rows.Scan(&p.id, &p.practice, &p.ageBand, &p.phoneIx, &p.sealed); err != nil {
+				return err
+			}
+			all = append(all, p)
+		}
+		return rows.Err()
+	})
+	return all, err
+}
+
+type plannedMessage struct {
+	id       int64
+	campaign campaign.Campaign
+	step     int
+	patient  invitedPatient
+	stratum  int
+	place    int64
+	shared   bool
+}
+
+const (
+	messageInsert = `INSERT INTO message (id, campaign, step, patient, stratum, place, state, attempt, rings, shared, not_before, batch, released_at, deadline,
+		look_at, looks, code, cost, token, phone_ix, sent_at, delivered_at, opened_at, answered_at)`
+	messageInsertColumns = 24
+)
+
+// messageRow gives the columns of a new planned message and its segments: every recipient's own text is rendered and counted.
+func (db *DB) messageRow(n staff.Network, t campaign.Template, m plannedMessage) ([]any, int, error) {
+	d, err := db.openPerson("patient", m.patient.id, m.patient.sealed)
+	if err != nil {
+		return nil, 0, err
+	}
+	token := link.Mint(db.sealer.linkKey(), m.id)
+	_, size := campaign.Compose(t, campaign.Recipient{Name: d.name(), Practice: practiceOf(n, m.patient.practice), Network: n, Shared: m.shared, Token: token})
+	return []any{m.id, int64(m.campaign.ID), m.step, m.patient.id, m.stratum, m.place, string(campaign.Planned), 0, 0, m.shared, 0, 0, 0, 0,
+		0, 0, "", int64(size.Segments) * m.campaign.Policy.Price, token.Hash(), m.patient.phoneIx, 0, 0, 0, 0}, size.Segments, nil
+}
+
+// EstimateTexts renders and counts the text for the invited patients of a list, for at most about `most` of them, spread over the list.
+// What it reads stays here: only counts come back.
+func (db *DB) EstimateTexts(ctx context.Context, n staff.NetworkID, list campaign.AudienceID, t campaign.Template, most int) (e campaign.Estimate, err error) {
+	a, err := db.Audience(ctx, n, list)
+	if err != nil {
+		return e, err
+	}
+	network, err := db.Network(ctx, n)
+	if err != nil {
+		return e, err
+	}
+	token := link.Mint(db.sealer.linkKey(), 0) // all tokens are equally long
+	by := map[int]int{}
+	every := a.Ledger.Invited/max(most, 1) + 1
+	for after := int64(0); ; {
+		people, last, err := db.everyNth(ctx, list, after, every)
+		if err != nil {
+			return e, err
+		}
+		for _, p := range people {
+			d, err := db.openPerson("patient", p.id, p.sealed)
+			if err != nil {
+				return e, err
+			}
+			_, size := campaign.Compose(t, campaign.Recipient{Name: d.name(), Practice: practiceOf(network, p.practice), Network: network, Token: token})
+			by[size.Segments]++
+			e.Sample, e.Segments, e.Longest = e.Sample+1, e.Segments+size.Segments, max(e.Longest, size.Segments)
+		}
+		if last == 0 {
+			break
+		}
+		after = last
+	}
+	usual := 0
+	for s, k := range by {
+		if k > by[usual] || (k == by[usual] && s < usual) {
+			usual = s
+		}
+	}
+	for s, k := range by {
+		if s > usual {
+			e.Dear += k
+		}
+	}
+	e.Texts = a.Ledger.Invited
+	if e.Sample > 0 && e.Sample != e.Texts {
+		scale := func(k int) int { return (k*e.Texts + e.Sample/2) / e.Sample }
+		e.Segments, e.Dear = scale(e.Segments), scale(e.Dear)
+	}
+	return e, nil
+}
+
+// everyNth reads one chunk of a sample of the invited; last is 0 after the end.
+func (db *DB) everyNth(ctx context.Context, a campaign.AudienceID, after int64, every int) (all []invitedPatient, last int64, err error) {
+	err = db.read(ctx, "sample of the invited", func(tx *Tx) error {
+		all, last = nil, 0
+		rows, err := tx.Query(`
+			SELECT id, practice, person
+			FROM patient
+			WHERE audience = $1 AND id > $2 AND invited AND id % $3 = 0
+			ORDER BY id
+			LIMIT $4`, int64(a), after, every, planChunk)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var p invitedPatient
+			if err := rows.Scan(&p.id, &p.practice, &p.sealed); err != nil {
+				return err
+			}
+			all = append(all, p)
+		}
+		if len(all) == planChunk {
+			last = all[len(all)-1].id
+		}
+		return rows.Err()
+	})
+	return all, last, err
+}
+
+func practiceOf(n staff.Network, ods string) staff.Practice {
+	for _, p := range n.Practices {
+		if p.ODS == ods {
+			return p
+		}
+	}
+	return staff.Practice{ODS: ods, Name: n.Name, Phone: n.Phone}
+}
+
+// HoldCampaign stops a campaign's sending because of an alarm; a person resumes it.
+func (db *DB) HoldCampaign(ctx context.Context, id campaign.ID, why string) error {
+	return db.write(ctx, "hold campaign", func(tx *Tx) error { return db.hold(tx, id, why) })
+}
+
+func (db *DB) hold(tx *Tx, id campaign.ID, why string) error {
+	n, err := tx.Exec(`UPDATE campaign SET held = $1, state = $2 WHERE id = $3 AND state = $4`, why, string(campaign.Paused), int64(id), string(campaign.Running))
+	if err != nil || n == 0 {
+		return err
+	}
+	_, err = tx.Exec(`INSERT INTO alarm (id, at, code, campaign, message) VALUES ($1, $2, $3, $4, 0)`, db.newID(), tx.now, "account_refused", int64(id))
+	return err
+}
+
+// View reads all that a campaign's page shows, in one snapshot.
+func (db *DB) View(ctx context.Context, n staff.NetworkID, id campaign.ID) (v campaign.View, err error) {
+	err = db.read(ctx, "campaign page", func(tx *Tx) error {
+		if v.Campaign, err = campaignOf(tx, n, id, ""); err != nil {
+			return err
+		}
+		if v.Audience, err = scanAudience(tx.QueryRow(`SELECT `+audienceColumns+` FROM audience WHERE id = $1`, int64(v.Campaign.Audience))); err != nil {
+			return err
+		}
+		var planning int64
+		err := tx.QueryRow(`
+			SELECT t.id, t.network, t.name, t.promise_days, c.planning
+			FROM campaign c
+			JOIN team t ON t.id = c.team
+			WHERE c.id = $1`, int64(id)).Scan((*int64)(&v.Team.ID), (*int64)(&v.Team.Network), &v.Team.Name, &v.Team.PromiseDays, &planning)
+		if err != nil {
+			return err
+		}
+		v.Planning = planning >= 0 && !v.LaunchedAt.IsZero()
+		sums, err := campaignSums(tx, id)
+		if err != nil {
+			return err
+		}
+		v.Counts = campaign.Counts{}
+		for kind, k := range sums {
+			if s, ok := strings.CutPrefix(kind, "is:"); ok && k != 0 {
+				v.Counts[campaign.MessageState(s)] = k
+			}
+		}
+		v.Cost, v.Opened, v.Answers = int64(sums[tallyCost]), sums[tallyStart], sums[tallyAnswer]
+		if ds, err := decisions(tx, id, 1); err != nil {
+			return err
+		} else if len(ds) > 0 {
+			v.Last = &ds[0]
+		}
+		rows, err := tx.Query(`SELECT at, code, message FROM alarm WHERE campaign = $1 ORDER BY id DESC LIMIT 20`, int64(id))
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var a campaign.Alarm
+			var at int64
+			if err := rows.Scan(&at, &a.Code, (*int64)(&a.Message)); err != nil {
+				return err
+			}
+			a.At = timeOf(at)
+			v.Alarms = append(v.Alarms, a)
+		}
+		return rows.Err()
+	})
+	return v, err
+}
+
+// campaignSums adds up all of a campaign's counters, by kind.
+func campaignSums(tx *Tx, id campaign.ID) (map[string]int, error) {
+	rows, err := tx.Query(`SELECT kind, SUM(n) FROM tally WHERE owner = $1 GROUP BY kind`, int64(id))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	sums := map[string]int{}
+	for rows.Next() {
+		var kind string
+		var n int
+		if err := rows.Scan(&kind, &n); err != nil {
+			return nil, err
+		}
+		sums[kind] = n
+	}
+	return sums, rows.Err()
+}
+
+// Decisions lists a campaign's last decisions, newest first.
+func (db *DB) Decisions(ctx context.Context, n staff.NetworkID, id campaign.ID, limit int) (all []campaign.Decision, err error) {
+	err = db.read(ctx, "decisions", func(tx *Tx) error {
+		if _, err := campaignOf(tx, n, id, ""); err != nil {
+			return err
+		}
+		all, err = decisions(tx, id, limit)
+		return err
+	})
+	return all, err
+}
+
+func decisions(tx *Tx, id campaign.ID, limit int) (all []campaign.Decision, err error) {
+	rows, err := tx.Query(`SELECT at, n, binding, sentence, figures, forecast FROM decision WHERE campaign = $1 ORDER BY id DESC LIMIT $2`, int64(id), limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var d campaign.Decision
+		var at int64
+		var figures, forecast string
+		if err := rows.Scan(&at, &d.N, &d.Limit, &d.Sentence, &figures, &forecast); err != nil {
+			return nil, err
+		}
+		d.At, d.Figures, d.Forecast = timeOf(at), json.RawMessage(figures), json.RawMessage(forecast)
+		all = append(all, d)
+	}
+	return all, rows.Err()
+}

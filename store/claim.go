@@ -1,0 +1,445 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/wellpaced/wellpaced/campaign"
+	"github.com/wellpaced/wellpaced/campaign/link"
+	"github.com/wellpaced/wellpaced/campaign/person"
+	"github.com/wellpaced/wellpaced/selfrefer/staff"
+)
+
+var _ campaign.Claimer = (*DB)(nil)
+
+// message is a row on its way through a transition.
+type message struct {
+	id, campaign, patient, stratum int64
+	step, attempt                  int
+	state                          campaign.MessageState
+	shared                         bool
+	cost, deliveredAt              int64
+	phoneIx                        []byte
+}
+
+func messageOf(tx *Tx, where string, lock string, args ...any) (m message, err error) {
+	err = tx.QueryRow(`
+		SELECT id, campaign, patient, stratum, step, attempt, state, shared, cost, delivered_at, phone_ix
+		FROM message
+		WHERE `+where+lock, args...).Scan(&m.id, &m.campaign, &m.patient, &m.stratum, &m.step, &m.attempt, (*string)(&m.state), &m.shared, &m.cost, &m.deliveredAt, &m.phoneIx)
+	return m, notFound(err, campaign.ErrNotFound)
+}
+
+// apply moves a message by an event, guarded by its state and attempt; sets are further columns whose placeholders start at $5. It
+// returns false if the table knows no such move, and ErrConflict if somebody else moved the message first.
+func (db *DB) apply(tx *Tx, m *message, on campaign.Event, sets string, args ...any) (bool, error) {
+	to, ok := campaign.Next(m.state, on)
+	if !ok {
+		return false, nil
+	}
+	if sets != "" {
+		sets = ", " + sets
+	}
+	n, err := tx.Exec(`UPDATE message SET state = $1`+sets+` WHERE id = $2 AND state = $3 AND attempt = $4`,
+		append([]any{string(to), m.id, string(m.state), m.attempt}, args...)...)
+	if err != nil {
+		return false, err
+	}
+	if n == 0 {
+		return false, campaign.ErrConflict
+	}
+	if err := db.bumpMove(tx, m.campaign, m.stratum, m.state, to, 1); err != nil {
+		return false, err
+	}
+	if committed(m.state) != committed(to) {
+		sign := map[bool]int{true: 1, false: -1}[committed(to)]
+		if err := db.bump(tx, m.campaign, tallyCost, 0, 0, 0, sign*int(m.cost)); err != nil {
+			return false, err
+		}
+		if err := db.bump(tx, m.campaign, tallyReleased, 0, hourOf(tx.now), 0, sign); err != nil {
+			return false, err
+		}
+	}
+	if m.deliveredAt != 0 && onTheWay(m.state) && !onTheWay(to) {
+		if err := db.bump(tx, m.campaign, tallyLanded, m.stratum, 0, 0, -1); err != nil {
+			return false, err
+		}
+		if to == campaign.Undelivered || to == campaign.Failed {
+			// Presumed to be on the phone, and now known not to be: its exposure never was.
+			if err := db.bump(tx, m.campaign, tallyDelivered, m.stratum, hourOf(m.deliveredAt), 0, -1); err != nil {
+				return false, err
+			}
+			if _, err := tx.Exec(`UPDATE message SET delivered_at = 0 WHERE id = $1`, m.id); err != nil {
+				return false, err
+			}
+			m.deliveredAt = 0
+		}
+	}
+	m.state = to
+	return true, nil
+}
+
+// onTheWay says whether the pacer still waits for a message's receipt.
+func onTheWay(s campaign.MessageState) bool {
+	switch s {
+	case campaign.Released, campaign.Sending, campaign.Unknown, campaign.Held, campaign.Accepted, campaign.Sent:
+		return true
+	}
+	return false
+}
+
+// frozenDoc is what one attempt sends, sealed with the message: reconciliation looks up by this number and this body.
+type frozenDoc struct {
+	To   string `json:"t"`
+	Body string `json:"b"`
+}
+
+// lockNumber makes a claim and an opt-out of one number wait for each other.
+func (db *DB) lockNumber(tx *Tx, ix []byte) error {
+	if _, err := tx.Exec(`INSERT INTO number (ix) VALUES ($1) ON CONFLICT (ix) DO NOTHING`, ix); err != nil {
+		return err
+	}
+	if lock := db.engine.lockClause(); lock != "" {
+		var got []byte
+		return tx.QueryRow(`SELECT ix FROM number WHERE ix = $1`+lock, ix).Scan(&got)
+	}
+	return nil // SQLite has one writer
+}
+
+// Claim takes a released message: with its number locked it re-checks everything, freezes what is sent, and writes the intent.
+func (db *DB) Claim(ctx context.Context, r campaign.Ring) (out campaign.Outgoing, err error) {
+	verdict := campaign.Verdict{}
+	started := int64(0)
+	err = db.write(ctx, "claim", func(tx *Tx) error {
+		m, err := messageOf(tx, `id = $1`, "", int64(r.Message))
+		if err != nil {
+			return err
+		}
+		if err := db.lockNumber(tx, m.phoneIx); err != nil {
+			return err
+		}
+		// Read again under the locks, number before message as everywhere.
+		if m, err = messageOf(tx, `id = $1`, db.engine.lockClause(), m.id); err != nil {
+			return err
+		}
+		if m.state != campaign.Released || m.attempt != r.Attempt {
+			return campaign.ErrTooLate
+		}
+		facts, network, who, sealed, err := db.facts(tx, m)
+		if err != nil {
+			return err
+		}
+		verdict = campaign.Admit(time.UnixMilli(tx.now), facts)
+		if verdict.Event != campaign.Claim {
+			_, err := db.apply(tx, &m, verdict.Event, `code = $5`, verdict.Reason)
+			return err
+		}
+		d, err := db.openPerson("patient", m.patient, sealed)
+		if err != nil {
+			return err
+		}
+		template, err := facts.Campaign.Text(m.step)
+		if err != nil {
+			return err
+		}
+		body, size := campaign.Compose(template, campaign.Recipient{Name: d.name(), Practice: practiceOf(network, who), Network: network,
+			Shared: m.shared, Token: link.Mint(db.sealer.linkKey(), m.id)})
+		frozen, err := db.sealFrozen(m.id, frozenDoc{d.Phone, body})
+		if err != nil {
+			return err
+		}
+		started = tx.machine
+		m2 := m
+		if ok, err := db.apply(tx, &m2, campaign.Claim, `attempt = attempt + 1, frozen = $5, deadline = $6, code = ''`,
+			frozen, tx.machine+campaign.SendDeadline.Milliseconds()); err != nil || !ok {
+			return err
+		}
+		_, err = tx.Exec(`INSERT INTO attempt (message, n, started_at, outcome, code) VALUES ($1, $2, $3, '', '')`, m.id, m.attempt+1, tx.machine)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(`
+			INSERT INTO contact (phone_ix, message, campaign, at) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (phone_ix, message) DO UPDATE SET at = excluded.at`, m.phoneIx, m.id, m.campaign, tx.now)
+		if err != nil {
+			return err
+		}
+		to, err := person.ParseE164(d.Phone)
+		if err != nil {
+			return fmt.Errorf("read a sealed number: %w", err)
+		}
+		out = campaign.Outgoing{Message: r.Message, Attempt: m.attempt + 1, To: to, From: network.Sender, Body: body, Segments: size.Segments,
+			Synthetic: facts.Synthetic, ClaimedAt: time.UnixMilli(tx.machine), ValidFor: facts.WindowEnd.Sub(time.UnixMilli(tx.now))}
+		return nil
+	})
+	if err != nil {
+		return campaign.Outgoing{}, err
+	}
+	if verdict.Event != campaign.Claim {
+		return campaign.Outgoing{}, campaign.ErrTooLate
+	}
+	db.marker.raise(started)
+	return out, nil
+}
+
+func (db *DB) sealFrozen(id int64, f frozenDoc) ([]byte, error) {
+	b, err := json.Marshal(f)
+	if err != nil {
+		return nil, err
+	}
+	return db.sealer.seal("message", "frozen", strconv.FormatInt(id, 10), b)
+}
+
+func (db *DB) openFrozen(id int64, sealed []byte) (f frozenDoc, err error) {
+	b, err := db.sealer.open("message", "frozen", strconv.FormatInt(id, 10), sealed)
+	if err == nil {
+		err = json.Unmarshal(b, &f)
+	}
+	if err != nil {
+		return f, fmt.Errorf("open the frozen text of message %d: %w", id, err)
+	}
+	return f, nil
+}
+
+// facts reads what campaign.Admit has to know; it also gives the patient's practice and sealed document.
+func (db *DB) facts(tx *Tx, m message) (f campaign.Facts, n staff.Network, practice string, sealed []byte, err error) {
+	fail := func(err error) (campaign.Facts, staff.Network, string, []byte, error) {
+		return f, n, "", nil, fmt.Errorf("read the facts of message %d: %w", m.id, err)
+	}
+	if f.Campaign, err = scanCampaign(tx.QueryRow(`SELECT `+campaignColumns+` FROM campaign WHERE id = $1`, m.campaign)); err != nil {
+		return fail(err)
+	}
+	f.Held = f.Campaign.Held != ""
+	var nhsIx []byte
+	err = tx.QueryRow(`
+		SELECT p.practice, p.person, p.nhs_ix, a.synthetic
+		FROM patient p
+		JOIN audience a ON a.id = p.audience
+		WHERE p.id = $1`, m.patient).Scan(&practice, &sealed, &nhsIx, &f.Synthetic)
+	if err != nil {
+		return fail(err)
+	}
+	if n, err = db.network(tx, f.Campaign.Network); err != nil {
+		return fail(err)
+	}
+	rows, err := tx.Query(`
+		SELECT kind, why
+		FROM suppression
+		WHERE network = $1 AND ((kind = 'phone' AND ix = $2) OR (kind = 'nhs' AND ix = $3))`, int64(n.ID), m.phoneIx, nhsIx)
+	if err != nil {
+		return fail(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var kind, why string
+		if err := rows.Scan(&kind, &why); err != nil {
+			return fail(err)
+		}
+		if kind == "phone" {
+			f.NumberSuppressed = why
+		} else {
+			f.PersonSuppressed = why
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fail(err)
+	}
+	rows.Close()
+	var last *int64
+	if err := tx.QueryRow(`SELECT MAX(at) FROM contact WHERE phone_ix = $1 AND campaign <> $2`, m.phoneIx, m.campaign).Scan(&last); err != nil {
+		return fail(err)
+	}
+	if last != nil {
+		f.TextedElsewhere = timeOf(*last)
+	}
+	var open int
+	err = tx.QueryRow(`
+		SELECT COUNT(*)
+		FROM (
+			SELECT 1 FROM referral WHERE network = $1 AND phone_ix = $2 AND state IN ('new', 'claimed', 'contacting', 'in_support', 'onward')
+			UNION ALL
+			SELECT 1 FROM referral WHERE network = $1 AND nhs_ix = $3 AND state IN ('new', 'claimed', 'contacting', 'in_support', 'onward')
+		) AS open_referral`, int64(n.ID), m.phoneIx, nhsIx).Scan(&open)
+	if err != nil {
+		return fail(err)
+	}
+	f.OpenReferral = open > 0
+	if w, ok := db.Calendar.WindowAt(time.UnixMilli(tx.now), f.Campaign.Policy.Windows); ok {
+		f.WindowEnd = w.To
+	}
+	return f, n, practice, sealed, nil
+}
+
+// Record writes what came back from the gateway. Acceptance is evidence and is adopted whatever the state; everything else only counts
+// while the attempt is still the one that is being sent.
+func (db *DB) Record(ctx context.Context, r campaign.Ring, o campaign.Outcome) error {
+	attempt := r.Attempt + 1 // the claim counted it
+	return db.write(ctx, "record", func(tx *Tx) error {
+		_, err := tx.Exec(`UPDATE attempt SET outcome = $1, code = $2 WHERE message = $3 AND n = $4`, string(o.Event), o.Code, int64(r.Message), attempt)
+		if err != nil {
+			return err
+		}
+		if o.Event.IsEvidence() {
+			return db.adopt(tx, campaign.Evidence{Message: r.Message, Attempt: attempt, Event: o.Event, Kind: "reply", SID: o.SID, At: time.UnixMilli(tx.now)})
+		}
+		m, err := messageOf(tx, `id = $1`, db.engine.lockClause(), int64(r.Message))
+		if err != nil {
+			return err
+		}
+		if m.state != campaign.Sending || m.attempt != attempt {
+			return campaign.ErrTooLate
+		}
+		if o.OptedOut {
+			var network int64
+			if err := tx.QueryRow(`SELECT network FROM campaign WHERE id = $1`, m.campaign).Scan(&network); err != nil {
+				return err
+			}
+			if err := db.suppress(tx, network, "phone", m.phoneIx, "opted_out"); err != nil {
+				return err
+			}
+		}
+		if o.Campaign {
+			if err := db.hold(tx, campaign.ID(m.campaign), "The provider refuses to send: "+o.Code+". Check the account, then resume."); err != nil {
+				return err
+			}
+		}
+		switch o.Event {
+		case campaign.Postpone, campaign.Reject:
+			// Nothing left: the number has not been contacted by this message.
+			if _, err := tx.Exec(`DELETE FROM contact WHERE phone_ix = $1 AND message = $2`, m.phoneIx, m.id); err != nil {
+				return err
+			}
+			_, err = db.apply(tx, &m, o.Event, `code = $5, not_before = $6, deadline = 0`, o.Code, tx.now+o.After.Milliseconds())
+		default:
+			_, err = db.apply(tx, &m, campaign.LoseSight, `code = $5, look_at = $6, looks = 0, deadline = 0`, o.Code, tx.machine+db.Settle.Milliseconds())
+		}
+		return err
+	})
+}
+
+func (db *DB) suppress(tx *Tx, network int64, kind string, ix []byte, why string) error {
+	_, err := tx.Exec(`
+		INSERT INTO suppression (network, kind, ix, why, at) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (network, kind, ix) DO NOTHING`, network, kind, ix, why, tx.now)
+	return err
+}
+
+// Adopt appends evidence that the provider has a text, whatever the message's state, and moves the message if it did not know.
+func (db *DB) Adopt(ctx context.Context, ev campaign.Evidence) error {
+	return db.write(ctx, "adopt", func(tx *Tx) error { return db.adopt(tx, ev) })
+}
+
+func (db *DB) adopt(tx *Tx, ev campaign.Evidence) error {
+	m, err := messageOf(tx, `id = $1`, db.engine.lockClause(), int64(ev.Message))
+	if err != nil {
+		return err
+	}
+	fresh, err := tx.Exec(`
+		INSERT INTO evidence (message, attempt, kind, event, sid, code, at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (message, kind, event, sid) DO NOTHING`, m.id, ev.Attempt, ev.Kind, string(ev.Event), ev.SID, ev.Code, tx.now)
+	if err != nil || fresh == 0 {
+		return err // seen before
+	}
+	if ev.SID != "" {
+		if err := db.adoptSID(tx, m, ev.SID); err != nil {
+			return err
+		}
+	}
+	sets, args := `deadline = 0`, []any(nil)
+	if ev.Code != "" {
+		sets, args = `deadline = 0, code = $5`, []any{ev.Code}
+	}
+	before := m.state
+	if !before.Left() {
+		sets += `, sent_at = ` + strconv.FormatInt(tx.now, 10)
+	}
+	if _, err := db.apply(tx, &m, ev.Event, sets, args...); err != nil {
+		return err
+	}
+	if !before.Left() {
+		// A text that we believed unsent has left: the contact ledger must know.
+		_, err = tx.Exec(`
+			INSERT INTO contact (phone_ix, message, campaign, at) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (phone_ix, message) DO NOTHING`, m.phoneIx, m.id, m.campaign, tx.now)
+		if err != nil {
+			return err
+		}
+	}
+	if ev.Event == campaign.Deliver {
+		return db.onPhone(tx, &m)
+	}
+	return nil
+}
+
+// adoptSID notes the provider's id. A second id for one message means that somebody was texted twice: the system audits its own promise.
+func (db *DB) adoptSID(tx *Tx, m message, sid string) error {
+	n, err := tx.Exec(`UPDATE message SET sid = $1 WHERE id = $2 AND (sid IS NULL OR sid = $1)`, sid, m.id)
+	if err != nil || n == 1 {
+		return err
+	}
+	db.log.Error("two texts for one message at the provider", "message", m.id)
+	_, err = tx.Exec(`INSERT INTO alarm (id, at, code, campaign, message) VALUES ($1, $2, 'two_sids', $3, $4)`, db.newID(), tx.now, m.campaign, m.id)
+	return err
+}
+
+// onPhone starts the exposure of a text, once: the phone has it, by receipt or because its person used the link.
+func (db *DB) onPhone(tx *Tx, m *message) error {
+	if m.deliveredAt != 0 {
+		return nil
+	}
+	m.deliveredAt = tx.now
+	if _, err := tx.Exec(`UPDATE message SET delivered_at = $1 WHERE id = $2`, tx.now, m.id); err != nil {
+		return err
+	}
+	if onTheWay(m.state) {
+		if err := db.bump(tx, m.campaign, tallyLanded, m.stratum, 0, 0, 1); err != nil {
+			return err
+		}
+	}
+	return db.bump(tx, m.campaign, tallyDelivered, m.stratum, hourOf(tx.now), 0, 1)
+}
+
+// linkSeen adopts the use of a link as evidence that its text left. Used means by its person (Start, a form, an opt-out), not by a
+// previewer: only then does the pacer count from it.
+func (db *DB) linkSeen(tx *Tx, id int64, used bool) error {
+	if err := db.adopt(tx, campaign.Evidence{Message: campaign.MessageID(id), Event: campaign.Accept, Kind: "link_seen", At: time.UnixMilli(tx.now)}); err != nil || !used {
+		return err
+	}
+	m, err := messageOf(tx, `id = $1`, "", id)
+	if err != nil {
+		return err
+	}
+	return db.onPhone(tx, &m)
+}
+
+// LinkSeen notes that a link was fetched. It changes nothing that a person or the pacer sees.
+func (db *DB) LinkSeen(ctx context.Context, tokenHash []byte) error {
+	return db.write(ctx, "link seen", func(tx *Tx) error {
+		m, err := messageOf(tx, `token = $1`, "", tokenHash)
+		if err != nil {
+			return err
+		}
+		return db.linkSeen(tx, m.id, false)
+	})
+}
+
+// Opened notes that a person pressed Start, once per message: this is counted and paced by.
+func (db *DB) Opened(ctx context.Context, tokenHash []byte) error {
+	return db.write(ctx, "opened", func(tx *Tx) error {
+		m, err := messageOf(tx, `token = $1`, "", tokenHash)
+		if err != nil {
+			return err
+		}
+		n, err := tx.Exec(`UPDATE message SET opened_at = $1 WHERE id = $2 AND opened_at = 0`, tx.now, m.id)
+		if err != nil || n == 0 {
+			return err
+		}
+		if err := db.linkSeen(tx, m.id, true); err != nil {
+			return err
+		}
+		return db.bump(tx, m.campaign, tallyStart, m.stratum, hourOf(tx.now), 0, 1)
+	})
+}

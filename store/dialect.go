@@ -1,0 +1,273 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+	"modernc.org/sqlite"
+)
+
+//go:embed migrations
+var migrationFiles embed.FS
+
+// engine is which database we talk to. Every difference between the two is a
+// method of engine or stands in this file.
+type engine int
+
+const (
+	engineSQLite engine = iota
+	enginePostgres
+)
+
+const (
+	sqliteReaders   = 4  // snapshot readers beside the one writer
+	postgresWriters = 12 // connections for write; the server's usual limit is 100 for all processes
+	postgresReaders = 8
+)
+
+func (e engine) String() string {
+	if e == enginePostgres {
+		return "postgres"
+	}
+	return "sqlite"
+}
+
+// target is a parsed Config.Database.
+type target struct {
+	engine engine
+	path   string // of the SQLite file, absolute
+	url    string // of the Postgres server; holds a password, never log it
+}
+
+// parseTarget reads "", "PATH", "sqlite:PATH" or "postgres://…".
+func parseTarget(database, dataDir string) (target, error) {
+	scheme, rest, hasScheme := strings.Cut(database, ":")
+	switch {
+	case scheme == "postgres" || scheme == "postgresql":
+		if _, err := pgx.ParseConfig(database); err != nil {
+			// pgx's own error can quote the address, password included.
+			return target{}, errors.New("the database address cannot be read: write it as postgres://user:password@host:5432/name")
+		}
+		return target{engine: enginePostgres, url: database}, nil
+	case hasScheme && scheme == "sqlite":
+		database = rest
+	case strings.Contains(database, "://"):
+		return target{}, fmt.Errorf("the database kind %q is not known: use postgres://… or sqlite:PATH", scheme)
+	}
+	if database == "" {
+		database = filepath.Join(dataDir, "wellpaced.db")
+	}
+	path, err := filepath.Abs(database)
+	if err != nil {
+		return target{}, fmt.Errorf("find database file: %w", err)
+	}
+	return target{engine: engineSQLite, path: path}, nil
+}
+
+// open returns two bounded pools: one that writes and one that reads.
+func (t target) open() (writers, readers *sql.DB, err error) {
+	if t.engine == enginePostgres {
+		cfg, err := pgx.ParseConfig(t.url)
+		if err != nil {
+			return nil, nil, errors.New("the database address cannot be read")
+		}
+		for name, value := range map[string]string{
+			"application_name":                    "wellpaced",
+			"synchronous_commit":                  "on", // a claim that is not on disk is a second text
+			"timezone":                            "UTC",
+			"lock_timeout":                        "10s",
+			"idle_in_transaction_session_timeout": "60s",
+		} {
+			if _, set := cfg.RuntimeParams[name]; !set {
+				cfg.RuntimeParams[name] = value
+			}
+		}
+		writers, readers = stdlib.OpenDB(*cfg), stdlib.OpenDB(*cfg)
+		bound(writers, postgresWriters)
+		bound(readers, postgresReaders)
+		return writers, readers, nil
+	}
+	writers, err = sql.Open("sqlite", t.dsn(false))
+	if err != nil {
+		return nil, nil, fmt.Errorf("open sqlite writer: %w", err)
+	}
+	bound(writers, 1)
+	readers, err = sql.Open("sqlite", t.dsn(true))
+	if err != nil {
+		_ = writers.Close()
+		return nil, nil, fmt.Errorf("open sqlite readers: %w", err)
+	}
+	bound(readers, sqliteReaders)
+	return writers, readers, nil
+}
+
+func bound(db *sql.DB, n int) {
+	db.SetMaxOpenConns(n)
+	db.SetMaxIdleConns(n)
+}
+
+// dsn is the SQLite address. synchronous=FULL is what makes a commit survive a
+// power cut in WAL mode; without _txlock=immediate, half of all concurrent
+// transactions fail with "busy" in spite of the time-out.
+func (t target) dsn(readOnly bool) string {
+	q := url.Values{"_pragma": {
+		"busy_timeout(5000)",
+		"journal_mode(WAL)",
+		"synchronous(FULL)",
+		"foreign_keys(1)",
+		"temp_store(MEMORY)", // sorted personal data never touch a temporary file
+		"cache_size(-16000)", // KiB per connection
+		"journal_size_limit(67108864)",
+	}}
+	if readOnly {
+		q.Add("_pragma", "query_only(1)")
+	} else {
+		q.Set("_txlock", "immediate")
+	}
+	q.Set("_dqs", "0")
+	return (&url.URL{Scheme: "file", Path: t.path, RawQuery: q.Encode()}).String()
+}
+
+// The statements that open a SQLite transaction by hand.
+const (
+	sqliteBeginWrite = "BEGIN IMMEDIATE"
+	sqliteBeginRead  = "BEGIN DEFERRED" // the snapshot is fixed by the first SELECT
+)
+
+// readOptions opens a snapshot on Postgres.
+var readOptions = &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
+
+// lockClause ends a SELECT whose rows the transaction is about to change. SQLite
+// needs none: its one writer is alone already. It starts with a space.
+func (e engine) lockClause() string {
+	if e == enginePostgres {
+		return " FOR UPDATE"
+	}
+	return ""
+}
+
+// maxParams is how many placeholders one statement may hold.
+func (e engine) maxParams() int {
+	if e == enginePostgres {
+		return 65535
+	}
+	return 32766
+}
+
+// bulkRows is how many rows one INSERT carries: more gains nothing on SQLite and
+// saves round trips on Postgres.
+func (e engine) bulkRows() int {
+	if e == enginePostgres {
+		return 500
+	}
+	return 50
+}
+
+// isUnique tells whether err says that such a row is there already.
+func (e engine) isUnique(err error) bool {
+	if e == enginePostgres {
+		return pgCode(err) == "23505"
+	}
+	code := sqliteCode(err)
+	return code == 2067 || code == 1555 // SQLITE_CONSTRAINT_UNIQUE, _PRIMARYKEY
+}
+
+// isRetry tells whether the same transaction may succeed if it is run again.
+func (e engine) isRetry(err error) bool {
+	if e == enginePostgres {
+		switch pgCode(err) {
+		case "40001", "40P01": // serialization failure, deadlock
+			return true
+		}
+		return false
+	}
+	switch sqliteCode(err) & 0xff {
+	case 5, 6: // SQLITE_BUSY, SQLITE_LOCKED, with their extended codes
+		return true
+	}
+	return false
+}
+
+// isFull tells whether the disk of the database is full.
+func (e engine) isFull(err error) bool {
+	if e == enginePostgres {
+		return pgCode(err) == "53100"
+	}
+	return sqliteCode(err)&0xff == 13 // SQLITE_FULL
+}
+
+func sqliteCode(err error) int {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		return e.Code()
+	}
+	return 0
+}
+
+func pgCode(err error) string {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code
+	}
+	return ""
+}
+
+// migrator returns goose set up for the engine and its folder of migrations.
+func (e engine) migrator(db *sql.DB) (*goose.Provider, error) {
+	dir, err := fs.Sub(migrationFiles, "migrations/"+e.String())
+	if err != nil {
+		return nil, err
+	}
+	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true)}
+	if e == engineSQLite {
+		return goose.NewProvider(goose.DialectSQLite3, db, dir, options...)
+	}
+	locker, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return nil, err
+	}
+	return goose.NewProvider(goose.DialectPostgres, db, dir, append(options, goose.WithSessionLocker(locker))...)
+}
+
+// migrate brings the schema up to what this program knows and refuses a schema
+// that is ahead of it.
+func (e engine) migrate(ctx context.Context, db *sql.DB) (from, to int64, err error) {
+	m, err := e.migrator(db)
+	if err != nil {
+		return 0, 0, fmt.Errorf("read migrations: %w", err)
+	}
+	from, to, err = m.GetVersions(ctx)
+	if err != nil {
+		return 0, 0, fmt.Errorf("read schema version: %w", err)
+	}
+	if from > to {
+		return from, to, &NewerSchemaError{Database: from, Program: to}
+	}
+	if from == to {
+		return from, to, nil
+	}
+	if _, err := m.Up(ctx); err != nil {
+		return from, to, fmt.Errorf("migrate schema from %d to %d: %w", from, to, err)
+	}
+	return from, to, nil
+}
+
+// NewerSchemaError says that a newer Wellpaced has written the database.
+type NewerSchemaError struct {
+	Database, Program int64 // schema versions
+}
+
+func (e *NewerSchemaError) Error() string {
+	return fmt.Sprintf("the database was written by a newer Wellpaced (schema %d; this program knows %d): "+
+		"start the newer program, or restore a backup made before the upgrade", e.Database, e.Program)
+}

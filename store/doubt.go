@@ -1,0 +1,200 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/wellpaced/wellpaced/campaign"
+	"github.com/wellpaced/wellpaced/campaign/link"
+	"github.com/wellpaced/wellpaced/campaign/person"
+	"github.com/wellpaced/wellpaced/selfrefer/staff"
+)
+
+var _ campaign.DoubtStore = (*DB)(nil)
+
+// Overrun makes unknown what is still sending after its deadline: a killed process, or one that stood still.
+func (db *DB) Overrun(ctx context.Context, now time.Time) (total int, err error) {
+	var ids []int64
+	err = db.read(ctx, "overrun sends", func(tx *Tx) error {
+		rows, err := tx.Query(`SELECT id FROM message WHERE state = 'sending' AND deadline < $1 LIMIT 500`, now.UnixMilli())
+		if err != nil {
+			return err
+		}
+		ids, err = scanIDs(rows)
+		return err
+	})
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	err = db.write(ctx, "overrun", func(tx *Tx) error {
+		total = 0
+		for _, id := range ids {
+			m, err := messageOf(tx, `id = $1`, db.engine.lockClause(), id)
+			if err != nil {
+				return err
+			}
+			if m.state != campaign.Sending {
+				continue
+			}
+			ok, err := db.apply(tx, &m, campaign.LoseSight, `code = 'deadline', look_at = $5, looks = 0, deadline = 0`, now.Add(db.Settle).UnixMilli())
+			if err != nil {
+				return err
+			}
+			if ok {
+				total++
+			}
+		}
+		return nil
+	})
+	return total, err
+}
+
+// Doubts lists unknown messages whose next look is due, with the number and the token to look for.
+func (db *DB) Doubts(ctx context.Context, now time.Time, limit int) (all []campaign.Doubtful, err error) {
+	err = db.read(ctx, "doubts", func(tx *Tx) error {
+		all = nil
+		rows, err := tx.Query(`
+			SELECT m.id, m.attempt, m.looks, m.frozen, m.patient, p.person, c.state
+			FROM message m
+			JOIN patient p ON p.id = m.patient
+			JOIN campaign c ON c.id = m.campaign
+			WHERE m.state = 'unknown' AND m.look_at <= $1
+			ORDER BY m.look_at
+			LIMIT $2`, now.UnixMilli(), limit)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var d campaign.Doubtful
+			var patient int64
+			var frozen, sealed []byte
+			var state string
+			if err := rows.Scan((*int64)(&d.Message), &d.Attempt, &d.Empty, &frozen, &patient, &sealed, &state); err != nil {
+				return err
+			}
+			number := ""
+			if len(frozen) > 0 {
+				f, err := db.openFrozen(int64(d.Message), frozen)
+				if err != nil {
+					return err
+				}
+				number = f.To
+			} else { // a restored database may have forgotten the attempt: its list still has the number
+				p, err := db.openPerson("patient", patient, sealed)
+				if err != nil {
+					return err
+				}
+				number = p.Phone
+			}
+			if d.To, err = person.ParseE164(number); err != nil {
+				return fmt.Errorf("read the number of message %d: %w", d.Message, err)
+			}
+			d.Token = link.Mint(db.sealer.linkKey(), int64(d.Message))
+			d.Over = state != string(campaign.Running) && state != string(campaign.Paused)
+			all = append(all, d)
+		}
+		return rows.Err()
+	})
+	return all, err
+}
+
+// Looked notes when to look next, and counts a complete empty listing.
+func (db *DB) Looked(ctx context.Context, d campaign.Doubtful, empty bool, next time.Time) error {
+	add := map[bool]int{true: 1, false: 0}[empty]
+	return db.write(ctx, "looked", func(tx *Tx) error {
+		_, err := tx.Exec(`
+			UPDATE message
+			SET looks = looks + $1, look_at = $2
+			WHERE id = $3 AND state = 'unknown' AND attempt = $4`, add, next.UnixMilli(), int64(d.Message), d.Attempt)
+		return err
+	})
+}
+
+// Clear plans an unknown message again, or holds it: one compare-and-swap on attempt, state, no evidence and the leader's epoch.
+func (db *DB) Clear(ctx context.Context, epoch int64, d campaign.Doubtful, on campaign.Event) error {
+	return db.write(ctx, "clear", func(tx *Tx) error {
+		if err := tx.leads(epoch, db.engine.lockClause()); err != nil {
+			return err
+		}
+		m, err := messageOf(tx, `id = $1`, db.engine.lockClause(), int64(d.Message))
+		if err != nil {
+			return err
+		}
+		var proof int
+		if err := tx.QueryRow(`SELECT COUNT(*) FROM evidence WHERE message = $1`, m.id).Scan(&proof); err != nil {
+			return err
+		}
+		if m.state != campaign.Unknown || m.attempt != d.Attempt || proof > 0 {
+			return nil // evidence came in the meantime
+		}
+		if on == campaign.Clear {
+			if _, err := tx.Exec(`DELETE FROM contact WHERE phone_ix = $1 AND message = $2`, m.phoneIx, m.id); err != nil {
+				return err
+			}
+		}
+		_, err = db.apply(tx, &m, on, `look_at = 0`)
+		return err
+	})
+}
+
+// HeldMessages lists them for a campaign.
+func (db *DB) HeldMessages(ctx context.Context, n staff.NetworkID, id campaign.ID, limit int) (all []campaign.HeldMessage, err error) {
+	err = db.read(ctx, "held messages", func(tx *Tx) error {
+		if _, err := campaignOf(tx, n, id, ""); err != nil {
+			return err
+		}
+		rows, err := tx.Query(`
+			SELECT m.id, m.attempt, m.code, m.patient, p.person
+			FROM message m
+			JOIN patient p ON p.id = m.patient
+			WHERE m.campaign = $1 AND m.state = 'held'
+			LIMIT $2`, int64(id), limit)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var h campaign.HeldMessage
+			var patient int64
+			var sealed []byte
+			if err := rows.Scan((*int64)(&h.ID), &h.Attempt, &h.Code, &patient, &sealed); err != nil {
+				return err
+			}
+			d, err := db.openPerson("patient", patient, sealed)
+			if err != nil {
+				return err
+			}
+			h.Phone = d.phone()
+			all = append(all, h)
+		}
+		return rows.Err()
+	})
+	return all, err
+}
+
+// SettleHeld is a person's word on a held message: it was sent, or send it again.
+func (db *DB) SettleHeld(ctx context.Context, who staff.Account, id campaign.MessageID, attempt int, on campaign.Event) error {
+	return db.write(ctx, "settle", func(tx *Tx) error {
+		m, err := messageOf(tx, `id = $1`, db.engine.lockClause(), int64(id))
+		if err != nil {
+			return err
+		}
+		if _, err := campaignOf(tx, who.Network, campaign.ID(m.campaign), ""); err != nil {
+			return err
+		}
+		if m.state != campaign.Held || m.attempt != attempt {
+			return campaign.ErrConflict
+		}
+		if on == campaign.SettleAgain {
+			if _, err := tx.Exec(`DELETE FROM contact WHERE phone_ix = $1 AND message = $2`, m.phoneIx, m.id); err != nil {
+				return err
+			}
+		}
+		if _, err := db.apply(tx, &m, on, `code = 'settled_by_a_person'`); err != nil {
+			return err
+		}
+		return db.audit(tx, staff.Entry{Network: who.Network, Account: who.ID, Action: string(staff.SettleMessage), Target: fmt.Sprintf("message %d", id), Outcome: string(on)})
+	})
+}

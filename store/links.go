@@ -1,0 +1,106 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/wellpaced/wellpaced/campaign"
+	"github.com/wellpaced/wellpaced/campaign/link"
+	"github.com/wellpaced/wellpaced/campaign/person"
+	"github.com/wellpaced/wellpaced/selfrefer"
+	"github.com/wellpaced/wellpaced/selfrefer/staff"
+)
+
+var _ selfrefer.Links = (*DB)(nil)
+
+// linkLife is how long a link works after its campaign has ended: as long as the rows that it leads to are kept.
+const linkLife = 60 * 24 * time.Hour
+
+// Invitation looks a token's hash up.
+func (db *DB) Invitation(ctx context.Context, tokenHash []byte) (in selfrefer.Invitation, err error) {
+	err = db.read(ctx, "invitation", func(tx *Tx) error {
+		in = selfrefer.Invitation{}
+		m, err := messageOf(tx, `token = $1`, "", tokenHash)
+		if errors.Is(err, campaign.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		var network staff.NetworkID
+		var finished, answered int64
+		var practice string
+		err = tx.QueryRow(`
+			SELECT c.network, c.finished_at, m.answered_at, p.practice, p.language
+			FROM message m
+			JOIN campaign c ON c.id = m.campaign
+			JOIN patient p ON p.id = m.patient
+			WHERE m.id = $1`, m.id).Scan((*int64)(&network), &finished, &answered, &practice, &in.Language)
+		if err != nil {
+			return err
+		}
+		if in.Network, err = db.network(tx, network); err != nil {
+			return err
+		}
+		in.Found, in.Spent = true, answered != 0
+		in.Expired = finished != 0 && tx.now-finished > linkLife.Milliseconds()
+		in.Practice = practiceOf(in.Network, practice)
+		return nil
+	})
+	return in, err
+}
+
+// Sending lists what each network sends now, as texts that stand for anybody's.
+func (db *DB) Sending(ctx context.Context) (all []selfrefer.Sending, err error) {
+	networks, err := db.Networks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range networks {
+		s := selfrefer.Sending{Network: n}
+		campaigns, err := db.Campaigns(ctx, n.ID, 20)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range campaigns {
+			if c.State != campaign.Running && c.State != campaign.Paused {
+				continue
+			}
+			s.Running = true
+			for _, step := range c.Steps {
+				t, err := c.Text(step.Number)
+				if err != nil {
+					return nil, err
+				}
+				practice := staff.Practice{Name: n.Name, Phone: n.Phone}
+				if len(n.Practices) > 0 {
+					practice = n.Practices[0]
+				}
+				body, _ := campaign.Compose(t, campaign.Recipient{Name: person.NewName("Sam", "Sample"), Practice: practice, Network: n, Token: link.Token{}})
+				s.Texts = append(s.Texts, body)
+			}
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// NetworkOfPhone finds whose texts a number last got: a reply belongs there. A number that nobody texted belongs to the first network.
+func (db *DB) NetworkOfPhone(ctx context.Context, p person.Phone) (n staff.NetworkID, err error) {
+	err = db.read(ctx, "network of a reply", func(tx *Tx) error {
+		err := tx.QueryRow(`
+			SELECT c.network
+			FROM message m
+			JOIN campaign c ON c.id = m.campaign
+			WHERE m.phone_ix = $1
+			ORDER BY m.id DESC
+			LIMIT 1`, db.phoneIndex(p)).Scan((*int64)(&n))
+		if !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		return notFound(tx.QueryRow(`SELECT id FROM network ORDER BY id LIMIT 1`).Scan((*int64)(&n)), staff.ErrNotFound)
+	})
+	return n, err
+}

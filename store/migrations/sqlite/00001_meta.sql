@@ -1,0 +1,5 @@
+-- +goose Up
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+);

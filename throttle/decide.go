@@ -1,0 +1,457 @@
+package throttle
+
+import (
+	"math"
+	"time"
+)
+
+const (
+	defaultMinBatch = 5
+	defaultRate     = 10 // segments per second
+	atOnce          = 5 * time.Minute
+	defaultListAge  = 14 * 24 * time.Hour
+	longestListAge  = 28 * 24 * time.Hour
+	brakeOn         = .85 // of what can be answered within the promise
+	brakeOff        = .60
+	matureAnswers   = 30 // after so many answers of a campaign, or of a stratum, the rate is known well enough
+	matureStratum   = 8
+	strandedShare   = .0015 // of all the answers that a campaign brings
+	unlimited       = math.MaxInt32
+)
+
+// Decide says how many messages each campaign of a team may release now: one decision per campaign, in the order of the policy.
+//
+// It asks what would happen if that many texts went out now and none after them. More can always be sent later, so only what has been
+// sent must fit the people who answer, and it may be asked as often as one likes: it does not release more for being asked more often.
+// It is pure: the same arguments give the same bits.
+func Decide(now time.Time, p TeamPolicy, s TeamState) []Decision {
+	return decide(now, &p, &s, nil)
+}
+
+// caps are the most texts that each limit allows, by limit; a limit that is missing allows any number.
+type caps map[Limit]int
+
+// desk is one campaign on its way to a decision.
+type desk struct {
+	policy  *CampaignPolicy
+	state   *CampaignState
+	e       *evidence
+	own     caps // limits of this campaign alone
+	most    int  // their minimum
+	least   int  // smallest batch
+	share   float64
+	n       int
+	limit   Limit
+	matured float64 // answers on which the maturity limit rests
+}
+
+// order is the order in which limits are named when several allow the same number: first what lasts longest.
+var order = [...]Limit{
+	LimitList, LimitPaused, LimitHeld, LimitListAge, LimitBudget, LimitDailyCap, LimitWindow, LimitNobody, LimitBrake, LimitCaseloads,
+	LimitMaturity, LimitSetPoint, LimitStress, LimitRisk, LimitRate,
+}
+
+// lift switches limits off; tests use it to check that the limit that is named is the one that binds.
+type lift map[Limit]bool
+
+func decide(now time.Time, p *TeamPolicy, s *TeamState, off lift) []Decision {
+	k := p.Knobs.filled()
+	g := newGrid(p.Calendar, p.Roster, s.Booked, p.PromiseDays, now, ahead)
+	g.output = output(now, p, s)
+
+	first := now.Unix() / 3600
+	for i := range s.Campaigns {
+		for _, d := range s.Campaigns[i].Delivered {
+			first = min(first, d.Hour)
+		}
+		for _, a := range s.Campaigns[i].Answers {
+			first = min(first, a.Delivered)
+		}
+	}
+	first = max(first, now.Unix()/3600-366*24)
+	behind := newPast(now, p.Calendar.zone(), first)
+
+	desks := make([]*desk, len(p.Campaigns))
+	evidences := make([]*evidence, len(desks))
+	braked := false
+	for i := range desks {
+		d := &desk{policy: &p.Campaigns[i], state: stateOf(s, p.Campaigns[i].ID)}
+		d.e = gather(now, &behind, d.policy, d.state)
+		d.own, d.least = d.limits(now, p.Calendar, off), d.policy.MinBatch
+		if d.least <= 0 {
+			d.least = defaultMinBatch
+		}
+		d.most = d.own.min()
+		braked = braked || d.state.Memory.Braked
+		desks[i], evidences[i] = d, d.e
+	}
+
+	o := newOutlook(g, now, p, s, evidences, off[LimitCaseloads])
+	switch { // a brake with slack, so that it does not chatter
+	case o.waiting >= brakeOn*o.canAnswer:
+		braked = true
+	case o.waiting <= brakeOff*o.canAnswer:
+		braked = false
+	}
+
+	team := o.people(desks, k, braked, off)
+	split(now, desks, team.min(), off[LimitMinBatch])
+	name(desks, team)
+	if len(g.limited) > 0 && !o.lifted {
+		o.blameCaseloads(now, p, s, desks, evidences, k, braked, off)
+	}
+
+	w := newWriter(o, p, desks, k)
+	out := make([]Decision, len(desks))
+	for i, d := range desks {
+		out[i] = Decision{
+			Campaign: d.policy.ID, At: now, N: d.n, Limit: d.limit,
+			Figures: w.figures(i), Forecast: w.forecast(i), Memory: Memory{Braked: braked},
+		}
+		out[i].Sentence = w.sentence(i, &out[i])
+	}
+	return out
+}
+
+func (k Knobs) filled() Knobs {
+	set := func(x *float64, otherwise float64) {
+		if *x <= 0 {
+			*x = otherwise
+		}
+	}
+	set(&k.Risk, .003)
+	set(&k.SetPoint, .2)
+	set(&k.Surge, 3)
+	set(&k.Loss, .3)
+	return k
+}
+
+func stateOf(s *TeamState, id string) *CampaignState {
+	for i := range s.Campaigns {
+		if s.Campaigns[i].ID == id {
+			return &s.Campaigns[i]
+		}
+	}
+	return &CampaignState{ID: id}
+}
+
+func (c caps) min() int {
+	least := unlimited
+	for _, x := range c {
+		least = min(least, x)
+	}
+	return least
+}
+
+// limits are those that have nothing to do with people.
+func (d *desk) limits(now time.Time, cal Calendar, off lift) caps {
+	p, s := d.policy, d.state
+	c := caps{}
+	set := func(l Limit, n float64) {
+		if !off[l] {
+			c[l] = int(min(max(0, n), unlimited))
+		}
+	}
+	shut := func(l Limit, yes bool) {
+		if yes {
+			set(l, 0)
+		}
+	}
+	set(LimitList, float64(s.Planned))
+	shut(LimitPaused, !s.Running || !p.Last.IsZero() && now.After(p.Last))
+	shut(LimitHeld, s.Held != "")
+	shut(LimitWindow, !cal.within(now, p.Windows.or(officeWeek)))
+	rate, segments := p.Rate, p.SegmentsPerText
+	if rate <= 0 {
+		rate = defaultRate
+	}
+	if segments <= 0 {
+		segments = 1
+	}
+	set(LimitRate, math.Floor(rate*atOnce.Seconds()/segments)-float64(s.Released))
+	if p.Blast {
+		return c
+	}
+	shut(LimitListAge, !p.Screened.IsZero() && now.Sub(p.Screened) > p.listAge())
+	if p.DailyCap > 0 {
+		set(LimitDailyCap, float64(p.DailyCap-s.SentToday))
+	}
+	if left := p.Budget - s.Spent; p.Budget > 0 {
+		if p.CostPerText > 0 {
+			set(LimitBudget, float64(max(0, left)/p.CostPerText))
+		} else {
+			shut(LimitBudget, left <= 0)
+		}
+	}
+	return c
+}
+
+func (p *CampaignPolicy) listAge() time.Duration {
+	if p.MaxListAge <= 0 {
+		return defaultListAge
+	}
+	return min(p.MaxListAge, longestListAge)
+}
+
+// maturity is how many texts may be out before the rate is known: enough to learn from, too few to swamp the team if the rate is much
+// higher than it looks because people are slow.
+func (d *desk) maturity(canAnswer float64) int {
+	e := d.e
+	prior := e.shape / e.rate
+	most := math.Inf(1)
+	if e.answers < matureAnswers {
+		most = .8*canAnswer/prior + 4*e.mature(-1) - e.allSent
+	}
+	level, _ := e.present()
+	if e.strata > 1 && level > 0 {
+		for i, m := range e.mix {
+			if m > 0 && e.byStratum[i] < matureStratum {
+				most = min(most, (.15*canAnswer/level+4*e.mature(i)-e.sent[i])/m)
+			}
+		}
+	}
+	return int(min(max(0, most), unlimited))
+}
+
+// people finds the most texts that the team's limits allow, together for all campaigns. A limit that allows more than those before it is
+// left out, since it does not bind.
+func (o *outlook) people(desks []*desk, k Knobs, braked bool, off lift) caps {
+	c := caps{}
+	for _, d := range desks {
+		d.share = 0
+		if d.most > 0 && !d.policy.Blast {
+			d.share = float64(d.state.Planned)
+			if !off[LimitMaturity] {
+				d.own[LimitMaturity] = d.maturity(o.canAnswer)
+				d.most = d.own.min()
+			}
+		}
+	}
+	if !off[LimitNobody] && o.canAnswer < dead {
+		c[LimitNobody] = 0
+	}
+	if !off[LimitBrake] && braked {
+		c[LimitBrake] = 0
+	}
+	if c.min() == 0 {
+		return c
+	}
+	n := make([]float64, len(desks))
+	// most searches for the largest total that a limit allows, up to one more than what is asked for.
+	most := func(l Limit, fits func(n []float64) bool) {
+		if off[l] {
+			return
+		}
+		asked := 0
+		for _, d := range desks {
+			if d.share > 0 {
+				asked = min(asked+d.most, unlimited)
+			}
+		}
+		if asked == 0 {
+			return
+		}
+		hi := min(asked, c.min()) + 1
+		pour(desks, float64(hi), n, true)
+		if fits(n) {
+			return
+		}
+		lo := -1
+		for hi-lo > 1 {
+			mid := (lo + hi) / 2
+			pour(desks, float64(mid), n, true)
+			if fits(n) {
+				lo = mid
+			} else {
+				hi = mid
+			}
+		}
+		c[l] = max(0, lo)
+	}
+	budget := 0.0
+	for _, d := range desks {
+		level, _ := d.e.present()
+		budget += strandedShare * level * (d.e.allSent + float64(d.state.Planned))
+	}
+	most(LimitNobody, func(n []float64) bool { return o.stranded(n) <= budget })
+	most(LimitSetPoint, func(n []float64) bool { return o.steady(n, k.SetPoint) })
+	most(LimitStress, func(n []float64) bool { return o.robust(n, k.Surge, k.Loss) })
+	most(LimitRisk, func(n []float64) bool { return o.risk(n) <= k.Risk })
+	return c
+}
+
+// pour shares a total among campaigns in proportion to what they have planned, none above its own limits unless spill says that what
+// they cannot take goes on top.
+func pour(desks []*desk, total float64, n []float64, spill bool) {
+	clear(n)
+	left := total
+	for range desks {
+		weights := 0.0
+		for i, d := range desks {
+			if d.share > 0 && n[i] < float64(d.most) {
+				weights += d.share
+			}
+		}
+		if weights == 0 || left <= 1e-9 {
+			break
+		}
+		given := 0.0
+		for i, d := range desks {
+			if d.share > 0 && n[i] < float64(d.most) {
+				x := min(left*d.share/weights, float64(d.most)-n[i])
+				n[i] += x
+				given += x
+			}
+		}
+		left -= given
+	}
+	if !spill || left <= 1e-9 {
+		return
+	}
+	weights := 0.0
+	for _, d := range desks {
+		weights += d.share
+	}
+	for i, d := range desks {
+		if d.share > 0 {
+			n[i] += left * d.share / weights
+		}
+	}
+}
+
+// split settles whole batches. Campaigns whose share would be less than a batch take turns for it, in proportion to their shares.
+func split(now time.Time, desks []*desk, total int, anySize bool) {
+	n := make([]float64, len(desks))
+	pour(desks, float64(total), n, false)
+	rest := 0.0
+	for i, d := range desks {
+		if d.share == 0 {
+			d.n = 0
+			if d.policy.Blast {
+				d.n = d.most
+			}
+			continue
+		}
+		d.n = int(n[i] + 1e-6)
+		rest += n[i] - float64(d.n)
+	}
+	for i := 0; i < len(desks) && rest > .5; i++ {
+		if d := desks[i]; d.share > 0 && d.n < d.most {
+			d.n++
+			rest--
+		}
+	}
+	if anySize {
+		return
+	}
+	pool, weights := 0, 0.0
+	for _, d := range desks {
+		if d.short() {
+			pool += d.n
+			weights += d.share
+		}
+	}
+	if weights == 0 {
+		return
+	}
+	// The minute times the golden ratio visits all fractions evenly.
+	turn := math.Mod(float64(now.Unix()/60)*(math.Sqrt(5)-1)/2, 1) * weights
+	for _, d := range desks {
+		if !d.short() {
+			continue
+		}
+		d.n = 0
+		mine := turn >= 0 && turn < d.share
+		turn -= d.share
+		if batch := min(pool, d.most); mine && batch >= min(d.least, d.state.Planned) {
+			d.n = batch
+		}
+	}
+}
+
+// short reports whether the batch is smaller than is worth sending and not the rest of the list.
+func (d *desk) short() bool { return d.share > 0 && d.n < min(d.least, d.state.Planned) }
+
+// name finds for each campaign the limit that binds: the one without which the batch would be larger.
+func name(desks []*desk, team caps) {
+	reached := make([]map[Limit]int, len(desks)) // by campaign: what each limit allows it
+	for i, d := range desks {
+		reached[i] = map[Limit]int{}
+		for l, x := range d.own {
+			reached[i][l] = x
+		}
+	}
+	n := make([]float64, len(desks))
+	for _, l := range order {
+		x, ok := team[l]
+		if !ok {
+			continue
+		}
+		pour(desks, float64(x), n, true)
+		for i, d := range desks {
+			if !d.policy.Blast && (d.share > 0 || x == 0) {
+				reached[i][l] = int(n[i] + 1e-6)
+			}
+		}
+	}
+	for i, d := range desks {
+		d.limit = d.binding(reached[i])
+	}
+}
+
+// binding looks for a single limit whose absence makes a difference. If several allow the same, it is the first in order.
+func (d *desk) binding(reached caps) Limit {
+	lowest, first := unlimited, LimitList
+	for _, l := range order {
+		if x, ok := reached[l]; ok && x < lowest {
+			lowest, first = x, l
+		}
+	}
+	second := unlimited // without first
+	for l, x := range reached {
+		if l != first {
+			second = min(second, x)
+		}
+	}
+	switch {
+	case d.n == 0 && lowest > 0 && !(second >= min(d.least, d.state.Planned) && second > lowest):
+		return LimitMinBatch
+	default:
+		return first
+	}
+}
+
+// blameCaseloads names the caseload limits if a batch would be larger without them.
+func (o *outlook) blameCaseloads(now time.Time, p *TeamPolicy, s *TeamState, desks []*desk, e []*evidence, k Knobs, braked bool, off lift) {
+	capped := false
+	for i := range o.points {
+		c := &o.points[i]
+		capped = capped || o.g.capacity(now, o.g.due(c.at), true) > c.fromNow+1e-9
+	}
+	if !capped {
+		return
+	}
+	free := newOutlook(o.g, now, p, s, e, true)
+	if free.canAnswer > 0 && free.waiting <= brakeOff*free.canAnswer {
+		braked = false
+	}
+	others := make([]*desk, len(desks))
+	for i, d := range desks {
+		c := *d
+		c.own = caps{}
+		for l, x := range d.own {
+			if l != LimitMaturity {
+				c.own[l] = x
+			}
+		}
+		c.most = c.own.min()
+		others[i] = &c
+	}
+	team := free.people(others, k, braked, off)
+	split(now, others, team.min(), off[LimitMinBatch])
+	for i, d := range desks {
+		if others[i].n > d.n {
+			d.limit = LimitCaseloads
+		}
+	}
+}

@@ -1,0 +1,214 @@
+package throttle
+
+import "time"
+
+// Span is a half-open stretch of time [From, To).
+type Span struct{ From, To time.Time }
+
+// Hours are working hours within one civil day, in minutes after midnight, half open.
+// A zero Hours (From == To) is a day off.
+type Hours struct{ From, To int }
+
+// Week holds the hours of each weekday, indexed by time.Weekday (Sunday first).
+type Week [7]Hours
+
+// Calendar is a network's own: the civil time zone, the hours in which a promise runs, and the days on which nobody works.
+type Calendar struct {
+	// Location is the civil time zone; nil means Europe/London.
+	Location *time.Location
+	// Open are the hours in which the promise runs; the zero value means Monday to Friday, 09:00 to 17:00.
+	Open Week
+	// Holidays are extra closed days (a proclaimed bank holiday, a training day) as "2026-12-24".
+	// England's bank holidays are always closed.
+	Holidays []string
+}
+
+// Worker is one link worker's declared availability.
+type Worker struct {
+	ID   string
+	Name string // first name, for the sentence; "" hides it
+	Week Week   // hours at work, civil time
+	// FirstContact is the share of the working hours kept for first contacts, 0 to 1.
+	FirstContact float64
+	// Minutes is the length of one first contact.
+	Minutes float64
+	Leave   []Span
+	// Places left under the caseload limit; negative means no limit.
+	Places int
+}
+
+// Window is when texts may leave on one weekday.
+type Window = Hours
+
+// TeamPolicy is what people decided: the promise, the roster, and each campaign's limits.
+type TeamPolicy struct {
+	Calendar Calendar
+	// PromiseDays is the wait for a first contact told to patients, in working days of the network; 0 means 2.
+	PromiseDays int
+	Roster      []Worker
+	Campaigns   []CampaignPolicy
+	Knobs       Knobs
+}
+
+// CampaignPolicy holds the limits of one campaign. Zero means "no such limit" unless said otherwise.
+type CampaignPolicy struct {
+	ID      string
+	Windows Week // zero value: Monday to Friday 09:00 to 17:00
+	// DailyCap is the most texts in one civil day.
+	DailyCap int
+	// Budget is the most that all texts may cost, in hundredths of a penny; CostPerText is what the
+	// remaining texts cost on average (segments x price), in the same unit.
+	Budget, CostPerText int64
+	// Rate is the sender's speed in segments per second (default 10); SegmentsPerText the average of the remaining texts (default 1).
+	Rate, SegmentsPerText float64
+	// MinBatch is the smallest batch worth sending, except for the rest of the list; 0 means 5.
+	MinBatch int
+	// Screened is when the list was last screened against a fresh one; MaxListAge after it nothing is released (0 means 14 days, at most 28).
+	Screened   time.Time
+	MaxListAge time.Duration
+	// Last is the campaign's last instant; after it nothing is released. Zero means none.
+	Last time.Time
+	// Prior of the response rate: mean answers per delivered text and Gamma shape. Zero means the wide prior (0.015, 0.5).
+	PriorMean, PriorShape float64
+	// Blast sends as fast as windows and the sender allow, without looking at people. It exists to show what happens.
+	Blast bool
+}
+
+// Knobs are the controller's own constants; the zero value means the measured defaults.
+type Knobs struct {
+	Risk     float64 // most chance of a broken promise, default .003
+	SetPoint float64 // mean queue as a share of what can be cleared within the promise, default .2
+	Surge    float64 // stress test: answers multiplied by this, default 3
+	Loss     float64 // stress test: share of capacity lost, default .3
+}
+
+// TeamState is one snapshot of what happened, as counters: its size depends on practices and hours, never on the length of the list.
+type TeamState struct {
+	// Waiting referrals have had no first contact. Urgent ones are among them.
+	Waiting, Urgent int
+	// OldestDue is by when the first promise among the waiting runs out; zero if nobody waits.
+	OldestDue time.Time
+	// Booked are minutes of follow-ups and call rounds already promised, by start; they use the same hours.
+	Booked []BookedWork
+	// Other referrals (professionals, general form, replies) by hour of arrival.
+	Other []HourCount
+	// Contacts made, by hour.
+	Contacts  []HourCount
+	Campaigns []CampaignState
+}
+
+// BookedWork is work already promised that takes first-contact time.
+type BookedWork struct {
+	Span    Span
+	Minutes float64
+}
+
+// HourCount counts events within the UTC hour that starts at Hour (unix hours: seconds / 3600).
+type HourCount struct {
+	Hour int64
+	N    int
+}
+
+// CampaignState is one campaign's part of the snapshot.
+type CampaignState struct {
+	ID string
+	// Running is false for a campaign that is paused or not launched: it releases nothing, yet its answers are still expected.
+	Running bool
+	// Held says why a person or an alarm holds the campaign; "" if nothing does.
+	Held string
+	// Planned messages may still be released; NotBefore is the earliest instant for those that a refusal postponed.
+	Planned int
+	// OnTheWay messages are released or further and have no delivery receipt yet. One without a receipt after two hours belongs into
+	// Delivered, by the hour it was sent: it would else count for ever as a text whose answer is still to come.
+	// Released are those among them that have not been handed to the provider; they count against what is released at once.
+	OnTheWay, Released int
+	// SentToday counts releases since civil midnight; Spent is the cost of all texts so far in hundredths of a penny.
+	SentToday int
+	Spent     int64
+	Started   time.Time // launch
+	// Strata names the groups whose response is learned separately; Sizes is how many invitations each holds.
+	Strata []string
+	Sizes  []int
+	// Delivered counts receipts by hour and stratum (index into Strata). OnTheWayBy splits OnTheWay by stratum.
+	Delivered  []Cell
+	OnTheWayBy []int
+	// Answers counts self-referrals of this campaign by the hour in which their text was delivered, the hour of the answer, and stratum.
+	Answers []Answer
+	// Starts counts people who pressed Start on the form, by hour and stratum: an early signal.
+	Starts []Cell
+	// Memory is what the last decision asked to remember (hysteresis); the zero value is a fresh start.
+	Memory Memory
+}
+
+// Cell is a count within one UTC hour (unix hours) and one stratum.
+type Cell struct {
+	Hour    int64
+	Stratum int
+	N       int
+}
+
+// Answer counts referrals that arrived in hour Answered after a text delivered in hour Delivered.
+type Answer struct {
+	Delivered, Answered int64
+	Stratum             int
+	N                   int
+}
+
+// Memory is the controller's only state between decisions. It is stored with the decision.
+type Memory struct {
+	Braked bool `json:"braked,omitempty"`
+}
+
+// Limit is the code of what kept a batch from being larger.
+type Limit string
+
+// The limits. One of them binds each decision.
+const (
+	LimitList      Limit = "list"      // nothing left to send
+	LimitPaused    Limit = "paused"    // not running, or past its last date
+	LimitHeld      Limit = "held"      // a person or an alarm holds it
+	LimitListAge   Limit = "list_age"  // the list is too old
+	LimitNobody    Limit = "nobody"    // nobody on the roster who could answer within the promise
+	LimitWindow    Limit = "window"    // outside the hours for texts
+	LimitRate      Limit = "rate"      // the sender's speed
+	LimitDailyCap  Limit = "daily_cap" // the most for one day
+	LimitBudget    Limit = "budget"    // the money
+	LimitBrake     Limit = "brake"     // the queue is too full; waits until it has drained
+	LimitRisk      Limit = "risk"      // chance of a broken promise
+	LimitSetPoint  Limit = "set_point" // a steady queue
+	LimitStress    Limit = "stress"    // reserve for a surge or for sick staff
+	LimitMaturity  Limit = "maturity"  // too few matured answers to know the rate
+	LimitMinBatch  Limit = "min_batch" // fewer than a batch worth sending
+	LimitCaseloads Limit = "caseload"  // no places left under the caseload limits
+)
+
+// Decision says how many messages of one campaign to release now, and why so many.
+type Decision struct {
+	Campaign string
+	At       time.Time
+	N        int
+	Limit    Limit
+	// Sentence explains the decision to a person, in plain English, with its numbers.
+	Sentence string
+	Figures  Figures
+	Forecast Forecast
+	Memory   Memory
+}
+
+// Figures are the numbers behind a decision, stored with it so that it can be checked.
+type Figures struct {
+	Rate, RateLow, RateHigh float64 // answers per delivered text: mean and 80 % band
+	Expected                float64 // answers still expected from texts already sent
+	FromBatch               float64 // answers expected from this batch
+	Waiting                 int
+	CanAnswer               float64 // first contacts the team can make within the promise from now
+	Risk                    float64 // chance that anybody waits longer than the promise
+}
+
+// Forecast is what the pacer expects.
+type Forecast struct {
+	// FinishFrom and FinishTo bracket the day of the last text; zero when it cannot be told yet.
+	FinishFrom, FinishTo time.Time
+	// ContactBy is by when somebody who asks for help now will have been called: the honest date of the confirmation page.
+	ContactBy time.Time
+}
