@@ -1,7 +1,6 @@
 package selfrefer
 
 import (
-	"crypto/rand"
 	"errors"
 	"log/slog"
 	"strings"
@@ -53,16 +52,15 @@ type Event string
 
 // The events.
 const (
-	Claim          Event = "claim"
-	Release        Event = "release"
-	Attempt        Event = "attempt" // tried to reach the person, without success
-	StartSupport   Event = "start_support"
-	SendOnward     Event = "send_onward"
-	Close          Event = "close"
-	Decline        Event = "decline"
-	GiveUp         Event = "give_up" // cannot be reached
-	MarkDuplicate  Event = "mark_duplicate"
-	MatchToPatient Event = "match" // a person says who an unverified referral is from
+	Claim         Event = "claim"
+	Release       Event = "release"
+	Attempt       Event = "attempt" // tried to reach the person, without success
+	StartSupport  Event = "start_support"
+	SendOnward    Event = "send_onward"
+	Close         Event = "close"
+	Decline       Event = "decline"
+	GiveUp        Event = "give_up" // cannot be reached
+	MarkDuplicate Event = "mark_duplicate"
 )
 
 var transitions = map[State]map[Event]State{
@@ -213,23 +211,6 @@ type Contact struct {
 	Channel string // call, text, visit
 	Event   Event
 	Note    string // personal data: sealed
-}
-
-// NewReference makes what a person can read out on the telephone: eight characters without look-alikes.
-func NewReference() string {
-	const alphabet = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
-	var b [8]byte
-	if _, err := rand.Read(b[:]); err != nil {
-		panic(err) // crypto/rand does not fail on the systems that Go supports
-	}
-	out := make([]byte, 0, 9)
-	for i, c := range b {
-		if i == 4 {
-			out = append(out, '-')
-		}
-		out = append(out, alphabet[int(c)%len(alphabet)])
-	}
-	return string(out)
 }
 
 // Reasons are the 13 reasons of a self-referral, in the words of the service; a network can change them.

@@ -51,6 +51,9 @@ func May(who staff.Account, r Referral, e Event) error {
 		}
 		return nil
 	}
+	if e == MarkDuplicate && r.ClaimedBy == 0 {
+		return nil // seen at a glance: nobody has to claim it first
+	}
 	if r.ClaimedBy != who.ID && !(e == Release && who.Role == staff.SeniorLinkWorker) {
 		return ErrTaken
 	}

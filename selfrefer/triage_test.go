@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -13,7 +12,7 @@ import (
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 )
 
-var allEvents = []Event{Claim, Release, Attempt, StartSupport, SendOnward, Close, Decline, GiveUp, MarkDuplicate, MatchToPatient}
+var allEvents = []Event{Claim, Release, Attempt, StartSupport, SendOnward, Close, Decline, GiveUp, MarkDuplicate}
 
 func TestNext(t *testing.T) {
 	// The whole life, written out: a transition that is not here does not exist.
@@ -121,18 +120,6 @@ func TestAgeAt(t *testing.T) {
 	r.Contacted = today.Add(20 * time.Hour)
 	if got := r.AgeAt(today.Add(90 * time.Hour)); got != Kept {
 		t.Errorf("got %q", got)
-	}
-}
-
-func TestNewReference(t *testing.T) {
-	form := regexp.MustCompile(`^[2-9A-HJKMNP-TV-Z]{4}-[2-9A-HJKMNP-TV-Z]{4}$`)
-	seen := map[string]bool{}
-	for range 1000 {
-		r := NewReference()
-		if !form.MatchString(r) || seen[r] {
-			t.Fatalf("got reference %q", r)
-		}
-		seen[r] = true
 	}
 }
 

@@ -165,9 +165,22 @@ func practiceShares(tx *Tx, c campaign.Campaign) (all []campaign.PracticeShare, 
 	return all, rows.Err()
 }
 
-// MoveCampaign takes one step of a campaign's life on behalf of somebody who may. After a launch PlanMessages writes the messages; until
-// that is done the campaign sends nothing.
-func (db *DB) MoveCampaign(ctx context.Context, who staff.Account, id campaign.ID, m campaign.Move) (c campaign.Campaign, err error) {
+// MoveCampaign takes one step of a campaign's life on behalf of somebody who may. A launch plans all messages before it returns; see
+// LaunchCampaign.
+func (db *DB) MoveCampaign(ctx context.Context, who staff.Account, id campaign.ID, m campaign.Move) (campaign.Campaign, error) {
+	c, err := db.moveCampaign(ctx, who, id, m)
+	if err == nil && m == campaign.Launch {
+		err = db.PlanMessages(ctx, id)
+	}
+	return c, err
+}
+
+// LaunchCampaign launches and returns at once. The campaign sends nothing until PlanMessages, which the caller runs next, is done.
+func (db *DB) LaunchCampaign(ctx context.Context, who staff.Account, id campaign.ID) (campaign.Campaign, error) {
+	return db.moveCampaign(ctx, who, id, campaign.Launch)
+}
+
+func (db *DB) moveCampaign(ctx context.Context, who staff.Account, id campaign.ID, m campaign.Move) (c campaign.Campaign, err error) {
 	err = db.write(ctx, "move campaign", func(tx *Tx) error {
 		if c, err = campaignOf(tx, who.Network, id, db.engine.lockClause()); err != nil {
 			return err

@@ -111,6 +111,9 @@ func (db *DB) lockNumber(tx *Tx, ix []byte) error {
 
 // Claim takes a released message: with its number locked it re-checks everything, freezes what is sent, and writes the intent.
 func (db *DB) Claim(ctx context.Context, r campaign.Ring) (out campaign.Outgoing, err error) {
+	if db.optOutsOwed() {
+		return out, campaign.ErrTooLate // the journal holds opt-outs that this database has not seen; it is rung again
+	}
 	verdict := campaign.Verdict{}
 	started := int64(0)
 	err = db.write(ctx, "claim", func(tx *Tx) error {

@@ -121,7 +121,7 @@ func (db *DB) Keep(ctx context.Context, f selfrefer.Form, judge func(selfrefer.M
 	}
 	var receipt selfrefer.Receipt
 	stored, err := db.keepTwice(ctx, recordForm, rec, func(tx *Tx) (err error) {
-		receipt, err = db.keepForm(tx, rec, before.people, judge)
+		receipt, err = db.keepForm(tx, rec, before, judge)
 		return err
 	})
 	if err != nil {
@@ -191,7 +191,7 @@ func (db *DB) ahead(ctx context.Context, f selfrefer.Form) (o origin, known *kno
 		return origin{}, nil, time.Time{}
 	}
 	err := db.read(ctx, "who sends a form", func(tx *Tx) (err error) {
-		if o, err = db.origin(tx, f, ""); err != nil || !o.matched.Found {
+		if o, err = db.origin(tx, f); err != nil || !o.matched.Found {
 			return err
 		}
 		return db.meet(tx, &o)
@@ -218,7 +218,6 @@ func (db *DB) ahead(ctx context.Context, f selfrefer.Form) (o origin, known *kno
 // origin is what the database knows of where a form came from.
 type origin struct {
 	message, campaign, stratum, audience, delivered int64
-	answered                                        bool
 	phoneIx                                         []byte
 	network                                         staff.NetworkID
 	people                                          []onNumber // invited first
@@ -233,14 +232,13 @@ type onNumber struct {
 	doc                personDoc
 }
 
-// origin finds the text behind a form: by its link, or for a reply the last text that went to that number. lock is the engine's lock
-// clause or "".
-func (db *DB) origin(tx *Tx, f selfrefer.Form, lock string) (o origin, err error) {
+// origin finds the text behind a form: by its link, or for a reply the last text that went to that number.
+func (db *DB) origin(tx *Tx, f selfrefer.Form) (o origin, err error) {
 	const columns = `SELECT m.id, m.campaign, m.stratum, m.delivered_at, m.answered_at, m.phone_ix FROM message m `
 	row := (*sql.Row)(nil)
 	switch {
 	case len(f.TokenHash) > 0:
-		row = tx.QueryRow(columns+`WHERE m.token = $1`+lock, f.TokenHash)
+		row = tx.QueryRow(columns+`WHERE m.token = $1`, f.TokenHash)
 	case f.Source == selfrefer.ByReply && !f.From.IsZero():
 		row = tx.QueryRow(columns+`
 			JOIN campaign c ON c.id = m.campaign
@@ -254,7 +252,7 @@ func (db *DB) origin(tx *Tx, f selfrefer.Form, lock string) (o origin, err error
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return o, fmt.Errorf("find the text of a form: %w", err)
 		}
-		o.answered = answered != 0
+		o.matched.Spent = answered != 0
 	}
 	if o.message == 0 {
 		return o, o.homeless(tx, f.Network)
@@ -269,7 +267,6 @@ func (db *DB) origin(tx *Tx, f selfrefer.Form, lock string) (o origin, err error
 		return o, fmt.Errorf("read the campaign of a form: %w", err)
 	}
 	o.matched.Found = true
-	o.matched.Spent = o.answered
 	o.matched.Expired = finished != 0 && f.At.UnixMilli()-finished > linkLife.Milliseconds()
 	if o.matched.Team, err = teamOf(tx, team); err != nil {
 		return o, err
@@ -306,7 +303,7 @@ func (db *DB) meet(tx *Tx, o *origin) (err error) {
 	}, `
 		SELECT id, practice, language, person, nhs_ix
 		FROM patient
-		WHERE phone_ix = $1 AND audience = $2
+		WHERE phone_ix = $1 AND +audience = $2 -- the plus keeps SQLite from walking the whole audience for the sake of the order
 		ORDER BY invited DESC, id`, o.phoneIx, o.audience)
 	if err != nil {
 		return fmt.Errorf("find who is on the number: %w", err)
@@ -359,30 +356,33 @@ func (db *DB) recall(tx *Tx, o *origin, known *knownDoc) error {
 	return nil
 }
 
-// keepForm is the database's half of Keep. It is idempotent by the form's id. people saves the look-up of who is on the number.
-func (db *DB) keepForm(tx *Tx, rec formRecord, people []onNumber, judge func(selfrefer.Matched) selfrefer.Judgement) (selfrefer.Receipt, error) {
+// keepForm is the database's half of Keep. It is idempotent by the form's id. o is what was read ahead of the write, zero if nothing was:
+// only whether the text has been answered can change in between, and that is asked again under the row's lock.
+func (db *DB) keepForm(tx *Tx, rec formRecord, o origin, judge func(selfrefer.Matched) selfrefer.Judgement) (selfrefer.Receipt, error) {
 	formIx := db.sealer.index("form", rec.ID)
 	if rc, found, err := receiptOf(tx, formIx); found || err != nil {
 		return rc, err
 	}
 	f := rec.form()
-	o, err := db.origin(tx, f, db.engine.lockClause())
-	if err != nil {
-		return selfrefer.Receipt{}, err
+	var err error
+	if !o.matched.Found {
+		if o, err = db.origin(tx, f); err != nil {
+			return selfrefer.Receipt{}, err
+		}
+		if o.matched.Found {
+			err = db.meet(tx, &o)
+		} else {
+			err = db.recall(tx, &o, rec.Known)
+		}
+		if err != nil {
+			return selfrefer.Receipt{}, err
+		}
 	}
 	first := false
-	if o.matched.Found {
+	if o.message != 0 {
 		if first, err = db.noteAnswer(tx, &o, f); err != nil {
 			return selfrefer.Receipt{}, err
 		}
-		if o.people = people; people == nil {
-			if err := db.meet(tx, &o); err != nil {
-				return selfrefer.Receipt{}, err
-			}
-		}
-		o.matched.Born = birthDates(o.people)
-	} else if err := db.recall(tx, &o, rec.Known); err != nil {
-		return selfrefer.Receipt{}, err
 	}
 	j := judge(o.matched)
 	id := db.newID()
@@ -433,16 +433,16 @@ func (db *DB) noteAnswer(tx *Tx, o *origin, f selfrefer.Form) (first bool, err e
 			return false, fmt.Errorf("note that the link was used: %w", err)
 		}
 	}
-	n, err := tx.Exec(`
+	err = tx.QueryRow(`
 		UPDATE message
 		SET answered_at = $1
-		WHERE id = $2 AND answered_at = 0`, max(f.At.UnixMilli(), 1), o.message)
-	if err != nil {
+		WHERE id = $2 AND answered_at = 0
+		RETURNING delivered_at`, max(f.At.UnixMilli(), 1), o.message).Scan(&o.delivered) // the use of the link may have set it
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return false, fmt.Errorf("note the answer: %w", err)
 	}
-	o.answered, o.matched.Spent = true, n == 0
-	err = tx.QueryRow(`SELECT delivered_at FROM message WHERE id = $1`, o.message).Scan(&o.delivered) // the use of the link may have set it
-	return n == 1, err
+	o.matched.Spent = err != nil
+	return err == nil, nil
 }
 
 // countForm tells the pacer: the first answer to a text teaches it the campaign's rate, everything else the team's own traffic.
@@ -711,7 +711,7 @@ func (db *DB) applyRecord(ctx context.Context, r Record) (known bool, err error)
 		}
 		f := rec.form()
 		return true, db.write(ctx, "replay form", func(tx *Tx) error {
-			_, err := db.keepForm(tx, rec, nil, func(m selfrefer.Matched) selfrefer.Judgement { return selfrefer.Judge(f, m, f.At) })
+			_, err := db.keepForm(tx, rec, origin{}, func(m selfrefer.Matched) selfrefer.Judgement { return selfrefer.Judge(f, m, f.At) })
 			return err
 		})
 	case recordOptOut:

@@ -113,3 +113,55 @@ func (db *DB) Summarise(ctx context.Context, n staff.NetworkID, id campaign.ID) 
 	})
 	return s, err
 }
+
+// Totals count everything, for whoever runs the service.
+type Totals struct {
+	Messages        map[campaign.MessageState]int
+	Alarms          map[string]int
+	Waiting, Urgent int
+}
+
+// Totals adds up all networks.
+func (db *DB) Totals(ctx context.Context) (t Totals, err error) {
+	err = db.read(ctx, "totals", func(tx *Tx) error {
+		t = Totals{Messages: map[campaign.MessageState]int{}, Alarms: map[string]int{}}
+		rows, err := tx.Query(`SELECT kind, SUM(n) FROM tally WHERE kind LIKE 'is:%' GROUP BY kind`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var kind string
+			var n int
+			if err := rows.Scan(&kind, &n); err != nil {
+				return err
+			}
+			t.Messages[campaign.MessageState(kind[len("is:"):])] = n
+		}
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		alarms, err := tx.Query(`SELECT code, COUNT(*) FROM alarm GROUP BY code`)
+		if err != nil {
+			return err
+		}
+		defer alarms.Close()
+		for alarms.Next() {
+			var code string
+			var n int
+			if err := alarms.Scan(&code, &n); err != nil {
+				return err
+			}
+			t.Alarms[code] = n
+		}
+		if err := alarms.Err(); err != nil {
+			return err
+		}
+		alarms.Close()
+		return tx.QueryRow(`
+			SELECT COUNT(*), COALESCE(SUM(CASE WHEN urgent THEN 1 ELSE 0 END), 0)
+			FROM referral
+			WHERE state IN ('new', 'claimed', 'contacting') AND contacted_at = 0`).Scan(&t.Waiting, &t.Urgent)
+	})
+	return t, err
+}

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -23,6 +24,9 @@ import (
 // DefaultConcurrency is how many rings are answered at once. Ten segments a second keep about as many sends in flight.
 const DefaultConcurrency = 20
 
+// DefaultIdle is how often an empty queue inside this process is looked at.
+const DefaultIdle = 50 * time.Millisecond
+
 const (
 	queueName = "wellpaced"
 	taskType  = "ring"
@@ -38,7 +42,10 @@ type Config struct {
 	// Redis is the server's URL (redis://, rediss://, redis-socket://, redis-sentinel://); "" means one inside this process.
 	Redis       string
 	Concurrency int // rings answered at once in this process, 0 means DefaultConcurrency
-	Log         *slog.Logger
+	// Idle is how often an empty queue inside this process is looked at, 0 means DefaultIdle. Looking costs a few per cent of a core
+	// at 5 ms; only a demo, whose clock waits for the queue, is in such a hurry.
+	Idle time.Duration
+	Log  *slog.Logger
 }
 
 // Queue rings and answers. It is safe for concurrent use.
@@ -283,7 +290,7 @@ var (
 func (q *Queue) Work(ctx context.Context, answer func(context.Context, campaign.Ring) error) error {
 	idle, forward, firstRetry := 200*time.Millisecond, time.Second, time.Second
 	if q.inside != nil {
-		idle, forward, firstRetry = 5*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
+		idle, forward, firstRetry = cmp.Or(q.cfg.Idle, DefaultIdle), 50*time.Millisecond, 50*time.Millisecond
 	}
 	srv := asynq.NewServer(q.opt, asynq.Config{
 		Concurrency:              q.cfg.Concurrency,
