@@ -117,3 +117,19 @@ func (p *Pacer) Repair(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Rebuild rings for everything that is released. A queue inside the process is empty at boot, and nobody should wait for its repair.
+func (p *Pacer) Rebuild(ctx context.Context) error {
+	for before := p.Machine(); ; {
+		rings, err := p.Store.Overdue(ctx, before, ringsAtOnce)
+		if err != nil {
+			return fmt.Errorf("list released messages: %w", err)
+		}
+		if len(rings) == 0 {
+			return nil
+		}
+		if err := p.Bell.Ring(ctx, rings); err != nil {
+			return fmt.Errorf("ring for %d messages: %w", len(rings), err)
+		}
+	}
+}

@@ -40,7 +40,11 @@ type Judgement struct {
 
 // Judge decides the lane and the urgency of a form. Nothing turns a person away.
 func Judge(f Form, m Matched, today time.Time) Judgement {
-	j := Judgement{Lane: Unverified, Person: -1, WhyUrgent: Urgency(f.Answers)}
+	return judge(f, m, today, Urgency(f.Answers))
+}
+
+func judge(f Form, m Matched, today time.Time, urgency []string) Judgement {
+	j := Judgement{Lane: Unverified, Person: -1, WhyUrgent: urgency}
 	j.Urgent = len(j.WhyUrgent) > 0
 	switch {
 	case f.Source == ByReply && m.Found && len(m.Born) == 1:
@@ -104,7 +108,8 @@ func (r *Receiver) Receive(ctx context.Context, f Form) (Receipt, error) {
 	if f.At.IsZero() {
 		f.At = r.Now()
 	}
-	rc, err := r.Keeper.Keep(ctx, f, func(m Matched) Judgement { return Judge(f, m, f.At) })
+	urgency := Urgency(f.Answers) // read here: the keeper asks for a judgement while it holds its only writer
+	rc, err := r.Keeper.Keep(ctx, f, func(m Matched) Judgement { return judge(f, m, f.At, urgency) })
 	if err != nil {
 		return Receipt{}, fmt.Errorf("keep a self-referral: %w", err)
 	}

@@ -87,10 +87,12 @@ func (db *DB) BeginImport(ctx context.Context, who staff.Account, name string, s
 	im := &listImport{db: db, ledger: campaign.NewLedger(), dryRun: dryRun,
 		a: campaign.Audience{ID: campaign.AudienceID(db.newID()), Network: who.Network, Name: name, State: campaign.Importing, Synthetic: synthetic, CreatedBy: who.ID}}
 	im.screen = campaign.NewScreen(db.cfg.Now(), 0)
+	im.a.CreatedAt = db.cfg.Now().UTC()
 	if dryRun {
 		return im, nil
 	}
 	err := db.write(ctx, "begin import", func(tx *Tx) error {
+		im.a.CreatedAt = timeOf(tx.now)
 		_, err := tx.Exec(`
 			INSERT INTO audience (id, network, name, state, synthetic, created_by, created_at, screened_at, ledger)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, 0, '{}')`,
@@ -194,8 +196,16 @@ func (im *listImport) known(tx *Tx) ([]campaign.Known, error) {
 		at["n"+string(c.nhsIx)] = append(at["n"+string(c.nhsIx)], i)
 		phones, persons = append(phones, c.phoneIx), append(persons, c.nhsIx)
 	}
-	mark := func(kind string, note func(*campaign.Known), query string, ixs []any, fixed ...any) error {
-		rows, err := tx.Query(query+placeholderList(len(fixed), len(ixs)), append(fixed, ixs...)...)
+	mark := func(kind string, note func(*campaign.Known), column, where string, ixs []any, fixed ...any) error {
+		// Most lists come when there is nothing yet to look up in.
+		there, probe, given := 0, where, fixed
+		if table, _, dated := strings.Cut(where, " WHERE at > "); dated {
+			probe, given = table, nil // no index leads to the young ones
+		}
+		if err := tx.QueryRow(`SELECT COUNT(*) FROM (SELECT 1 FROM `+probe+` LIMIT 1) AS one`, given...).Scan(&there); err != nil || there == 0 {
+			return err
+		}
+		rows, err := tx.Query(`SELECT `+column+` FROM `+where+` AND `+column+` IN `+tx.engine.placeholders(len(fixed), 1, len(ixs)), append(fixed, ixs...)...)
 		if err != nil {
 			return err
 		}
@@ -217,22 +227,12 @@ func (im *listImport) known(tx *Tx) ([]campaign.Known, error) {
 	network, since := int64(im.a.Network), tx.now-campaign.ContactGap.Milliseconds()
 	const openReferral = `state IN ('new', 'claimed', 'contacting', 'in_support', 'onward')`
 	return known, errors.Join(
-		mark("p", suppressed, `SELECT ix FROM suppression WHERE network = $1 AND kind = 'phone' AND ix IN `, phones, network),
-		mark("n", suppressed, `SELECT ix FROM suppression WHERE network = $1 AND kind = 'nhs' AND ix IN `, persons, network),
-		mark("p", texted, `SELECT phone_ix FROM contact WHERE at > $1 AND phone_ix IN `, phones, since),
-		mark("p", supported, `SELECT phone_ix FROM referral WHERE `+openReferral+` AND network = $1 AND phone_ix IN `, phones, network),
-		mark("n", supported, `SELECT nhs_ix FROM referral WHERE `+openReferral+` AND network = $1 AND nhs_ix IN `, persons, network),
+		mark("p", suppressed, `ix`, `suppression WHERE network = $1 AND kind = 'phone'`, phones, network),
+		mark("n", suppressed, `ix`, `suppression WHERE network = $1 AND kind = 'nhs'`, persons, network),
+		mark("p", texted, `phone_ix`, `contact WHERE at > $1`, phones, since),
+		mark("p", supported, `phone_ix`, `referral WHERE `+openReferral+` AND network = $1`, phones, network),
+		mark("n", supported, `nhs_ix`, `referral WHERE `+openReferral+` AND network = $1`, persons, network),
 	)
-}
-
-// placeholderList is "($3, $4)" for after 2 and n 2.
-func placeholderList(after, n int) string {
-	var b strings.Builder
-	for i := range n {
-		b.WriteString(map[bool]string{true: "($", false: ", $"}[i == 0])
-		b.WriteString(strconv.Itoa(after + i + 1))
-	}
-	return b.String() + ")"
 }
 
 // Rename changes the list's name.

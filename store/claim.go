@@ -357,7 +357,8 @@ func (db *DB) adopt(tx *Tx, ev campaign.Evidence) error {
 	}
 	before := m.state
 	if !before.Left() {
-		sets += `, sent_at = ` + strconv.FormatInt(tx.now, 10)
+		args = append(args, tx.now)
+		sets += `, sent_at = $` + strconv.Itoa(4+len(args))
 	}
 	if _, err := db.apply(tx, &m, ev.Event, sets, args...); err != nil {
 		return err

@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -102,7 +101,7 @@ func (t *Tx) bulkInsert(into string, columns int, args []any, end string) (int64
 	for len(args) > 0 {
 		n := min(step, len(args))
 		if n != size {
-			query, size = into+" VALUES "+placeholders(n/columns, columns)+" "+end, n
+			query, size = into+" VALUES "+t.engine.placeholders(0, n/columns, columns)+" "+end, n
 		}
 		count, err := t.Exec(query, args[:n]...)
 		if err != nil {
@@ -112,24 +111,6 @@ func (t *Tx) bulkInsert(into string, columns int, args []any, end string) (int64
 		args = args[n:]
 	}
 	return total, nil
-}
-
-// placeholders returns "($1,$2),($3,$4)" for two rows of two columns.
-func placeholders(rows, columns int) string {
-	var b strings.Builder
-	for i := range rows * columns {
-		switch {
-		case i == 0:
-			b.WriteByte('(')
-		case i%columns == 0:
-			b.WriteString("),(")
-		default:
-			b.WriteByte(',')
-		}
-		fmt.Fprintf(&b, "$%d", i+1)
-	}
-	b.WriteByte(')')
-	return b.String()
 }
 
 // closeRows closes what a function left open, which would block the connection
@@ -465,13 +446,17 @@ func (s *session) begin(ctx context.Context, how string) error {
 	return err
 }
 
-// prepared returns the cached statement, or nil when it must run unprepared.
+// prepared returns the cached statement. When the cache is full some other one gives way.
 func (s *session) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
 	if stmt, ok := s.stmts[query]; ok {
 		return stmt, nil
 	}
 	if len(s.stmts) >= maxStatements {
-		return nil, nil
+		for other, stmt := range s.stmts {
+			_ = stmt.Close() // nobody reads from it: rows are closed before the next statement
+			delete(s.stmts, other)
+			break
+		}
 	}
 	stmt, err := s.conn.PrepareContext(context.WithoutCancel(ctx), query)
 	if err != nil {
@@ -486,9 +471,6 @@ func (s *session) exec(ctx context.Context, query string, args []any) (sql.Resul
 	if err != nil {
 		return nil, err
 	}
-	if stmt == nil {
-		return s.conn.ExecContext(ctx, query, args...)
-	}
 	return stmt.ExecContext(ctx, args...)
 }
 
@@ -497,15 +479,12 @@ func (s *session) query(ctx context.Context, query string, args []any) (*sql.Row
 	if err != nil {
 		return nil, err
 	}
-	if stmt == nil {
-		return s.conn.QueryContext(ctx, query, args...)
-	}
 	return stmt.QueryContext(ctx, args...)
 }
 
 func (s *session) queryRow(ctx context.Context, query string, args []any) *sql.Row {
 	stmt, err := s.prepared(ctx, query)
-	if err != nil || stmt == nil {
+	if err != nil {
 		return s.conn.QueryRowContext(ctx, query, args...) // gives the error to Scan
 	}
 	return stmt.QueryRowContext(ctx, args...)

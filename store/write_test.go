@@ -367,8 +367,10 @@ func TestBulkInsert(t *testing.T) {
 }
 
 func TestPlaceholders(t *testing.T) {
-	if got, want := placeholders(2, 3), "($1,$2,$3),($4,$5,$6)"; got != want {
-		t.Errorf("got %s, want %s", got, want)
+	for e, want := range map[engine]string{enginePostgres: "($2,$3,$4),($5,$6,$7)", engineSQLite: "(?,?,?),(?,?,?)"} {
+		if got := e.placeholders(1, 2, 3); got != want {
+			t.Errorf("%v: got %s, want %s", e, got, want)
+		}
 	}
 }
 

@@ -82,13 +82,15 @@ func (c Chart) svg(b box, ticks int) template.HTML {
 	}
 	fmt.Fprintf(&s, `<text x="0" y="12">%s</text>`, esc(c.Unit))
 	layout := timeLayout(from, to)
-	for i := range ticks {
-		at := from.Add(time.Duration(float64(to.Sub(from)) * float64(i) / float64(max(ticks-1, 1))))
+	times := c.times()
+	ticks = min(ticks, len(times))
+	for i := range ticks { // each stands under a point: a label between two days would name neither
+		at := times[i*(len(times)-1)/max(ticks-1, 1)]
 		anchor := "middle"
-		switch i {
-		case 0:
+		switch {
+		case ticks > 1 && i == 0:
 			anchor = "start"
-		case ticks - 1:
+		case ticks > 1 && i == ticks-1:
 			anchor = "end"
 		}
 		fmt.Fprintf(&s, `<text x="%.1f" y="%.1f" text-anchor="%s">%s</text>`, x(at), b.h-8, anchor, at.Format(layout))
@@ -200,6 +202,17 @@ func timeLayout(from, to time.Time) string {
 	return "15:04"
 }
 
+// times are the instants of all points, in order.
+func (c Chart) times() (times []time.Time) {
+	for _, series := range c.Shown() {
+		for _, p := range series.Points {
+			times = append(times, p.At)
+		}
+	}
+	slices.SortFunc(times, time.Time.Compare)
+	return slices.CompactFunc(times, time.Time.Equal)
+}
+
 // Data is the table under the chart: a row for each time, a column for each series.
 func (c Chart) Data() Table {
 	from, to, _, _ := c.extent()
@@ -208,19 +221,15 @@ func (c Chart) Data() Table {
 		layout = "2 Jan 15:04"
 	}
 	t := Table{Caption: c.Title, CaptionSize: "s", Head: []Cell{{Text: "Time"}}, RowHeaders: true, Compact: true}
-	var times []time.Time
 	values := make([]map[int64]float64, len(c.Shown()))
 	for i, series := range c.Shown() {
 		t.Head = append(t.Head, Cell{Text: series.Name, Numeric: true})
 		values[i] = make(map[int64]float64, len(series.Points))
 		for _, p := range series.Points {
 			values[i][p.At.UnixNano()] = p.Value
-			times = append(times, p.At)
 		}
 	}
-	slices.SortFunc(times, time.Time.Compare)
-	times = slices.CompactFunc(times, time.Time.Equal)
-	for _, at := range times {
+	for _, at := range c.times() {
 		row := []Cell{{Text: at.Format(layout)}}
 		for i := range values {
 			text := ""

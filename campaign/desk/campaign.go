@@ -1,0 +1,712 @@
+package desk
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/wellpaced/wellpaced/campaign"
+	"github.com/wellpaced/wellpaced/campaign/text"
+	"github.com/wellpaced/wellpaced/selfrefer/staff"
+	"github.com/wellpaced/wellpaced/selfrefer/ui"
+	"github.com/wellpaced/wellpaced/throttle"
+)
+
+const (
+	decisionsShown = 20
+	heldShown      = 50
+)
+
+// campaignData is a campaign's page.
+type campaignData struct {
+	ID        campaign.ID
+	Name      string
+	Tag       ui.Tag
+	Next      string   // what has to happen now, in a sentence
+	Buttons   []action // what this person may do
+	Polling   bool
+	Planning  string
+	Decision  string // the last one's sentence
+	DecidedAt string
+	Forecast  string
+	Held      string
+	Alarms    []string
+	Messages  ui.SummaryList
+	Texts     ui.Chart
+	Answers   ui.Chart
+	Launched  bool
+	Facts     ui.SummaryList
+	Samples   ui.SummaryList
+	Decisions ui.Table
+	Practices []practiceRow
+	Missing   int // practices that have not approved
+	MayAgree  bool
+	HeldTexts []heldRow
+	HeldMore  bool
+	CopyURL   string
+}
+
+// action is a button. One that cannot be undone leads to a page that says what will happen.
+type action struct {
+	Text, Href, Variant string
+	Post                bool
+}
+
+type practiceRow struct {
+	ODS, Name, People string
+	Approved, Known   bool
+}
+
+type heldRow struct {
+	ID            campaign.MessageID
+	Attempt       int
+	Masked, Cause string
+}
+
+func (h *Handler) view(r *http.Request) (staff.Account, campaign.View, error) {
+	ctx := r.Context()
+	id, err := pathID(r, "id")
+	if err != nil {
+		return staff.Account{}, campaign.View{}, err
+	}
+	who, err := h.may(ctx, staff.ViewCampaigns, fmt.Sprintf("campaign %d", id))
+	if err != nil {
+		return who, campaign.View{}, err
+	}
+	v, err := h.cfg.Store.View(ctx, who.Network, campaign.ID(id))
+	if err != nil {
+		return who, v, fmt.Errorf("read campaign %d: %w", id, err)
+	}
+	return who, v, nil
+}
+
+func (h *Handler) campaignPage(w http.ResponseWriter, r *http.Request) {
+	h.showCampaign(w, r, http.StatusOK, nil)
+}
+
+// showCampaign draws the page, above it what was refused.
+func (h *Handler) showCampaign(w http.ResponseWriter, r *http.Request, status int, refused error) {
+	who, v, err := h.view(r)
+	if err != nil {
+		h.pageError(w, r, err)
+		return
+	}
+	data, err := h.campaignData(r.Context(), who, v)
+	if err != nil {
+		h.pageError(w, r, err)
+		return
+	}
+	p, err := h.page(r.Context(), r, who, "Campaign", data)
+	p.Breadcrumbs = []ui.NavItem{{Text: "Campaigns", Href: "/desk/campaigns"}}
+	if data.Polling {
+		p.Refresh = 60
+	}
+	if refused != nil {
+		_, _, sentence := classify(refused)
+		var practices campaign.ErrPractices
+		if errors.As(refused, &practices) {
+			sentence = fmt.Sprintf("%s must approve first; see below.", count(len(practices), "practice", "practices"))
+		}
+		p.Errors = []ui.FieldError{{Sentence: sentence}}
+	}
+	h.show(w, r, status, "campaign", p, err)
+}
+
+func (h *Handler) campaignData(ctx context.Context, who staff.Account, v campaign.View) (*campaignData, error) {
+	n, err := h.cfg.Store.Network(ctx, who.Network)
+	if err != nil {
+		return nil, fmt.Errorf("read the network: %w", err)
+	}
+	names, err := h.names(ctx, who.Network)
+	if err != nil {
+		return nil, err
+	}
+	tag := stateTags[v.State]
+	live := v.State == campaign.Running || v.State == campaign.Paused
+	d := &campaignData{ID: v.ID, Name: v.Name, Tag: ui.Tag{Text: tag[0], Colour: tag[1]}, Launched: !v.LaunchedAt.IsZero(), Polling: live, Held: v.Held,
+		MayAgree: can(who, staff.ApprovePractice)}
+	if can(who, staff.EditCampaign) {
+		d.CopyURL = fmt.Sprintf("/desk/campaigns/new?from=%d", v.ID)
+	}
+	if v.Planning {
+		d.Planning = fmt.Sprintf("The launch is under way: %s of %s are ready.", number(v.Counts.Total()), count(v.Audience.Ledger.Invited, "text", "texts"))
+	}
+	d.Facts = h.facts(who, v, names)
+	if t, err := v.Text(1); err == nil {
+		d.Samples = samples(t, n, v.Policy.Price)
+	}
+	if err := h.addPractices(ctx, who, v, n, d); err != nil {
+		return nil, err
+	}
+	d.Next = h.next(who, v, names, d.Missing)
+	d.Buttons = h.buttons(who, v, d.Missing)
+	if !d.Launched {
+		return d, nil
+	}
+	d.Messages = messageList(v)
+	if v.Last != nil {
+		d.Decision, d.DecidedAt = v.Last.Sentence, h.when(v.Last.At)
+		d.Forecast = h.forecastWords(forecastOf(v.Last))
+	}
+	for _, a := range v.Alarms {
+		d.Alarms = append(d.Alarms, fmt.Sprintf("%s (%s)", alarmSentence(a.Code), h.when(a.At)))
+	}
+	days, err := h.cfg.Store.Days(ctx, who.Network, v.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read the days of campaign %d: %w", v.ID, err)
+	}
+	d.Texts, d.Answers = charts(days, v)
+	decisions, err := h.cfg.Store.Decisions(ctx, who.Network, v.ID, decisionsShown)
+	if err != nil {
+		return nil, fmt.Errorf("read the decisions of campaign %d: %w", v.ID, err)
+	}
+	d.Decisions = ui.Table{Head: []ui.Cell{{Text: "When"}, {Text: "Texts", Numeric: true}, {Text: "What limited it"}, {Text: "Why"}}, Compact: true, Empty: "There are no decisions yet."}
+	for _, x := range decisions {
+		d.Decisions.Rows = append(d.Decisions.Rows, []ui.Cell{{Text: h.when(x.At)}, {Text: number(x.N), Numeric: true}, {Text: limitWords(x.Limit)}, {Text: x.Sentence}})
+	}
+	if can(who, staff.SettleMessage) && v.Counts[campaign.Held] > 0 {
+		held, err := h.cfg.Store.HeldMessages(ctx, who.Network, v.ID, heldShown)
+		if err != nil {
+			return nil, fmt.Errorf("read the held messages of campaign %d: %w", v.ID, err)
+		}
+		d.HeldMore = v.Counts[campaign.Held] > len(held)
+		for _, m := range held {
+			d.HeldTexts = append(d.HeldTexts, heldRow{m.ID, m.Attempt, m.Phone.Masked(), causeWords(m.Code)})
+		}
+	}
+	return d, nil
+}
+
+// causeWords says why nobody knows whether a text left.
+func causeWords(code string) string {
+	switch code {
+	case "deadline":
+		return "Our server stopped while it was sending."
+	case "restored":
+		return "A backup was restored, and it does not know."
+	case "timeout":
+		return "The provider did not answer in time."
+	}
+	return "The provider's answer was not clear."
+}
+
+// addPractices lists the practices and whether each agrees.
+func (h *Handler) addPractices(ctx context.Context, who staff.Account, v campaign.View, n staff.Network, d *campaignData) error {
+	shares, err := h.cfg.Store.PracticeShares(ctx, who.Network, v.ID)
+	if err != nil {
+		return fmt.Errorf("read the practices of campaign %d: %w", v.ID, err)
+	}
+	for _, s := range shares {
+		row := practiceRow{ODS: s.ODS, People: number(s.Invited), Approved: s.Approved}
+		row.Name, row.Known = practiceName(n, s.ODS)
+		if !row.Known {
+			row.Name = "Not one of your practices: " + s.ODS
+			if s.ODS == "" {
+				row.Name = "The list does not say which practice"
+			}
+		}
+		if !s.Approved {
+			d.Missing++
+		}
+		d.Practices = append(d.Practices, row)
+	}
+	return nil
+}
+
+// next says what has to happen now, and who can do it.
+func (h *Handler) next(who staff.Account, v campaign.View, names map[staff.AccountID]string, missing int) string {
+	switch v.State {
+	case campaign.Draft:
+		return "Read it through once more. Then submit it, so that a second person can approve it."
+	case campaign.Submitted:
+		if who.ID == v.SubmittedBy {
+			return "You have submitted this campaign. A second person has to approve it."
+		}
+		return names[v.SubmittedBy] + " has submitted this campaign. A second person has to approve it."
+	case campaign.Approved:
+		if missing > 0 {
+			return fmt.Sprintf("Approved by %s. It can be launched once %s agreed to their patients being texted.", names[v.ApprovedBy], count(missing, "more practice has", "more practices have"))
+		}
+		return fmt.Sprintf("Approved by %s. It can be launched.", names[v.ApprovedBy])
+	case campaign.Running:
+		return ""
+	case campaign.Paused:
+		return "No texts leave while it is paused. Answers to texts that have left still arrive."
+	case campaign.Finished:
+		return "All texts have been sent. Answers still arrive."
+	case campaign.Stopped:
+		return "It was stopped at " + h.when(v.FinishedAt) + " and cannot be started again. Answers to texts that have left still arrive."
+	}
+	return ""
+}
+
+// buttons are the moves that this person may make now.
+func (h *Handler) buttons(who staff.Account, v campaign.View, missing int) (all []action) {
+	at := func(m campaign.Move) string { return fmt.Sprintf("/desk/campaigns/%d/%s", v.ID, m) }
+	add := func(do staff.Action, a action) {
+		if can(who, do) {
+			all = append(all, a)
+		}
+	}
+	switch v.State {
+	case campaign.Draft:
+		add(staff.SubmitCampaign, action{"Submit for approval", at(campaign.Submit), "", true})
+	case campaign.Submitted:
+		if who.ID != v.SubmittedBy {
+			add(staff.ApproveCampaign, action{"Check and approve", at(campaign.Approve), "", false})
+		}
+		add(staff.ApproveCampaign, action{"Send it back", at(campaign.Return), "secondary", true})
+	case campaign.Approved:
+		if missing == 0 {
+			add(staff.RunCampaign, action{"Check and launch", at(campaign.Launch), "", false})
+		}
+		add(staff.ApproveCampaign, action{"Send it back", at(campaign.Return), "secondary", true})
+	case campaign.Running:
+		add(staff.RunCampaign, action{"Pause", at(campaign.Pause), "secondary", true})
+		add(staff.RunCampaign, action{"Stop for good", at(campaign.Stop), "warning", false})
+	case campaign.Paused:
+		add(staff.RunCampaign, action{"Go on sending", at(campaign.Resume), "", true})
+		add(staff.RunCampaign, action{"Stop for good", at(campaign.Stop), "warning", false})
+	}
+	return all
+}
+
+// facts are what people decided, and who they were.
+func (h *Handler) facts(who staff.Account, v campaign.View, names map[staff.AccountID]string) ui.SummaryList {
+	list := ui.Cell{Text: v.Audience.Name}
+	if can(who, staff.ViewLists) {
+		list.Href = fmt.Sprintf("/desk/lists/%d", v.Audience.ID)
+	}
+	l := ui.SummaryList{Rows: []ui.SummaryRow{
+		{Key: "Patient list", Values: []ui.Cell{list, {Text: count(v.Audience.Ledger.Invited, "person", "people") + " can be texted"}, {Text: "Checked at " + h.when(v.Audience.ScreenedAt)}}},
+		{Key: "Team that answers", Values: []ui.Cell{{Text: v.Team.Name}, {Text: "Promises a call within " + count(v.Team.PromiseDays, "working day", "working days")}}},
+		{Key: "Hours for texts", Values: []ui.Cell{{Text: windowWords(v.Policy.Windows)}}},
+	}}
+	add := func(key, value string) {
+		l.Rows = append(l.Rows, ui.SummaryRow{Key: key, Values: []ui.Cell{{Text: value}}})
+	}
+	if v.Policy.DailyCap > 0 {
+		add("Most texts in one day", number(v.Policy.DailyCap))
+	}
+	if v.Policy.Budget > 0 {
+		add("Most that it may cost", pounds(v.Policy.Budget))
+	}
+	if !v.Policy.Last.IsZero() {
+		add("Last day for texts", h.day(v.Policy.Last))
+	}
+	if v.Policy.Blast {
+		add("Pace", "None: everything at once, to show what happens")
+	}
+	add("Price", "£"+plainPounds(v.Policy.Price)+" for each part of a text")
+	if len(v.Steps) > 1 {
+		add("Reminder", fmt.Sprintf("After %s, to people who have not answered", count(v.Steps[1].AfterDays, "day", "days")))
+	}
+	add("Made by", fmt.Sprintf("%s at %s", names[v.CreatedBy], h.when(v.CreatedAt)))
+	if v.SubmittedBy != 0 {
+		add("Submitted by", names[v.SubmittedBy])
+	}
+	if v.ApprovedBy != 0 {
+		add("Approved by", names[v.ApprovedBy])
+	}
+	if !v.LaunchedAt.IsZero() {
+		add("Launched", h.when(v.LaunchedAt))
+	}
+	return l
+}
+
+// messageList adds up the states of the messages as a manager thinks of them.
+func messageList(v campaign.View) (l ui.SummaryList) {
+	add := func(key, value string) {
+		l.Rows = append(l.Rows, ui.SummaryRow{Key: key, Values: []ui.Cell{{Text: value}}})
+	}
+	for i, row := range messageRows {
+		n := 0
+		for _, s := range row.States {
+			n += v.Counts[s]
+		}
+		if n > 0 || i < 3 {
+			add(row.Key, number(n))
+		}
+	}
+	add("Opened the form", number(v.Opened))
+	add("Asked for help", number(v.Answers))
+	add("Cost so far", pounds(v.Cost))
+	return l
+}
+
+// forecastOf reads a stored decision's forecast; one that cannot be read is none.
+func forecastOf(d *campaign.Decision) (f throttle.Forecast) {
+	if d == nil || json.Unmarshal(d.Forecast, &f) != nil {
+		return throttle.Forecast{}
+	}
+	return f
+}
+
+func (h *Handler) forecastWords(f throttle.Forecast) string {
+	s := ""
+	switch {
+	case f.FinishFrom.IsZero():
+	case h.day(f.FinishFrom) == h.day(f.FinishTo):
+		s = "The last text will probably go on " + h.day(f.FinishFrom) + ". "
+	default:
+		s = fmt.Sprintf("The last text will probably go between %s and %s. ", h.day(f.FinishFrom), h.day(f.FinishTo))
+	}
+	if !f.ContactBy.IsZero() {
+		s += "Whoever asks for help now will be called by " + h.day(f.ContactBy) + "."
+	}
+	return s
+}
+
+// charts show the campaign by day: texts apart from people, because there are a hundred times as many.
+func charts(days []campaign.Day, v campaign.View) (texts, answers ui.Chart) {
+	texts = ui.Chart{Title: "Texts by day", Unit: "texts a day", Series: []ui.Series{{Name: "Texts", Kind: ui.Bar}}}
+	answers = ui.Chart{Title: "People by day", Unit: "people", Series: []ui.Series{{Name: "Asked for help after a text", Kind: ui.Bar}, {Name: "Waiting for a first call", Kind: ui.Area}, {Name: "First calls the team can make"}}}
+	sent, asked := 0, 0
+	for _, d := range days {
+		texts.Series[0].Points = append(texts.Series[0].Points, ui.Point{At: d.Date, Value: float64(d.Texts)})
+		for i, x := range []float64{float64(d.Answers), float64(d.Queue), d.Capacity} {
+			answers.Series[i].Points = append(answers.Series[i].Points, ui.Point{At: d.Date, Value: x})
+		}
+		sent, asked = sent+d.Texts, asked+d.Answers
+	}
+	if len(days) == 0 {
+		return texts, answers
+	}
+	today := days[len(days)-1]
+	texts.Sentence = fmt.Sprintf("%s so far, of %s.", count(sent, "text", "texts"), number(v.Counts.Total()))
+	answers.Sentence = fmt.Sprintf("%s asked for help so far. %s for a first call from %s now.", count(asked, "person has", "people have"), count(today.Queue, "person waits", "people wait"), v.Team.Name)
+	return texts, answers
+}
+
+// askData is a page before something that cannot be undone, or that somebody vouches for.
+type askData struct {
+	ID      campaign.ID
+	Name    string
+	Hash    string
+	Points  []string
+	Facts   ui.SummaryList
+	Samples ui.SummaryList
+	Move    campaign.Move
+	Button  string
+	Warn    bool
+	Refused string // why this person cannot, instead of a button
+}
+
+// askPage says what will happen before it happens: approving, launching, stopping.
+func (h *Handler) askPage(w http.ResponseWriter, r *http.Request) {
+	m := campaign.Move(chi.URLParam(r, "move"))
+	do, ok := map[campaign.Move]staff.Action{campaign.Approve: staff.ApproveCampaign, campaign.Launch: staff.RunCampaign, campaign.Stop: staff.RunCampaign}[m]
+	if !ok {
+		h.pageError(w, r, campaign.ErrNotFound)
+		return
+	}
+	who, v, err := h.view(r)
+	if err == nil {
+		_, err = h.may(r.Context(), do, fmt.Sprintf("campaign %d %s", v.ID, m))
+	}
+	if err == nil {
+		if _, can := campaign.NextState(v.State, m); !can {
+			err = campaign.ErrNotNow
+		}
+	}
+	if err != nil {
+		h.pageError(w, r, err)
+		return
+	}
+	data, err := h.askData(r.Context(), who, v, m)
+	if err != nil {
+		h.pageError(w, r, err)
+		return
+	}
+	title := map[campaign.Move]string{campaign.Approve: "Check and approve the campaign", campaign.Launch: "Check and launch the campaign", campaign.Stop: "Stop the campaign for good"}[m]
+	p, err := h.page(r.Context(), r, who, title, data)
+	p.Back = fmt.Sprintf("/desk/campaigns/%d", v.ID)
+	h.show(w, r, http.StatusOK, "campaign-ask", p, err)
+}
+
+func (h *Handler) askData(ctx context.Context, who staff.Account, v campaign.View, m campaign.Move) (*askData, error) {
+	d := &askData{ID: v.ID, Name: v.Name, Hash: v.Hash(), Move: m}
+	if m == campaign.Stop {
+		d.Button, d.Warn = "Stop the campaign for good", true
+		d.Points = []string{
+			fmt.Sprintf("%s will not be sent. A stopped campaign cannot be started again.", count(v.Counts[campaign.Planned]+v.Counts[campaign.Released], "text", "texts")),
+			"Texts that have left cannot be called back. Answers to them still arrive, and the team still answers.",
+			"If you only want to wait, go back and pause it.",
+		}
+		return d, nil
+	}
+	n, err := h.cfg.Store.Network(ctx, who.Network)
+	if err != nil {
+		return nil, fmt.Errorf("read the network: %w", err)
+	}
+	names, err := h.names(ctx, who.Network)
+	if err != nil {
+		return nil, err
+	}
+	people, segments, most, sampled := v.Audience.Ledger.Invited, 0, 0, false
+	for _, s := range v.Steps {
+		t, err := text.Parse(s.Template)
+		if err != nil {
+			return nil, fmt.Errorf("read the text of campaign %d: %w", v.ID, err)
+		}
+		e, err := h.cfg.Store.EstimateTexts(ctx, who.Network, v.Audience.ID, t, estimateForLaunch)
+		if err != nil {
+			return nil, fmt.Errorf("count the texts of campaign %d: %w", v.ID, err)
+		}
+		segments, most, sampled = segments+e.Segments, max(most, e.Longest), sampled || e.Sample != e.Texts
+	}
+	cost := int64(segments) * v.Policy.Price
+	price := "This costs up to " + pounds(cost)
+	if sampled {
+		price = "This costs about " + pounds(cost)
+	}
+	price += fmt.Sprintf(" (%s at £%s)", count(segments, "part of a text", "parts of texts"), plainPounds(v.Policy.Price))
+	if v.Policy.Budget > 0 && v.Policy.Budget < cost {
+		price += fmt.Sprintf(", but sending ends at the budget of %s, so that not everybody gets a text", pounds(v.Policy.Budget))
+	}
+	texts := people * len(v.Steps)
+	d.Points = []string{
+		fmt.Sprintf("%s will go to %s: never twice the same one to a number.", count(texts, "text", "texts"), count(people, "person", "people")),
+		price + ".",
+		fmt.Sprintf("They go at the pace at which %s can call people back within %s.", v.Team.Name, count(v.Team.PromiseDays, "working day", "working days")),
+	}
+	d.Facts, d.Samples = h.facts(who, v, names), ui.SummaryList{}
+	if t, err := v.Text(1); err == nil {
+		d.Samples = samples(t, n, v.Policy.Price)
+	}
+	switch {
+	case m == campaign.Approve:
+		d.Button = "Approve exactly this"
+		d.Points = append(d.Points, "You approve this list, this text and these limits. If any of them changes, it has to be approved again.")
+		if who.ID == v.SubmittedBy {
+			d.Refused = asSentence(campaign.ErrSameHand.Error())
+		}
+	case h.cfg.Live && v.Audience.Synthetic:
+		d.Refused = asSentence(campaign.ErrSynthetic.Error())
+	default:
+		d.Button = "Launch the campaign"
+		d.Points = append(d.Points, "A text that has left cannot be called back. You can pause or stop the campaign at any time; then no further texts leave.")
+	}
+	return d, nil
+}
+
+func (h *Handler) movePage(w http.ResponseWriter, r *http.Request) {
+	if err := readForm(w, r); err != nil {
+		h.pageError(w, r, err)
+		return
+	}
+	id, err := h.move(r, campaign.Move(chi.URLParam(r, "move")), r.PostForm.Get("hash"))
+	h.moved(w, r, id, err)
+}
+
+// moved sends the browser back to the campaign's page, or shows there why nothing was done.
+func (h *Handler) moved(w http.ResponseWriter, r *http.Request, id campaign.ID, err error) {
+	if err == nil {
+		seeOther(w, r, "/desk/campaigns/%d", id)
+		return
+	}
+	if status, _, _ := classify(err); status == http.StatusConflict {
+		h.showCampaign(w, r, status, err)
+		return
+	}
+	h.pageError(w, r, err)
+}
+
+// approvePractice notes that a practice agrees; only a practice of the network that is part of the campaign can.
+func (h *Handler) approvePractice(r *http.Request) (campaign.ID, error) {
+	ctx, ods := r.Context(), chi.URLParam(r, "ods")
+	id, err := pathID(r, "id")
+	if err != nil {
+		return 0, err
+	}
+	who, err := h.may(ctx, staff.ApprovePractice, fmt.Sprintf("campaign %d practice %s", id, cut(ods, 10)))
+	if err != nil {
+		return 0, err
+	}
+	n, err := h.cfg.Store.Network(ctx, who.Network)
+	if err != nil {
+		return 0, fmt.Errorf("read the network: %w", err)
+	}
+	if _, known := practiceName(n, ods); !known {
+		return 0, campaign.ErrNotFound
+	}
+	return campaign.ID(id), h.cfg.Store.ApprovePractice(ctx, who, campaign.ID(id), ods)
+}
+
+func (h *Handler) practicePage(w http.ResponseWriter, r *http.Request) {
+	id, err := h.approvePractice(r)
+	h.moved(w, r, id, err)
+}
+
+// settlePage takes a person's word on a held message.
+func (h *Handler) settlePage(w http.ResponseWriter, r *http.Request) {
+	if err := readForm(w, r); err != nil {
+		h.pageError(w, r, err)
+		return
+	}
+	id, err1 := pathID(r, "id")
+	message, err2 := pathID(r, "message")
+	attempt, err3 := strconv.Atoi(r.PostForm.Get("attempt"))
+	on, ok := map[string]campaign.Event{"sent": campaign.SettleSent, "again": campaign.SettleAgain}[r.PostForm.Get("was")]
+	if err1 != nil || err2 != nil || err3 != nil || !ok {
+		h.pageError(w, r, campaign.ErrNotFound)
+		return
+	}
+	who, err := h.may(r.Context(), staff.SettleMessage, fmt.Sprintf("message %d", message))
+	if err == nil {
+		err = h.cfg.Store.SettleHeld(r.Context(), who, campaign.MessageID(message), attempt, on)
+	}
+	h.moved(w, r, campaign.ID(id), err)
+}
+
+// campaignAnswer is a campaign as the API tells it.
+type campaignAnswer struct {
+	ID          campaign.ID         `json:"id"`
+	Name        string              `json:"name"`
+	State       campaign.State      `json:"state"`
+	List        campaign.AudienceID `json:"list"`
+	Team        staff.TeamID        `json:"team"`
+	Steps       []campaign.Step     `json:"steps"`
+	Policy      policyAnswer        `json:"policy"`
+	Held        string              `json:"held,omitempty"`
+	CreatedBy   staff.AccountID     `json:"created_by"`
+	SubmittedBy staff.AccountID     `json:"submitted_by,omitempty"`
+	ApprovedBy  staff.AccountID     `json:"approved_by,omitempty"`
+	CreatedAt   time.Time           `json:"created_at"`
+	LaunchedAt  *time.Time          `json:"launched_at"`
+	FinishedAt  *time.Time          `json:"finished_at"`
+	// Hash is what an approval is for; sent back with approve or launch it makes sure that nothing changed in between.
+	Hash string `json:"hash"`
+}
+
+type policyAnswer struct {
+	Windows  map[string]hours `json:"windows"`
+	DailyCap int              `json:"daily_cap,omitempty"`
+	Budget   amount           `json:"budget,omitempty"`
+	Price    amount           `json:"price"`
+	Rate     float64          `json:"rate"`
+	Last     *time.Time       `json:"last,omitempty"`
+}
+
+// viewAnswer adds how the campaign goes.
+type viewAnswer struct {
+	campaignAnswer
+	Messages     map[campaign.MessageState]int `json:"messages"` // every state, zeros too
+	Texts        int                           `json:"texts"`    // that the provider has taken
+	Planning     bool                          `json:"planning"` // the launch is still under way
+	Opened       int                           `json:"opened"`
+	Answers      int                           `json:"answers"`
+	Cost         amount                        `json:"cost"`
+	Forecast     *forecastAnswer               `json:"forecast"`
+	LastDecision *decisionAnswer               `json:"last_decision"`
+	Practices    []shareAnswer                 `json:"practices"`
+}
+
+type forecastAnswer struct {
+	FinishFrom *time.Time `json:"finish_from"`
+	FinishTo   *time.Time `json:"finish_to"`
+	ContactBy  *time.Time `json:"contact_by"`
+}
+
+type decisionAnswer struct {
+	At       time.Time `json:"at"`
+	N        int       `json:"n"`
+	Limit    string    `json:"limit"`
+	Sentence string    `json:"sentence"`
+}
+
+type shareAnswer struct {
+	ODS      string `json:"ods"`
+	Invited  int    `json:"invited"`
+	Approved bool   `json:"approved"`
+}
+
+// optional is nil for no time.
+func optional(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+func campaignJSON(c campaign.Campaign) campaignAnswer {
+	p := policyAnswer{Windows: map[string]hours{}, DailyCap: c.Policy.DailyCap, Budget: amount(c.Policy.Budget), Price: amount(c.Policy.Price), Rate: c.Policy.Rate, Last: optional(c.Policy.Last)}
+	week := c.Policy.Windows
+	if week == (throttle.Week{}) {
+		week = officeHours
+	}
+	for _, day := range weekdays {
+		if o := week[day]; o.From < o.To {
+			p.Windows[lowerFirst(day.String())] = hours{fmt.Sprintf("%02d:%02d", o.From/60, o.From%60), fmt.Sprintf("%02d:%02d", o.To/60, o.To%60)}
+		}
+	}
+	return campaignAnswer{ID: c.ID, Name: c.Name, State: c.State, List: c.Audience, Team: c.Team, Steps: c.Steps, Policy: p, Held: c.Held, CreatedBy: c.CreatedBy,
+		SubmittedBy: c.SubmittedBy, ApprovedBy: c.ApprovedBy, CreatedAt: c.CreatedAt, LaunchedAt: optional(c.LaunchedAt), FinishedAt: optional(c.FinishedAt), Hash: c.Hash()}
+}
+
+func (h *Handler) apiCampaign(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	who, v, err := h.view(r)
+	if err != nil {
+		h.apiError(ctx, w, err)
+		return
+	}
+	a := viewAnswer{campaignAnswer: campaignJSON(v.Campaign), Messages: map[campaign.MessageState]int{}, Texts: v.Counts.Texts(), Planning: v.Planning, Opened: v.Opened,
+		Answers: v.Answers, Cost: amount(v.Cost), Practices: []shareAnswer{}}
+	for _, s := range campaign.MessageStates {
+		a.Messages[s] = v.Counts[s]
+	}
+	if v.Last != nil {
+		f := forecastOf(v.Last)
+		a.Forecast = &forecastAnswer{optional(f.FinishFrom), optional(f.FinishTo), optional(f.ContactBy)}
+		a.LastDecision = &decisionAnswer{v.Last.At, v.Last.N, v.Last.Limit, v.Last.Sentence}
+	}
+	shares, err := h.cfg.Store.PracticeShares(ctx, who.Network, v.ID)
+	if err != nil {
+		h.apiError(ctx, w, fmt.Errorf("read the practices of campaign %d: %w", v.ID, err))
+		return
+	}
+	for _, s := range shares {
+		a.Practices = append(a.Practices, shareAnswer(s))
+	}
+	writeJSON(w, http.StatusOK, a)
+}
+
+func (h *Handler) apiMove(w http.ResponseWriter, r *http.Request) {
+	var call struct {
+		Hash string `json:"hash"`
+	}
+	if err := readJSON(w, r, &call, true); err != nil {
+		h.apiError(r.Context(), w, err)
+		return
+	}
+	if _, err := h.move(r, campaign.Move(chi.URLParam(r, "move")), call.Hash); err != nil {
+		h.apiError(r.Context(), w, err)
+		return
+	}
+	h.apiMoved(w, r)
+}
+
+// apiMoved answers with the campaign as it is now.
+func (h *Handler) apiMoved(w http.ResponseWriter, r *http.Request) {
+	_, v, err := h.view(r)
+	if err != nil {
+		h.apiError(r.Context(), w, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, campaignJSON(v.Campaign))
+}
+
+func (h *Handler) apiPractice(w http.ResponseWriter, r *http.Request) {
+	if _, err := h.approvePractice(r); err != nil {
+		h.apiError(r.Context(), w, err)
+		return
+	}
+	h.apiMoved(w, r)
+}

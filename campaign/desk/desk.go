@@ -1,0 +1,283 @@
+package desk
+
+import (
+	"context"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/wellpaced/wellpaced/campaign"
+	"github.com/wellpaced/wellpaced/selfrefer/staff"
+	"github.com/wellpaced/wellpaced/selfrefer/ui"
+	"github.com/wellpaced/wellpaced/throttle"
+)
+
+//go:embed *.html
+var screens embed.FS
+
+// Lists keeps patient lists. What is not of the network is campaign.ErrNotFound.
+type Lists interface {
+	BeginImport(ctx context.Context, who staff.Account, name string, synthetic, dryRun bool) (campaign.Importer, error)
+	Audience(ctx context.Context, n staff.NetworkID, id campaign.AudienceID) (campaign.Audience, error)
+	Audiences(ctx context.Context, n staff.NetworkID, limit int) ([]campaign.Audience, error)
+	// NotInvited walks the rows that are not invited in the file's order; after is the last row seen.
+	NotInvited(ctx context.Context, n staff.NetworkID, id campaign.AudienceID, after, limit int) ([]campaign.NotInvited, error)
+	// EstimateTexts counts what a text comes to for the invited of a list, from a sample of at most about so many.
+	EstimateTexts(ctx context.Context, n staff.NetworkID, id campaign.AudienceID, t campaign.Template, most int) (campaign.Estimate, error)
+}
+
+// Campaigns keeps campaigns and takes them from state to state. It audits what it does.
+type Campaigns interface {
+	CreateCampaign(ctx context.Context, who staff.Account, c campaign.Campaign) (campaign.Campaign, error)
+	Campaigns(ctx context.Context, n staff.NetworkID, limit int) ([]campaign.Campaign, error)
+	View(ctx context.Context, n staff.NetworkID, id campaign.ID) (campaign.View, error)
+	// MoveCampaign answers with the domain's sentinels, or campaign.ErrPractices.
+	MoveCampaign(ctx context.Context, who staff.Account, id campaign.ID, m campaign.Move) (campaign.Campaign, error)
+	// LaunchCampaign is MoveCampaign for a launch, but leaves the messages to PlanMessages.
+	LaunchCampaign(ctx context.Context, who staff.Account, id campaign.ID) (campaign.Campaign, error)
+	// PlanMessages completes a launch. It may be called again at any time.
+	PlanMessages(ctx context.Context, id campaign.ID) error
+}
+
+// Reports tells how a campaign goes.
+type Reports interface {
+	Decisions(ctx context.Context, n staff.NetworkID, id campaign.ID, limit int) ([]campaign.Decision, error)
+	Days(ctx context.Context, n staff.NetworkID, id campaign.ID) ([]campaign.Day, error)
+}
+
+// Consents keeps what people decide about a campaign's parts: practices about their patients, managers about held messages.
+type Consents interface {
+	PracticeShares(ctx context.Context, n staff.NetworkID, id campaign.ID) ([]campaign.PracticeShare, error)
+	ApprovePractice(ctx context.Context, who staff.Account, id campaign.ID, ods string) error
+	HeldMessages(ctx context.Context, n staff.NetworkID, id campaign.ID, limit int) ([]campaign.HeldMessage, error)
+	SettleHeld(ctx context.Context, who staff.Account, id campaign.MessageID, attempt int, on campaign.Event) error
+}
+
+// Networks knows who is who.
+type Networks interface {
+	staff.Auditor
+	Network(ctx context.Context, id staff.NetworkID) (staff.Network, error)
+	NetworkTeams(ctx context.Context, n staff.NetworkID) ([]staff.Team, error)
+	Accounts(ctx context.Context, n staff.NetworkID) ([]staff.Account, error)
+}
+
+// Store is all that the desk needs kept.
+type Store interface {
+	Lists
+	Campaigns
+	Reports
+	Consents
+	Networks
+}
+
+// DefaultMaxUpload is the largest patient list that is taken, in bytes.
+const DefaultMaxUpload = 1 << 30
+
+// Config of a Handler.
+type Config struct {
+	UI    *ui.Renderer
+	Store Store
+	// Nav is the menu for an account on a path; nil: no menu.
+	Nav func(who staff.Account, path string) []ui.NavItem
+	// Now is civil time.
+	Now       func() time.Time
+	Log       *slog.Logger // nil: silent
+	MaxUpload int64        // bytes, 0: DefaultMaxUpload
+	// Live is set when texts reach real phones: then a made-up list cannot be launched.
+	Live bool
+}
+
+// Handler serves the desk's pages and API. Close it before the store.
+type Handler struct {
+	cfg  Config
+	zone *time.Location
+
+	// Launches go on after their request has been answered.
+	background context.Context
+	stop       context.CancelFunc
+	launches   sync.WaitGroup
+}
+
+// New fails if a template is broken, or on a second Handler for one renderer.
+func New(c Config) (*Handler, error) {
+	if c.UI == nil || c.Store == nil || c.Now == nil {
+		return nil, errors.New("campaign desk: Config.UI, Store and Now must be set")
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.MaxUpload <= 0 {
+		c.MaxUpload = DefaultMaxUpload
+	}
+	if err := c.UI.Parse(screens, "*.html"); err != nil {
+		return nil, fmt.Errorf("campaign desk: %w", err)
+	}
+	h := &Handler{cfg: c, zone: throttle.Calendar{}.Midnight(c.Now()).Location()}
+	h.background, h.stop = context.WithCancel(context.Background())
+	return h, nil
+}
+
+// Close breaks off launches that are being planned and waits for them; the store takes them up again when it next serves.
+func (h *Handler) Close() {
+	h.stop()
+	h.launches.Wait()
+}
+
+// Routes adds the pages and the API. They expect the signed-in account in the request's context.
+func (h *Handler) Routes(r chi.Router) {
+	r.Get("/desk/lists", h.listsPage)
+	r.Post("/desk/lists", h.uploadPage)
+	r.Get("/desk/lists/{id}", h.listPage)
+	r.Get("/desk/lists/{id}/not-invited.csv", h.notInvited)
+	r.Get("/desk/campaigns", h.campaignsPage)
+	r.Post("/desk/campaigns", h.createPage)
+	r.Get("/desk/campaigns/new", h.newPage)
+	r.Post("/desk/campaigns/check", h.checkPage)
+	r.Get("/desk/campaigns/{id}", h.campaignPage)
+	r.Get("/desk/campaigns/{id}/{move}", h.askPage)
+	r.Post("/desk/campaigns/{id}/{move}", h.movePage)
+	r.Post("/desk/campaigns/{id}/practices/{ods}", h.practicePage)
+	r.Post("/desk/campaigns/{id}/messages/{message}", h.settlePage)
+
+	r.Get("/api/v1/lists", h.apiLists)
+	r.Post("/api/v1/lists", h.apiUpload)
+	r.Get("/api/v1/lists/{id}", h.apiList)
+	r.Get("/api/v1/lists/{id}/not-invited.csv", h.notInvited)
+	r.Get("/api/v1/campaigns", h.apiCampaigns)
+	r.Post("/api/v1/campaigns", h.apiCreate)
+	r.Get("/api/v1/campaigns/{id}", h.apiCampaign)
+	r.Post("/api/v1/campaigns/{id}/{move}", h.apiMove)
+	r.Post("/api/v1/campaigns/{id}/practices/{ods}/approve", h.apiPractice)
+}
+
+// may asks for permission and names who asks.
+func (h *Handler) may(ctx context.Context, do staff.Action, target string) (staff.Account, error) {
+	who := staff.From(ctx)
+	if who.ID == 0 {
+		return who, errSignIn
+	}
+	return who, staff.Check(ctx, h.cfg.Store, who, do, who.Network, target)
+}
+
+// can is for buttons: whether somebody may, without an entry in the audit.
+func can(who staff.Account, do staff.Action) bool { return staff.May(who, do, who.Network) == nil }
+
+// pathID reads a number from the path. A broken one is a thing that does not exist.
+func pathID(r *http.Request, name string) (int64, error) {
+	id, err := strconv.ParseInt(chi.URLParam(r, name), 10, 64)
+	if err != nil || id <= 0 {
+		return 0, campaign.ErrNotFound
+	}
+	return id, nil
+}
+
+// page is the frame of a desk page.
+func (h *Handler) page(ctx context.Context, r *http.Request, who staff.Account, title string, data any) (ui.Page, error) {
+	n, err := h.cfg.Store.Network(ctx, who.Network)
+	if err != nil {
+		return ui.Page{}, fmt.Errorf("read the network: %w", err)
+	}
+	p := ui.Page{Kind: ui.Desk, Title: title, Organisation: n.Name, Home: "/desk", User: who.Name, SignOutURL: "/desk/sign-out", Data: data}
+	if h.cfg.Nav != nil {
+		p.Nav = h.cfg.Nav(who, r.URL.Path)
+	}
+	return p, nil
+}
+
+// show renders a page, or the failure to make it.
+func (h *Handler) show(w http.ResponseWriter, r *http.Request, status int, screen string, p ui.Page, err error) {
+	if err != nil {
+		h.pageError(w, r, err)
+		return
+	}
+	h.cfg.UI.Render(w, r, status, screen, p)
+}
+
+// seeOther sends the browser on after a POST.
+func seeOther(w http.ResponseWriter, r *http.Request, format string, args ...any) {
+	http.Redirect(w, r, fmt.Sprintf(format, args...), http.StatusSeeOther)
+}
+
+// maxForm is the most that a form or a call other than an upload may hold, in bytes.
+const maxForm = 64 << 10
+
+// readForm reads a posted form of modest size.
+func readForm(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		return invalid{{Sentence: "The form did not arrive whole. Send it again."}}
+	}
+	return nil
+}
+
+// writeJSON answers a program.
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("campaign desk: an answer that cannot be written as JSON: %v", err)) // our own types only
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(b, '\n'))
+}
+
+// readJSON reads a call's body into v. Unknown names are refused: a misspelt limit must not pass for none.
+// Without a body v stays as it is if that is allowed.
+func readJSON(w http.ResponseWriter, r *http.Request, v any, mayBeEmpty bool) error {
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxForm))
+	d.DisallowUnknownFields()
+	err := d.Decode(v)
+	if mayBeEmpty && errors.Is(err, io.EOF) {
+		return nil
+	}
+	if err == nil && !errors.Is(d.Decode(&struct{}{}), io.EOF) {
+		err = errors.New("there is something behind the object")
+	}
+	var typed *json.UnmarshalTypeError
+	var own invalid
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &own):
+		return own
+	case errors.As(err, &typed):
+		return invalid{{Field: typed.Field, Sentence: fmt.Sprintf("%q cannot be a %s.", typed.Field, typed.Value)}}
+	case strings.HasPrefix(err.Error(), "json: unknown field"):
+		return invalid{{Sentence: "There is no field called " + strings.TrimPrefix(err.Error(), "json: unknown field ") + "."}}
+	}
+	return invalid{{Sentence: "Send one JSON object, of at most 64 KB."}}
+}
+
+// names gives the people of a network by id.
+func (h *Handler) names(ctx context.Context, n staff.NetworkID) (map[staff.AccountID]string, error) {
+	all, err := h.cfg.Store.Accounts(ctx, n)
+	if err != nil {
+		return nil, fmt.Errorf("read the accounts: %w", err)
+	}
+	names := map[staff.AccountID]string{0: "nobody"}
+	for _, a := range all {
+		names[a.ID] = a.Name
+	}
+	return names, nil
+}
+
+// practiceName finds a practice's name by its code.
+func practiceName(n staff.Network, ods string) (name string, known bool) {
+	i := slices.IndexFunc(n.Practices, func(p staff.Practice) bool { return p.ODS == ods })
+	if i < 0 {
+		return ods, false
+	}
+	return n.Practices[i].Name, true
+}

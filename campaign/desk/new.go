@@ -1,0 +1,567 @@
+package desk
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/wellpaced/wellpaced/campaign"
+	"github.com/wellpaced/wellpaced/campaign/text"
+	"github.com/wellpaced/wellpaced/selfrefer/staff"
+	"github.com/wellpaced/wellpaced/selfrefer/ui"
+	"github.com/wellpaced/wellpaced/throttle"
+)
+
+const (
+	// DefaultPrice of one part of a text, in hundredths of a penny: what Twilio asks in the UK. Contracts differ.
+	DefaultPrice = 412
+	// DefaultRate of a sender, in parts of a text per second.
+	DefaultRate = 10
+	// estimateForPage counts the texts of so many people while somebody types; estimateForLaunch before it gets serious.
+	estimateForPage   = 2_000
+	estimateForLaunch = 60_000
+)
+
+// draft is a campaign as a form or a call describes it.
+type draft struct {
+	List      campaign.AudienceID
+	Team      staff.TeamID
+	Name      string
+	Text      string
+	Reminder  string
+	AfterDays int
+	Windows   throttle.Week
+	DailyCap  int
+	Budget    int64 // hundredths of a penny, like Price
+	Price     int64
+	Rate      float64
+	Last      time.Time // end of the last day
+}
+
+// build checks a draft and makes the campaign of it. The complaints are in the order of the form.
+func (h *Handler) build(ctx context.Context, who staff.Account, d draft) (campaign.Campaign, invalid, error) {
+	var bad invalid
+	c := campaign.Campaign{Name: d.Name, Audience: d.List, Team: d.Team, Steps: []campaign.Step{{Number: 1, Template: d.Text}}}
+	c.Policy = campaign.Policy{Windows: d.Windows, DailyCap: d.DailyCap, Budget: d.Budget, Price: d.Price, Rate: d.Rate, Last: d.Last}
+	if d.Name == "" {
+		bad = append(bad, ui.FieldError{Field: "name", Sentence: "Give the campaign a name."})
+	} else if len([]rune(d.Name)) > 100 {
+		bad = append(bad, ui.FieldError{Field: "name", Sentence: "The name can have at most 100 characters."})
+	}
+	a, err := h.cfg.Store.Audience(ctx, who.Network, d.List)
+	switch {
+	case errors.Is(err, campaign.ErrNotFound):
+		bad = append(bad, ui.FieldError{Field: "list", Sentence: "Choose a patient list."})
+	case err != nil:
+		return c, nil, fmt.Errorf("read list %d: %w", d.List, err)
+	case a.State != campaign.Screened:
+		bad = append(bad, ui.FieldError{Field: "list", Sentence: "This list is still being imported. Wait until it is done."})
+	case a.Ledger.Invited == 0:
+		bad = append(bad, ui.FieldError{Field: "list", Sentence: "Nobody in this list can be texted. Choose another one."})
+	}
+	teams, err := h.cfg.Store.NetworkTeams(ctx, who.Network)
+	if err != nil {
+		return c, nil, fmt.Errorf("read the teams: %w", err)
+	}
+	if c.Team == 0 && len(teams) == 1 {
+		c.Team = teams[0].ID
+	}
+	if !slices.ContainsFunc(teams, func(t staff.Team) bool { return t.ID == c.Team }) {
+		bad = append(bad, ui.FieldError{Field: "team", Sentence: "Choose the team that will answer."})
+	}
+	if _, err := text.Parse(d.Text); err != nil {
+		bad = append(bad, ui.FieldError{Field: "text", Sentence: asSentence(err.Error())})
+	}
+	if d.Reminder != "" {
+		c.Steps = append(c.Steps, campaign.Step{Number: 2, Template: d.Reminder, AfterDays: d.AfterDays})
+		if _, err := text.Parse(d.Reminder); err != nil {
+			bad = append(bad, ui.FieldError{Field: "reminder", Sentence: asSentence(err.Error())})
+		} else if d.AfterDays < 1 || d.AfterDays > 90 {
+			bad = append(bad, ui.FieldError{Field: "reminder", Sentence: "A reminder goes 1 to 90 days after the first text."})
+		}
+	}
+	if d.Price <= 0 {
+		bad = append(bad, ui.FieldError{Field: "price", Sentence: "Give the price of one part of a text, more than 0."})
+	}
+	if d.Rate <= 0 || d.Rate > 1000 || math.IsNaN(d.Rate) {
+		bad = append(bad, ui.FieldError{Field: "rate", Sentence: "The speed must be more than 0 and at most 1,000 parts a second."})
+	}
+	if d.DailyCap < 0 {
+		bad = append(bad, ui.FieldError{Field: "daily_cap", Sentence: "The most texts in one day cannot be less than 0."})
+	}
+	if d.Budget < 0 {
+		bad = append(bad, ui.FieldError{Field: "budget", Sentence: "The budget cannot be less than 0."})
+	}
+	if !d.Last.IsZero() && !d.Last.After(h.cfg.Now()) {
+		bad = append(bad, ui.FieldError{Field: "last", Sentence: "The last day for texts must not have passed."})
+	}
+	if len(bad) == 0 {
+		if err := c.Check(); err != nil {
+			bad = append(bad, ui.FieldError{Sentence: asSentence(err.Error())})
+		}
+	}
+	return c, bad, nil
+}
+
+// newData is the page on which a campaign is made.
+type newData struct {
+	Name, List, Team, Text, Days, From, To, DailyCap, Budget, Price, Rate ui.Field
+	HasList                                                               bool
+	Preview                                                               *preview
+}
+
+// preview shows what a text comes to.
+type preview struct {
+	Problem  string
+	Advice   []string
+	Samples  ui.SummaryList
+	Estimate string
+	Dear     string
+}
+
+// people are made up so that they show a text at its shortest and longest: "Siân" has a letter that makes texts dearer.
+var people = []struct{ name, why string }{
+	{"Ann", "a short name"},
+	{"Christopher", "a long name"},
+	{"Siân", "a name with a special letter"},
+	{"", "a number that several patients share: no name"},
+}
+
+func (h *Handler) preview(ctx context.Context, who staff.Account, source string, list campaign.AudienceID, price int64, most int) (*preview, error) {
+	t, err := text.Parse(source)
+	if err != nil {
+		return &preview{Problem: asSentence(err.Error())}, nil
+	}
+	v := &preview{}
+	for _, a := range text.Check(t) {
+		v.Advice = append(v.Advice, asSentence(a.Sentence))
+	}
+	n, err := h.cfg.Store.Network(ctx, who.Network)
+	if err != nil {
+		return nil, fmt.Errorf("read the network: %w", err)
+	}
+	v.Samples = samples(t, n, price)
+	if list == 0 {
+		return v, nil
+	}
+	e, err := h.cfg.Store.EstimateTexts(ctx, who.Network, list, t, most)
+	if errors.Is(err, campaign.ErrNotFound) {
+		return v, nil // the form says so
+	}
+	if err != nil {
+		return nil, fmt.Errorf("count the texts of list %d: %w", list, err)
+	}
+	v.Estimate = fmt.Sprintf("For the %s in this list that makes %s%s, and costs %s%s.", count(e.Texts, "person", "people"), about(e), count(e.Segments, "part", "parts"), about(e), pounds(int64(e.Segments)*price))
+	if e.Dear > 0 {
+		v.Dear = fmt.Sprintf("%s%s longer than usual, up to %d parts, because of the names in them.", about(e), count(e.Dear, "text is", "texts are"), e.Longest)
+	}
+	return v, nil
+}
+
+func about(e campaign.Estimate) string {
+	if e.Sample == e.Texts {
+		return ""
+	}
+	return "about "
+}
+
+// samples renders the text for made-up people of the practice with the longest name: the one that shows the most.
+func samples(t text.Template, n staff.Network, price int64) ui.SummaryList {
+	p := staff.Practice{Name: n.Name, Phone: n.Phone}
+	for i, q := range n.Practices {
+		if i == 0 || len(q.Name) > len(p.Name) {
+			p = q
+		}
+	}
+	phone := p.Phone
+	if phone == "" {
+		phone = n.Phone
+	}
+	const code = "7K3MQ2XVT9PA" // as long as a real one
+	var all ui.SummaryList
+	for _, q := range people {
+		body := t.Render(text.Fields{FirstName: q.name, Practice: p.Name, Network: n.Name, Phone: phone, Link: n.LinkHost + "/r/" + code, StopLink: n.LinkHost + "/stop/" + code})
+		size := text.Count(body)
+		words := fmt.Sprintf("%s, %s", count(size.Segments, "part", "parts"), size.Cost(text.Money(price)*perUnit))
+		if len(size.Culprits) > 0 {
+			words += fmt.Sprintf(". It is dearer because of “%s”", string(size.Culprits))
+		}
+		who := q.why
+		if q.name != "" {
+			who = q.name + ", " + q.why
+		}
+		row := ui.SummaryRow{Key: "For " + who}
+		for line := range strings.SplitSeq(body, "\n") {
+			row.Values = append(row.Values, ui.Cell{Text: line})
+		}
+		row.Values = append(row.Values, ui.Cell{HTML: template.HTML("<strong>" + template.HTMLEscapeString(words) + ".</strong>")})
+		all.Rows = append(all.Rows, row)
+	}
+	return all
+}
+
+// days of the form, by the value of the checkbox.
+var dayValues = map[string]time.Weekday{"mon": time.Monday, "tue": time.Tuesday, "wed": time.Wednesday, "thu": time.Thursday, "fri": time.Friday, "sat": time.Saturday, "sun": time.Sunday}
+
+// defaults of the form.
+func formDefaults() url.Values {
+	return url.Values{"text": {campaign.DefaultText}, "days": {"mon", "tue", "wed", "thu", "fri"}, "from": {"540"}, "to": {"1020"},
+		"price": {plainPounds(DefaultPrice)}, "rate": {strconv.Itoa(DefaultRate)}}
+}
+
+// readDraft reads the form. What cannot be read is complained about; the rest is for build.
+func readDraft(f url.Values) (d draft, bad invalid) {
+	complain := func(field, sentence string) {
+		bad = append(bad, ui.FieldError{Field: field, Sentence: sentence})
+	}
+	id := func(name string) int64 {
+		n, _ := strconv.ParseInt(f.Get(name), 10, 64) // not a number: nothing was chosen, and build says so
+		return n
+	}
+	d.Name, d.Text = strings.TrimSpace(f.Get("name")), strings.TrimSpace(strings.ReplaceAll(f.Get("text"), "\r\n", "\n"))
+	d.List, d.Team = campaign.AudienceID(id("list")), staff.TeamID(id("team"))
+	from, to := int(id("from")), int(id("to"))
+	if from < 0 || to > 24*60 || from >= to {
+		complain("to", "The hours for texts must end after they begin.")
+	}
+	for _, v := range f["days"] {
+		if day, ok := dayValues[v]; ok {
+			d.Windows[day] = throttle.Hours{From: from, To: to}
+		}
+	}
+	if d.Windows == (throttle.Week{}) {
+		complain("days", "Choose at least one day of the week.")
+	}
+	money := func(name, what string) int64 {
+		s := strings.TrimSpace(f.Get(name))
+		if s == "" {
+			return 0
+		}
+		n, err := parsePounds(s)
+		if err != nil {
+			complain(name, what+" must be an amount in pounds, such as "+map[string]string{"price": "0.0412", "budget": "2,500"}[name]+".")
+			return -1
+		}
+		return n
+	}
+	if s := strings.ReplaceAll(strings.TrimSpace(f.Get("daily_cap")), ",", ""); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n <= 0 {
+			complain("daily_cap", "The most texts in one day must be a whole number, such as 500.")
+		}
+		d.DailyCap = max(n, 0)
+	}
+	d.Budget, d.Price = money("budget", "The budget"), money("price", "The price")
+	rate, err := strconv.ParseFloat(strings.TrimSpace(f.Get("rate")), 64)
+	if err != nil {
+		complain("rate", "The speed must be a number, such as 10.")
+	}
+	d.Rate = rate
+	return d, bad
+}
+
+// parsePounds reads an amount to a hundredth of a penny, the unit of policies.
+func parsePounds(s string) (int64, error) {
+	m, err := text.ParseMoney(s)
+	if err != nil {
+		return 0, err
+	}
+	if m%perUnit != 0 {
+		return 0, errors.New("an amount may have at most four decimals")
+	}
+	return int64(m / perUnit), nil
+}
+
+// merge puts the complaints of reading and of checking together, one for each field, in the order of the form.
+func merge(all ...invalid) (out invalid) {
+	order := []string{"name", "list", "team", "text", "reminder", "days", "from", "to", "windows", "daily_cap", "budget", "price", "rate", "last", ""}
+	for _, field := range order {
+		for _, bad := range all {
+			if i := slices.IndexFunc(bad, func(e ui.FieldError) bool { return e.Field == field }); i >= 0 {
+				out = append(out, bad[i])
+				break
+			}
+		}
+	}
+	return out
+}
+
+func (h *Handler) newPage(w http.ResponseWriter, r *http.Request) {
+	f := formDefaults()
+	f.Set("list", r.URL.Query().Get("list"))
+	if from, err := strconv.ParseInt(r.URL.Query().Get("from"), 10, 64); err == nil { // start from an earlier one
+		who, err := h.may(r.Context(), staff.EditCampaign, "campaigns")
+		if err != nil {
+			h.pageError(w, r, err)
+			return
+		}
+		v, err := h.cfg.Store.View(r.Context(), who.Network, campaign.ID(from))
+		if err != nil {
+			h.pageError(w, r, err)
+			return
+		}
+		f = formOf(v.Campaign)
+	}
+	h.showNew(w, r, http.StatusOK, f, nil, false)
+}
+
+// formOf fills the form from an earlier campaign. Hours that differ from day to day do not fit it: they become the earliest and latest.
+func formOf(c campaign.Campaign) url.Values {
+	f := formDefaults()
+	f.Set("name", c.Name)
+	f.Set("list", strconv.FormatInt(int64(c.Audience), 10))
+	f.Set("team", strconv.FormatInt(int64(c.Team), 10))
+	f.Set("text", c.Steps[0].Template)
+	f.Set("price", plainPounds(c.Policy.Price))
+	f.Set("rate", strconv.FormatFloat(c.Policy.Rate, 'f', -1, 64))
+	if c.Policy.DailyCap > 0 {
+		f.Set("daily_cap", strconv.Itoa(c.Policy.DailyCap))
+	}
+	if c.Policy.Budget > 0 {
+		f.Set("budget", plainPounds(c.Policy.Budget))
+	}
+	if c.Policy.Windows != (throttle.Week{}) {
+		from, to := 24*60, 0
+		f.Del("days")
+		for v, day := range dayValues {
+			if o := c.Policy.Windows[day]; o.From < o.To {
+				f.Add("days", v)
+				from, to = min(from, o.From), max(to, o.To)
+			}
+		}
+		f.Set("from", strconv.Itoa(from))
+		f.Set("to", strconv.Itoa(to))
+	}
+	return f
+}
+
+// checkPage is the same page again with the text as people will see it. It changes nothing.
+func (h *Handler) checkPage(w http.ResponseWriter, r *http.Request) {
+	if err := readForm(w, r); err != nil {
+		h.pageError(w, r, err)
+		return
+	}
+	h.showNew(w, r, http.StatusOK, r.PostForm, nil, true)
+}
+
+func (h *Handler) createPage(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	who, err := h.may(ctx, staff.EditCampaign, "campaigns")
+	if err != nil {
+		h.pageError(w, r, err)
+		return
+	}
+	if err := readForm(w, r); err != nil {
+		h.pageError(w, r, err)
+		return
+	}
+	d, unread := readDraft(r.PostForm)
+	c, bad, err := h.build(ctx, who, d)
+	if err != nil {
+		h.pageError(w, r, err)
+		return
+	}
+	if bad = merge(unread, bad); len(bad) > 0 {
+		h.showNew(w, r, http.StatusUnprocessableEntity, r.PostForm, bad, true)
+		return
+	}
+	if c, err = h.cfg.Store.CreateCampaign(ctx, who, c); err != nil {
+		h.pageError(w, r, err)
+		return
+	}
+	seeOther(w, r, "/desk/campaigns/%d", c.ID)
+}
+
+func (h *Handler) showNew(w http.ResponseWriter, r *http.Request, status int, f url.Values, bad invalid, check bool) {
+	ctx := r.Context()
+	who, err := h.may(ctx, staff.EditCampaign, "campaigns")
+	if err != nil {
+		h.pageError(w, r, err)
+		return
+	}
+	lists, err := h.cfg.Store.Audiences(ctx, who.Network, listsShown)
+	if err != nil {
+		h.pageError(w, r, fmt.Errorf("read the lists: %w", err))
+		return
+	}
+	teams, err := h.cfg.Store.NetworkTeams(ctx, who.Network)
+	if err != nil {
+		h.pageError(w, r, fmt.Errorf("read the teams: %w", err))
+		return
+	}
+	data := h.newForm(f, lists, teams)
+	if check {
+		d, _ := readDraft(f)
+		if data.Preview, err = h.preview(ctx, who, d.Text, d.List, max(d.Price, 0), estimateForPage); err != nil {
+			h.pageError(w, r, err)
+			return
+		}
+	}
+	p, err := h.page(ctx, r, who, "Make a campaign", data)
+	p.Errors = bad
+	p.Breadcrumbs = []ui.NavItem{{Text: "Campaigns", Href: "/desk/campaigns"}}
+	h.show(w, r, status, "campaign-new", p, err)
+}
+
+func (h *Handler) newForm(f url.Values, lists []campaign.Audience, teams []staff.Team) *newData {
+	data := &newData{
+		Name: ui.Field{Name: "name", Label: "Name of the campaign", Hint: "Patients do not see it.", Value: f.Get("name")},
+		List: ui.Field{Kind: ui.Select, Name: "list", Label: "Patient list", Value: f.Get("list"), Options: []ui.Option{{Label: "Choose a list"}}},
+		Team: ui.Field{Kind: ui.Select, Name: "team", Label: "Team that will answer", Value: f.Get("team"), Hint: "Texts go out as fast as this team can call people back, and no faster."},
+		Text: ui.Field{Kind: ui.Textarea, Name: "text", Label: "Text message", Rows: 8, Value: f.Get("text"),
+			Hint: "You can use ((first_name)), ((practice)), ((network)) and ((phone)). The text needs ((link)) to answer and ((stop_link)) to say no."},
+		Days: ui.Field{Kind: ui.Checkboxes, Name: "days", Label: "Days for texts", Values: f["days"], Small: true, Inline: true, Hint: "Never on bank holidays."},
+		From: ui.Field{Kind: ui.Select, Name: "from", Label: "From", Value: f.Get("from")},
+		To:   ui.Field{Kind: ui.Select, Name: "to", Label: "Until", Value: f.Get("to")},
+		DailyCap: ui.Field{Name: "daily_cap", Label: "Most texts in one day (optional)", Width: 10, Inputmode: "numeric", Value: f.Get("daily_cap"),
+			Hint: "If you leave it empty, only the team's time limits the texts."},
+		Budget: ui.Field{Name: "budget", Label: "Most that the texts may cost (optional)", Width: 10, Prefix: "£", Inputmode: "decimal", Value: f.Get("budget")},
+		Price:  ui.Field{Name: "price", Label: "Price of one part of a text", Width: 10, Prefix: "£", Inputmode: "decimal", Value: f.Get("price"), Hint: "A long text travels in several parts, and each is paid for. See your contract."},
+		Rate:   ui.Field{Name: "rate", Label: "Speed of the sender", Width: 5, Suffix: "parts a second", Inputmode: "decimal", Value: f.Get("rate"), Hint: "What the provider allows for your sender. If you do not know, leave it."},
+	}
+	for _, a := range lists {
+		if a.State == campaign.Screened && a.Ledger.Invited > 0 {
+			data.HasList = true
+			data.List.Options = append(data.List.Options, ui.Option{Value: strconv.FormatInt(int64(a.ID), 10),
+				Label: fmt.Sprintf("%s (%s, %s)", a.Name, count(a.Ledger.Invited, "person", "people"), h.day(a.ScreenedAt))})
+		}
+	}
+	if len(teams) != 1 {
+		data.Team.Options = []ui.Option{{Label: "Choose a team"}}
+	}
+	for _, t := range teams {
+		data.Team.Options = append(data.Team.Options, ui.Option{Value: strconv.FormatInt(int64(t.ID), 10), Label: fmt.Sprintf("%s (promises a call within %s)", t.Name, count(t.PromiseDays, "working day", "working days"))})
+	}
+	for _, day := range weekdays {
+		data.Days.Options = append(data.Days.Options, ui.Option{Value: strings.ToLower(day.String()[:3]), Label: day.String()})
+	}
+	for m := 7 * 60; m <= 21*60; m += 30 {
+		o := ui.Option{Value: strconv.Itoa(m), Label: clockOf(m)}
+		data.From.Options, data.To.Options = append(data.From.Options, o), append(data.To.Options, o)
+	}
+	return data
+}
+
+// amount is pounds in a call: "0.0412" or 0.0412, kept in hundredths of a penny.
+type amount int64
+
+// UnmarshalJSON reads a string or a number.
+func (a *amount) UnmarshalJSON(b []byte) error {
+	n, err := parsePounds(strings.Trim(string(b), `"`))
+	if err != nil {
+		return invalid{{Sentence: "Amounts are in pounds with at most four decimals, such as \"0.0412\"."}}
+	}
+	*a = amount(n)
+	return nil
+}
+
+// MarshalJSON writes pounds as a string.
+func (a amount) MarshalJSON() ([]byte, error) { return json.Marshal(plainPounds(int64(a))) }
+
+// hours of one weekday in a call: ["09:00", "17:00"].
+type hours [2]string
+
+// draftCall is a campaign as the API describes it.
+type draftCall struct {
+	List     campaign.AudienceID `json:"list"`
+	Team     staff.TeamID        `json:"team"`
+	Name     string              `json:"name"`
+	Text     string              `json:"text"`
+	Reminder *reminderJSON       `json:"reminder,omitempty"`
+	Windows  map[string]hours    `json:"windows,omitempty"`
+	DailyCap int                 `json:"daily_cap,omitempty"`
+	Budget   amount              `json:"budget,omitempty"`
+	Price    *amount             `json:"price,omitempty"`
+	Rate     *float64            `json:"rate,omitempty"`
+	Last     string              `json:"last,omitempty"` // 2026-06-30, inclusive
+}
+
+type reminderJSON struct {
+	Text      string `json:"text"`
+	AfterDays int    `json:"after_days"`
+}
+
+func (h *Handler) draftOf(call draftCall) (d draft, bad invalid) {
+	d = draft{List: call.List, Team: call.Team, Name: strings.TrimSpace(call.Name), Text: strings.TrimSpace(call.Text), DailyCap: call.DailyCap,
+		Budget: int64(call.Budget), Price: DefaultPrice, Rate: DefaultRate, Windows: officeHours}
+	if call.Price != nil {
+		d.Price = int64(*call.Price)
+	}
+	if call.Rate != nil {
+		d.Rate = *call.Rate
+	}
+	if call.Reminder != nil {
+		d.Reminder, d.AfterDays = call.Reminder.Text, call.Reminder.AfterDays
+	}
+	if call.Last != "" {
+		day, err := time.ParseInLocation(time.DateOnly, call.Last, h.zone)
+		if err != nil {
+			bad = append(bad, ui.FieldError{Field: "last", Sentence: "The last day must be a date like 2026-06-30."})
+		}
+		d.Last = day.AddDate(0, 0, 1).Add(-time.Second)
+	}
+	if call.Windows != nil {
+		d.Windows = throttle.Week{}
+		for name, h := range call.Windows {
+			i := slices.IndexFunc(weekdays, func(day time.Weekday) bool { return strings.EqualFold(day.String(), name) })
+			from, err1 := minutesOf(h[0])
+			to, err2 := minutesOf(h[1])
+			if i < 0 || err1 != nil || err2 != nil || from >= to {
+				bad = append(bad, ui.FieldError{Field: "windows", Sentence: `Windows are hours by weekday, such as {"monday": ["09:00", "17:00"]}.`})
+				continue
+			}
+			d.Windows[weekdays[i]] = throttle.Hours{From: from, To: to}
+		}
+		if d.Windows == (throttle.Week{}) && len(bad) == 0 {
+			bad = append(bad, ui.FieldError{Field: "windows", Sentence: "Name at least one day for texts."})
+		}
+	}
+	return d, bad
+}
+
+// minutesOf reads "09:00"; "24:00" is the end of the day.
+func minutesOf(s string) (int, error) {
+	if s == "24:00" {
+		return 24 * 60, nil
+	}
+	t, err := time.Parse("15:04", s)
+	return t.Hour()*60 + t.Minute(), err
+}
+
+func (h *Handler) apiCreate(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	who, err := h.may(ctx, staff.EditCampaign, "campaigns")
+	if err != nil {
+		h.apiError(ctx, w, err)
+		return
+	}
+	var call draftCall
+	if err := readJSON(w, r, &call, false); err != nil {
+		h.apiError(ctx, w, err)
+		return
+	}
+	d, unread := h.draftOf(call)
+	c, bad, err := h.build(ctx, who, d)
+	if err == nil {
+		if bad = merge(unread, bad); len(bad) > 0 {
+			err = bad
+		} else {
+			c, err = h.cfg.Store.CreateCampaign(ctx, who, c)
+		}
+	}
+	if err != nil {
+		h.apiError(ctx, w, err)
+		return
+	}
+	w.Header().Set("Location", fmt.Sprintf("/api/v1/campaigns/%d", c.ID))
+	writeJSON(w, http.StatusCreated, campaignJSON(c))
+}

@@ -1,0 +1,90 @@
+package desk
+
+import (
+	"maps"
+
+	"github.com/wellpaced/wellpaced/campaign"
+)
+
+type object = map[string]any
+
+// OpenAPI is this desk's part of the description of the API (OpenAPI 3.1): its paths.
+func OpenAPI() map[string]any {
+	number, word, yes := object{"type": "integer"}, object{"type": "string"}, object{"type": "boolean"}
+	instant := object{"type": []string{"string", "null"}, "format": "date-time"}
+	pounds := object{"type": "string", "description": "Pounds, such as 0.0412"}
+	counts := object{"type": "object", "additionalProperties": number}
+	thing := func(properties object) object { return object{"type": "object", "properties": properties} }
+	with := func(a, b object) object {
+		c := maps.Clone(a)
+		maps.Copy(c, b)
+		return c
+	}
+	list := thing(object{"id": number, "name": word, "state": object{"enum": []string{"importing", "screened"}}, "created_at": instant, "synthetic": yes,
+		"rows": number, "invited": number, "excluded": counts, "rejected": counts})
+	windows := object{"type": "object", "description": `Hours by weekday: {"monday": ["09:00", "17:00"]}. Left out: Monday to Friday, 9 to 5.`,
+		"additionalProperties": object{"type": "array", "items": word, "minItems": 2, "maxItems": 2}}
+	draft := thing(object{"list": number, "team": with(number, object{"description": "May be left out if the network has one team"}), "name": word, "text": word,
+		"reminder": thing(object{"text": word, "after_days": number}), "windows": windows, "daily_cap": number, "budget": pounds, "price": with(pounds, object{"default": plainPounds(DefaultPrice)}),
+		"rate": object{"type": "number", "default": DefaultRate, "description": "Parts of texts a second"}, "last": object{"type": "string", "format": "date"}})
+	draft["required"] = []string{"list", "name", "text"}
+	basics := object{"id": number, "name": word, "state": word, "list": number, "team": number,
+		"steps":  object{"type": "array", "items": thing(object{"number": number, "template": word, "after_days": number})},
+		"policy": thing(object{"windows": windows, "daily_cap": number, "budget": pounds, "price": pounds, "rate": object{"type": "number"}, "last": instant}),
+		"held":   word, "created_by": number, "submitted_by": number, "approved_by": number, "created_at": instant, "launched_at": instant, "finished_at": instant,
+		"hash": with(word, object{"description": "What an approval is for"})}
+	states := object{}
+	for _, s := range campaign.MessageStates {
+		states[string(s)] = number
+	}
+	view := thing(with(basics, object{"messages": thing(states), "texts": number, "planning": yes, "opened": number, "answers": number, "cost": pounds,
+		"forecast":      thing(object{"finish_from": instant, "finish_to": instant, "contact_by": instant}),
+		"last_decision": thing(object{"at": instant, "n": number, "limit": word, "sentence": word}),
+		"practices":     object{"type": "array", "items": thing(object{"ods": word, "invited": number, "approved": yes})}}))
+
+	content := func(kind string, schema object) object { return object{kind: object{"schema": schema}} }
+	answer := func(status, what string, schema object) object {
+		return object{status: object{"description": what, "content": content("application/json", schema)},
+			"default": object{"description": "A problem (RFC 9457): code for programs, detail for people", "content": content("application/problem+json", thing(object{"status": number, "code": word, "detail": word}))}}
+	}
+	parameter := func(name string, schema object) object {
+		return object{"name": name, "in": "path", "required": true, "schema": schema}
+	}
+	id := parameter("id", number)
+	bearer := []object{{"bearer": []string{}}}
+	call := func(name, summary string, responses object, more object) object {
+		return with(object{"operationId": name, "summary": summary, "tags": []string{"campaigns"}, "security": bearer, "responses": responses}, more)
+	}
+	body := func(kind string, schema object, required bool) object {
+		return object{"requestBody": object{"required": required, "content": content(kind, schema)}}
+	}
+	upload := thing(object{"file": object{"type": "string", "contentMediaType": "text/csv"},
+		"mapping":  object{"type": "object", "additionalProperties": word, "description": `Column names of fields that are not recognised: {"mobile": "Contact number"}. Send it before the file.`},
+		"practice": with(word, object{"description": "ODS code, for a file that does not say. Send it before the file."}), "name": word})
+	upload["required"] = []string{"file"}
+
+	paths := object{
+		"/api/v1/lists": object{
+			"get":  call("lists", "Patient lists, newest first", answer("200", "The lists", thing(object{"lists": object{"type": "array", "items": list}})), nil),
+			"post": call("uploadList", "Upload and screen a patient list", answer("201", "Its ledger", list), body("multipart/form-data", upload, true)),
+		},
+		"/api/v1/lists/{id}": object{"get": call("list", "One list's ledger", answer("200", "The ledger", list), object{"parameters": []object{id}})},
+		"/api/v1/lists/{id}/not-invited.csv": object{"get": call("notInvited", "Rows that are not invited, with reasons",
+			object{"200": object{"description": "Row, what became of it, code, reason", "content": content("text/csv", word)}}, object{"parameters": []object{id}})},
+		"/api/v1/campaigns": object{
+			"get":  call("campaigns", "Campaigns, newest first", answer("200", "The campaigns", thing(object{"campaigns": object{"type": "array", "items": thing(basics)}})), nil),
+			"post": call("createCampaign", "Make a campaign, as a draft", answer("201", "The draft", thing(basics)), body("application/json", draft, true)),
+		},
+		"/api/v1/campaigns/{id}": object{"get": call("campaign", "How a campaign goes", answer("200", "Counts per message state, forecast, last decision", view), object{"parameters": []object{id}})},
+		"/api/v1/campaigns/{id}/practices/{ods}/approve": object{"post": call("approvePractice", "A practice agrees to its patients being texted", answer("200", "The campaign", thing(basics)),
+			object{"parameters": []object{id, parameter("ods", word)}})},
+	}
+	for m, summary := range map[campaign.Move]string{
+		campaign.Submit: "Submit a draft for approval", campaign.Approve: "Approve, as a second person", campaign.Return: "Send back to draft", campaign.Launch: "Launch",
+		campaign.Pause: "Pause", campaign.Resume: "Go on sending", campaign.Stop: "Stop for good",
+	} {
+		paths["/api/v1/campaigns/{id}/"+string(m)] = object{"post": call(string(m)+"Campaign", summary, answer("200", "The campaign", thing(basics)),
+			with(object{"parameters": []object{id}}, body("application/json", thing(object{"hash": with(word, object{"description": "If given, the campaign must still be exactly this"})}), false)))}
+	}
+	return paths
+}

@@ -1,0 +1,408 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/wellpaced/wellpaced/campaign"
+	campaigndesk "github.com/wellpaced/wellpaced/campaign/desk"
+	"github.com/wellpaced/wellpaced/campaign/queue"
+	"github.com/wellpaced/wellpaced/campaign/twilio"
+	"github.com/wellpaced/wellpaced/selfrefer"
+	referdesk "github.com/wellpaced/wellpaced/selfrefer/desk"
+	"github.com/wellpaced/wellpaced/selfrefer/form"
+	"github.com/wellpaced/wellpaced/selfrefer/staff"
+	"github.com/wellpaced/wellpaced/selfrefer/ui"
+	"github.com/wellpaced/wellpaced/store"
+	"github.com/wellpaced/wellpaced/throttle"
+	"github.com/wellpaced/wellpaced/throttle/limit"
+)
+
+// options are what serve and demo both need to start.
+type options struct {
+	settings
+	Listen         string
+	PublicURL      string
+	Redis          string
+	Web            bool
+	Worker         bool
+	Pacer          bool
+	TrustedProxies []string
+	Gateway        twilio.Config
+	PreviousToken  string
+	// Rate is what the sender may do, in segments per second of machine time.
+	Rate float64
+	// Settle and Again are the reconciler's; 0 means its defaults.
+	Settle, Again time.Duration
+	// Now is civil time; nil means the machine's. A demo steps it and calls Pacer.Tick itself.
+	Now     func() time.Time
+	Stepped bool
+	// Idle is the in-process queue's; see queue.Config.
+	Idle time.Duration
+	// Metrics is the listener of /metrics; "" means none.
+	Metrics string
+	Log     *slog.Logger
+}
+
+// app is everything in one process. A test starts it as main does.
+type app struct {
+	options
+	db       *store.DB
+	gateway  *twilio.Gateway
+	queue    *queue.Queue
+	pacer    *campaign.Pacer
+	worker   *campaign.Dispatcher
+	settler  *campaign.Reconciler
+	receiver *selfrefer.Receiver
+	listener net.Listener
+	handler  http.Handler
+	patient  *form.Handler
+	managers *campaigndesk.Handler
+	pages    []interface{ Close() } // wait for what goes on behind their responses
+	ready    chan struct{}          // closed once it is safe to send
+	safe     bool
+}
+
+// open builds the app; nothing runs yet but the listener is bound.
+func open(ctx context.Context, o options) (_ *app, err error) {
+	a := &app{options: o, ready: make(chan struct{})}
+	if a.Now == nil {
+		a.Now = time.Now
+	}
+	defer func() {
+		if err != nil {
+			a.close()
+		}
+	}()
+	a.db, err = store.Open(ctx, store.Config{Database: o.Database, DataDir: o.Data, Keys: o.Keys, Now: a.Now, Machine: time.Now, Logger: o.Log.With("comp", "store"), Serve: true})
+	if err != nil {
+		return nil, err
+	}
+	if o.Settle > 0 {
+		a.db.Settle = o.Settle
+	}
+	if a.listener, err = net.Listen("tcp", o.Listen); err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", o.Listen, err)
+	}
+	if a.PublicURL == "" {
+		a.PublicURL = "http://" + a.listener.Addr().String()
+	}
+	o.Gateway.PublicURL, o.Gateway.Machine = a.PublicURL, time.Now
+	if o.Gateway.BaseURL == "" {
+		// Without a gateway the site still takes lists, forms and calls; nothing is sent.
+		a.Worker, a.Pacer = false, false
+		o.Gateway.BaseURL = "http://127.0.0.1:9"
+		o.Gateway.AccountSID, o.Gateway.AuthToken, o.Gateway.From = "none", "none", "none"
+	}
+	if a.gateway, err = twilio.New(o.Gateway); err != nil {
+		return nil, err
+	}
+	a.Gateway = o.Gateway
+	if a.queue, err = queue.Open(queue.Config{Redis: o.Redis, Concurrency: o.Gateway.Concurrency, Idle: o.Idle, Log: o.Log.With("comp", "queue")}); err != nil {
+		return nil, err
+	}
+	a.pacer = &campaign.Pacer{Store: a.db, Bell: a.queue, Holder: holder(o.Database), Machine: time.Now, Log: o.Log.With("comp", "pacer"), Quarantined: func() bool { return !a.isReady() }}
+	a.worker = &campaign.Dispatcher{Claims: a.db, Sender: a.gateway, Rate: limit.NewPacer(o.Rate), Log: o.Log.With("comp", "worker")}
+	a.settler = &campaign.Reconciler{Store: a.db, Lister: a.gateway, Log: o.Log.With("comp", "reconciler"), Settle: o.Settle, Again: o.Again}
+	if a.settler.Settle == 0 {
+		a.settler.Settle = campaign.DefaultSettle
+	}
+	if a.settler.Again == 0 {
+		a.settler.Again = campaign.DefaultAgain
+	}
+	a.receiver = &selfrefer.Receiver{Keeper: a.db, Now: a.Now}
+	a.db.ContactBy = a.contactBy
+	if a.handler, err = a.routes(); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// holder names this process in the leader's lease. A SQLite file is served by one process at a time, which its lock sees to: whoever has the
+// lock need not wait for the lease of one that was killed.
+func holder(database string) string {
+	if strings.HasPrefix(database, "postgres") {
+		return rand.Text()
+	}
+	return "the one that serves"
+}
+
+func (a *app) isReady() bool {
+	select {
+	case <-a.ready:
+		return true
+	default:
+		return false
+	}
+}
+
+// contactBy is the honest date of the confirmation page, from the pacer's own forecast; no date if it cannot be had now.
+func (a *app) contactBy(team staff.TeamID, now time.Time) time.Time {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	snap, err := a.db.Snapshot(ctx, team)
+	if err != nil {
+		a.Log.Warn("forecast a first contact", "comp", "pacer", "error", err)
+		return time.Time{}
+	}
+	return throttle.ContactBy(now, snap.Policy, snap.State)
+}
+
+// routes builds the whole site in one place.
+func (a *app) routes() (http.Handler, error) {
+	pages, err := ui.New(ui.Config{PublicURL: a.PublicURL, Logger: a.Log.With("comp", "ui")})
+	if err != nil {
+		return nil, err
+	}
+	secure := false
+	if u, err := url.Parse(a.PublicURL); err == nil {
+		secure = u.Scheme == "https"
+	}
+	patient, err := form.New(form.Config{Receiver: a.receiver, Links: a.db, Drafts: a.db, Sending: a.db.Sending, UI: pages, Now: a.Now, Machine: time.Now,
+		Log: a.Log.With("comp", "form"), ClientIP: clientIP, Secure: secure})
+	if err != nil {
+		return nil, err
+	}
+	workers, err := referdesk.New(referdesk.Config{Store: a.db, UI: pages, Nav: nav, Now: a.Now, Machine: time.Now, Log: a.Log.With("comp", "desk"), ClientIP: clientIP, Secure: secure})
+	if err != nil {
+		return nil, err
+	}
+	managers, err := campaigndesk.New(campaigndesk.Config{Store: a.db, UI: pages, Nav: nav, Now: a.Now, Log: a.Log.With("comp", "desk"), Live: !isLoopback(a.Gateway.BaseURL)})
+	if err != nil {
+		return nil, err
+	}
+	a.pages = append(a.pages, patient, managers)
+	hooks, err := twilio.Webhooks(twilio.WebhookConfig{PublicURL: a.PublicURL, AuthToken: a.Gateway.AuthToken, PreviousToken: a.PreviousToken, Receipts: a.db,
+		Inbox: inbox{a}, Now: a.Now, Log: a.Log.With("comp", "webhooks")})
+	if err != nil {
+		return nil, err
+	}
+	a.patient, a.managers = patient, managers
+	return a.mux(pages, patient, workers, managers, hooks), nil
+}
+
+// inbox takes replies to texts.
+type inbox struct{ a *app }
+
+func (i inbox) Reply(ctx context.Context, r twilio.Reply) error {
+	network, err := i.a.db.NetworkOfPhone(ctx, r.From)
+	if err != nil {
+		return err
+	}
+	return i.a.receiver.Reply(ctx, network, r.From, r.Body, r.SID)
+}
+
+// bulk adapts the gateway's listing to the quarantine.
+type bulk struct{ g *twilio.Gateway }
+
+func (b bulk) ListAll(ctx context.Context, each func(campaign.Listed) error) error {
+	return b.g.ListAll(ctx, time.Time{}, each)
+}
+
+// intervals of the loops, in machine time.
+const (
+	paceEvery   = time.Minute
+	leadEvery   = 5 * time.Second // a third of the lease: whoever takes over paces soon
+	repairEvery = 10 * time.Second
+	settleEvery = 5 * time.Second
+	purgeEvery  = time.Hour
+	stopWithin  = 40 * time.Second
+)
+
+// run serves until ctx ends. The site answers at once; sending waits for the quarantine, which is over at once when nothing was restored.
+func (a *app) run(ctx context.Context) error {
+	started := time.Now()
+	if _, err := a.db.DrainJournal(ctx); err != nil {
+		return fmt.Errorf("take in the journal: %w", err)
+	}
+	if err := a.db.DropBrokenImports(ctx, started); err != nil {
+		return fmt.Errorf("drop broken imports: %w", err)
+	}
+	if err := a.db.ResumeLaunches(ctx); err != nil {
+		return fmt.Errorf("complete launches: %w", err)
+	}
+	// Loops end with ctx; the site stops last, so that callbacks for texts in hand still get in.
+	site, stopSite := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopSite()
+	var serving, loops errgroup.Group
+	if a.Web {
+		server := &http.Server{Handler: a.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(a.Log.Handler(), slog.LevelDebug)}
+		serving.Go(func() error {
+			if err := server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("serve the site: %w", err)
+			}
+			return nil
+		})
+		serving.Go(func() error {
+			<-site.Done()
+			within, cancel := context.WithTimeout(context.Background(), stopWithin)
+			defer cancel()
+			return server.Shutdown(within)
+		})
+	}
+	serving.Go(func() error { return a.db.Run(site) })
+	serving.Go(func() error { return a.drain(site) })
+	if a.Metrics != "" {
+		serving.Go(func() error { return a.serveMetrics(site, a.Metrics) })
+	}
+	loops.Go(func() error {
+		q := campaign.Quarantine{Store: a.db, Lister: bulk{a.gateway}, Log: a.Log.With("comp", "quarantine"), Settle: a.settler.Settle}
+		if err := q.Run(ctx); err != nil {
+			return err
+		}
+		close(a.ready)
+		return nil
+	})
+	if a.Worker {
+		loops.Go(func() error {
+			if !a.waitReady(ctx) {
+				return nil
+			}
+			if a.Redis == "" { // the rings died with the process before
+				if err := a.pacer.Rebuild(ctx); err != nil {
+					a.Log.Warn("fill the queue from the database; it is repaired later", "comp", "queue", "error", err)
+				}
+			}
+			return a.queue.Work(ctx, a.worker.Answer)
+		})
+	}
+	if a.Pacer {
+		if !a.Stepped {
+			loops.Go(func() error { return a.pace(ctx) })
+		}
+		loops.Go(func() error {
+			return a.every(ctx, repairEvery, "ring again", func() error { return a.pacer.Repair(ctx) })
+		})
+		loops.Go(func() error {
+			return a.every(ctx, min(settleEvery, a.settler.Settle/3), "settle", func() error {
+				epoch, leads, err := a.db.Lead(ctx, a.pacer.Holder, 15*time.Second)
+				if err != nil || !leads {
+					return err
+				}
+				return a.settler.Tick(ctx, epoch, time.Now())
+			})
+		})
+		loops.Go(func() error {
+			return a.every(ctx, purgeEvery, "purge", func() error { _, err := a.db.PurgeDrafts(ctx); return err })
+		})
+	}
+	err := loops.Wait()
+	if err == nil {
+		<-ctx.Done()
+	}
+	stopSite()
+	return errors.Join(err, serving.Wait())
+}
+
+// pace ticks the pacer every minute while this process leads, and at once when it takes over.
+func (a *app) pace(ctx context.Context) error {
+	var next time.Time // machine time
+	return a.every(ctx, leadEvery, "pace", func() error {
+		_, leads, err := a.db.Lead(ctx, a.pacer.Holder, 15*time.Second)
+		if err != nil || !leads {
+			next = time.Time{}
+			return err
+		}
+		if now := time.Now(); now.Before(next) {
+			return nil
+		}
+		next = time.Now().Add(paceEvery)
+		_, err = a.pacer.Tick(ctx, a.Now())
+		return err
+	})
+}
+
+// drain brings home what only the journal could keep while the database refused; it costs nothing while nothing is owed.
+func (a *app) drain(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if n, err := a.db.DrainJournal(ctx); err != nil && ctx.Err() == nil {
+				a.Log.Error("the database still refuses what the journal keeps", "comp", "store", "error", err)
+			} else if n > 0 {
+				a.Log.Info("the database has taken what the journal kept", "comp", "store", "records", n)
+			}
+		}
+	}
+}
+
+func (a *app) waitReady(ctx context.Context) bool {
+	select {
+	case <-a.ready:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// every runs a loop's step now and then until ctx ends. A step that fails is logged and tried again: the next may succeed.
+func (a *app) every(ctx context.Context, d time.Duration, what string, step func() error) error {
+	if !a.waitReady(ctx) {
+		return nil
+	}
+	tick := time.NewTicker(d)
+	defer tick.Stop()
+	for {
+		if err := step(); err != nil && ctx.Err() == nil {
+			a.Log.Error("a loop's step did not succeed; it is tried again", "comp", what, "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (a *app) close() {
+	if a.patient != nil {
+		a.patient.Close()
+	}
+	if a.managers != nil {
+		a.managers.Close()
+	}
+	for _, p := range a.pages {
+		p.Close()
+	}
+	if a.queue != nil {
+		a.queue.Close()
+	}
+	if a.gateway != nil {
+		a.gateway.Close()
+	}
+	if a.listener != nil {
+		_ = a.listener.Close() // the server closes it too
+	}
+	if a.db != nil {
+		if err := a.db.Close(); err != nil {
+			a.Log.Error("close the store", "error", err)
+		}
+	}
+}
+
+// isLoopback reports whether a URL points to this computer.
+func isLoopback(raw string) bool {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return false
+	}
+	if u.Hostname() == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(u.Hostname())
+	return ip != nil && ip.IsLoopback()
+}

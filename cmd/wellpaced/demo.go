@@ -1,0 +1,590 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime/pprof"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/term"
+
+	"github.com/wellpaced/wellpaced/campaign"
+	"github.com/wellpaced/wellpaced/campaign/twilio"
+	"github.com/wellpaced/wellpaced/campaign/twilio/emulator"
+	"github.com/wellpaced/wellpaced/cmd/wellpaced/town"
+	"github.com/wellpaced/wellpaced/selfrefer/staff"
+	"github.com/wellpaced/wellpaced/throttle/sim"
+)
+
+// demoCmd runs serve, a pretend Twilio and a made-up town. It takes no setting of a provider: there is none that it could reach.
+type demoCmd struct {
+	Data     string `env:"WELLPACED_DATA" default:"./demo-data" help:"Folder of the demo. One that holds a demo already goes on where it was."`
+	Keys     string `env:"WELLPACED_KEYS" default:"./demo-keys" help:"Folder of its keys."`
+	Database string `placeholder:"URL" help:"postgres://… of an empty database. Default: SQLite in the data folder."`
+	Redis    string `placeholder:"URL" help:"redis://… Default: one inside this process."`
+	Log      string `env:"WELLPACED_LOG" enum:"debug,info,warn,error" default:"warn" help:"What to log: ${enum}."`
+	Listen   string `placeholder:"ADDRESS" help:"Address of the site, on this computer. Default: 127.0.0.1:8080."`
+	Fresh    bool   `help:"Start over: throw away the demo in the data folder."`
+
+	Patients int     `placeholder:"N" help:"Rows of the made-up patient list. Default: 52000."`
+	Seed     uint64  `placeholder:"N" help:"The same seed makes the same town. Default: 1."`
+	Policy   string  `enum:",pacer,blast" default:"" placeholder:"NAME" help:"pacer, or blast: as fast as the sender can, to see what happens. Default: pacer."`
+	Start    string  `placeholder:"TIME" help:"When the town's time starts. Default: 2026-06-01T08:00."`
+	Days     int     `default:"42" help:"How many days of the town to live through, from the launch."`
+	Speed    float64 `default:"15120" help:"Seconds of the town in one of ours; 0 is as fast as it can. The default makes six weeks of four minutes."`
+	Headless bool    `help:"As fast as it can, then print what became of it and end."`
+	JSON     bool    `help:"Print the result as JSON."`
+	Profile  string  `name:"cpuprofile" hidden:"" type:"path" help:"Write a CPU profile."`
+}
+
+// charter is what a demo was founded with. It is the first file in its folder: what has none is not thrown away and not taken for a demo.
+type charter struct {
+	Seed     uint64    `json:"seed"`
+	Patients int       `json:"patients"`
+	Policy   string    `json:"policy"`
+	Start    time.Time `json:"start"`
+	// Site and Phones are addresses. They are in texts that were sent and in callbacks that are owed, so they stay.
+	Site     string `json:"site"`
+	Phones   string `json:"phones"`
+	Password string `json:"password"`
+	// OwnKeys says that the folder of the keys was made for this demo, and may go with it.
+	OwnKeys bool `json:"own_keys"`
+	Peak    int  `json:"peak_queue"` // the longest queue so far
+}
+
+const demoAccount = "AC000000000000000000000000000decaf"
+
+// demo is everything that runs.
+type demo struct {
+	*demoCmd
+	std
+	log     *slog.Logger
+	charter charter
+	clock   *town.Clock
+	phones  *emulator.Emulator
+	screen  *http.Server // API and screen of the phones
+	app     *app
+	town    *town.Town
+	home    settled
+	running errgroup.Group
+	stop    context.CancelCauseFunc
+	appDone chan struct{} // closed when the site has ended
+
+	paced time.Time // when the pacer is asked next
+	shown time.Time // progress, machine time
+	day   string    // shown last
+}
+
+func (c *demoCmd) Run(ctx context.Context, s std) (err error) {
+	if c.Profile != "" {
+		f, err := os.Create(c.Profile)
+		if err != nil {
+			return fmt.Errorf("write a profile: %w", err)
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return fmt.Errorf("write a profile: %w", err)
+		}
+		defer pprof.StopCPUProfile()
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	d := &demo{demoCmd: c, std: s, stop: stop, log: settings{Log: c.Log}.logger(s.err)}
+	defer func() {
+		stop(nil)
+		err = errors.Join(err, d.close())
+	}()
+	if err := d.open(ctx); err != nil {
+		return err
+	}
+	return d.run(ctx)
+}
+
+// open founds a demo, or opens the one that is there, and brings it to where the campaign runs.
+func (d *demo) open(ctx context.Context) error {
+	if err := d.found(); err != nil {
+		return err
+	}
+	var err error
+	if d.clock, err = town.OpenClock(d.dir(), d.charter.Start); err != nil {
+		return err
+	}
+	// The token changes with each run: it proves the phones to the site and the site to the phones, and nobody else knows it.
+	var token [16]byte
+	_, _ = rand.Read(token[:]) // never fails
+	auth := hex.EncodeToString(token[:])
+	if err := d.openPhones(auth); err != nil {
+		return err
+	}
+	gateway := twilio.Config{BaseURL: "http://" + d.charter.Phones, AccountSID: demoAccount, AuthToken: auth, From: demoNetwork.Sender, Concurrency: 48}
+	if !isLoopback(gateway.BaseURL) {
+		return errors.New("the demo's texts would leave this computer; that is a mistake in the program")
+	}
+	d.app, err = open(ctx, options{
+		settings: settings{Data: d.Data, Keys: d.Keys, Database: d.Database, Log: d.Log}, Listen: d.charter.Site, Redis: d.Redis, Web: true, Worker: true, Pacer: true,
+		Gateway: gateway, Rate: 1e6, // the pacer's limits are civil; the machine sends as fast as it can
+		// These phones have no faults and list at once what they accepted. A real provider may be minutes late with both.
+		Settle: 2 * time.Second, Again: time.Second,
+		Now: d.clock.Now, Stepped: true, Idle: 5 * time.Millisecond, Log: d.log,
+	})
+	if err != nil {
+		return err
+	}
+	d.appDone = make(chan struct{})
+	d.running.Go(func() error {
+		defer close(d.appDone)
+		err := d.app.run(ctx)
+		if err != nil {
+			d.stop(err)
+		}
+		return err
+	})
+	if !d.app.waitReady(ctx) {
+		return context.Cause(ctx)
+	}
+	if err := d.settle(ctx); err != nil {
+		return err
+	}
+	world, err := sim.LoadWorld("21")
+	if err != nil {
+		return err
+	}
+	d.town, err = town.Open(town.Config{Dir: d.dir(), Site: d.app.PublicURL, Seed: d.charter.Seed, Patients: d.charter.Patients, Practices: demoNetwork.Practices,
+		Today: d.charter.Start, World: world, Team: d.home.team, Hands: d.home.hands, Phones: d.phones, Log: d.log.With("comp", "town")})
+	return err
+}
+
+func (d *demo) dir() string         { return filepath.Join(d.Data, "town") }
+func (d *demo) charterPath() string { return filepath.Join(d.dir(), "demo.json") }
+
+// found reads the charter or writes a new one.
+func (d *demo) found() error {
+	b, err := os.ReadFile(d.charterPath())
+	there := err == nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read the demo's folder: %w", err)
+	}
+	if !there {
+		if files, _ := os.ReadDir(d.Data); len(files) > 0 {
+			return usageError{fmt.Errorf("%s holds something that is no demo; give the demo a folder of its own with --data", d.Data)}
+		}
+	}
+	if there {
+		if err := json.Unmarshal(b, &d.charter); err != nil {
+			return fmt.Errorf("read %s: %w", d.charterPath(), err)
+		}
+		if !d.Fresh {
+			return d.agree()
+		}
+		if err := d.raze(); err != nil {
+			return err
+		}
+	}
+	c := charter{Seed: 1, Patients: 52_000, Policy: "pacer", Site: "127.0.0.1:8080", Password: "demo-" + strings.ToLower(rand.Text()[:8]),
+		Start: time.Date(2026, time.June, 1, 8, 0, 0, 0, town.London)}
+	if d.Seed != 0 {
+		c.Seed = d.Seed
+	}
+	if d.Patients != 0 {
+		c.Patients = d.Patients
+	}
+	if c.Patients < 1 || c.Patients > town.MostPatients {
+		return usageError{fmt.Errorf("--patients must be between 1 and %d", town.MostPatients)}
+	}
+	if d.Policy != "" {
+		c.Policy = d.Policy
+	}
+	if d.Listen != "" {
+		c.Site = d.Listen
+	}
+	if !isLoopback("http://" + c.Site) {
+		return usageError{errors.New("the demo is for this computer alone, and anybody may sign in to it: --listen must be an address like 127.0.0.1:8080")}
+	}
+	if d.Start != "" {
+		if c.Start, err = time.ParseInLocation("2006-01-02T15:04", d.Start, town.London); err != nil {
+			return usageError{errors.New("--start must be a time like 2026-06-01T08:00")}
+		}
+	}
+	// Ports are chosen now and kept: the texts of this demo will hold them.
+	if c.Site, err = choosePort(c.Site); err != nil {
+		return err
+	}
+	if c.Phones, err = choosePort("127.0.0.1:0"); err != nil {
+		return err
+	}
+	_, err = os.Stat(d.Keys)
+	c.OwnKeys = errors.Is(err, fs.ErrNotExist)
+	if err := os.MkdirAll(d.dir(), 0o700); err != nil {
+		return fmt.Errorf("make the demo's folder: %w", err)
+	}
+	d.charter = c
+	return d.saveCharter()
+}
+
+// raze throws the old demo away. The charter goes last, so that a razing that was cut off can be taken up again.
+func (d *demo) raze() error {
+	if d.charter.OwnKeys {
+		if err := os.RemoveAll(d.Keys); err != nil {
+			return fmt.Errorf("throw away the old demo's keys: %w", err)
+		}
+	}
+	for _, dir := range []string{d.Data, d.dir()} {
+		files, err := os.ReadDir(dir)
+		for _, f := range files {
+			if path := filepath.Join(dir, f.Name()); path != d.dir() && path != d.charterPath() {
+				err = errors.Join(err, os.RemoveAll(path))
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("throw away the old demo: %w", err)
+		}
+	}
+	return os.Remove(d.charterPath())
+}
+
+// agree refuses flags that say something else than the demo that is there.
+func (d *demo) agree() error {
+	for _, f := range []struct {
+		flag      string
+		set       bool
+		said, has any
+	}{
+		{"--seed", d.Seed != 0 && d.Seed != d.charter.Seed, d.Seed, d.charter.Seed},
+		{"--patients", d.Patients != 0 && d.Patients != d.charter.Patients, d.Patients, d.charter.Patients},
+		{"--policy", d.Policy != "" && d.Policy != d.charter.Policy, d.Policy, d.charter.Policy},
+		{"--listen", d.Listen != "" && d.Listen != d.charter.Site && !strings.HasSuffix(d.Listen, ":0"), d.Listen, d.charter.Site},
+	} {
+		if f.set {
+			return usageError{fmt.Errorf("the demo in %s was started with %s %v, not %v; leave %s out to go on with it, or add --fresh to start over", d.Data, f.flag, f.has, f.said, f.flag)}
+		}
+	}
+	return nil
+}
+
+func (d *demo) saveCharter() error {
+	b, err := json.MarshalIndent(d.charter, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write the demo's charter: %w", err)
+	}
+	return town.ReplaceFile(d.charterPath(), append(b, '\n'), false) // kill -9 loses nothing of it
+}
+
+// choosePort fills in a port that is free now.
+func choosePort(address string) (string, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return "", fmt.Errorf("listen on %s: %w (another address: --listen 127.0.0.1:0)", address, err)
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+// openPhones starts the pretend Twilio: its API, and the screen that shows what is on the phones.
+func (d *demo) openPhones(auth string) (err error) {
+	d.phones, err = emulator.Open(emulator.Config{Dir: d.dir(), AccountSID: demoAccount, AuthToken: auth, Now: d.clock.Now, Seed: d.charter.Seed,
+		InboundURL: "http://" + d.charter.Site + twilio.InboundPath + "#rc=3&rp=all", Logger: d.log})
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", d.charter.Phones)
+	if err != nil {
+		return fmt.Errorf("listen on %s, where the phones of this demo are: %w", d.charter.Phones, err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", d.phones.Handler())
+	mux.Handle(emulator.DefaultPhonePrefix+"/", d.phones.PhoneHandler())
+	mux.Handle("/{$}", http.RedirectHandler(emulator.DefaultPhonePrefix+"/", http.StatusFound))
+	d.screen = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	d.running.Go(func() error {
+		if err := d.screen.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			d.stop(err)
+			return fmt.Errorf("serve the phones: %w", err)
+		}
+		return nil
+	})
+	return nil
+}
+
+// close ends everything in the order in which it depends on each other.
+func (d *demo) close() error {
+	var errs []error
+	if d.screen != nil {
+		// The site ends first, with what it still has to send; nothing new comes once it has.
+		d.running.Go(func() error {
+			if d.appDone != nil {
+				<-d.appDone
+			}
+			return d.screen.Close()
+		})
+	}
+	errs = append(errs, d.running.Wait())
+	if d.town != nil {
+		errs = append(errs, d.town.Close())
+	}
+	if d.phones != nil {
+		errs = append(errs, d.phones.Close())
+	}
+	if d.app != nil {
+		d.app.close()
+	}
+	return errors.Join(errs...)
+}
+
+// How often the pacer is asked, in civil time. In earnest it is every minute; a tick costs some milliseconds, six weeks have 60,000
+// minutes, and asking more often does not release more. At most five minutes' worth of the sender's rate is released at once, so asking
+// less often than this would slow a blast down.
+const (
+	paceOpen   = 5 * time.Minute
+	paceClosed = time.Hour
+	// grain is the smallest step of civil time: what is due within it happens together.
+	grain = time.Minute
+)
+
+// paceAfter is when the pacer is asked again.
+func paceAfter(now time.Time) time.Time {
+	now = now.In(town.London)
+	y, m, day := now.Date()
+	opens, closes := time.Date(y, m, day, 8, 30, 0, 0, town.London), time.Date(y, m, day, 18, 30, 0, 0, town.London)
+	weekday := now.Weekday() != time.Saturday && now.Weekday() != time.Sunday
+	if weekday && !now.Before(opens) && now.Before(closes) {
+		return now.Truncate(paceOpen).Add(paceOpen)
+	}
+	next := now.Truncate(paceClosed).Add(paceClosed)
+	if weekday && now.Before(opens) && next.After(opens) {
+		return opens
+	}
+	return next
+}
+
+// run lives through the days, and then goes on for as long as somebody watches.
+func (d *demo) run(ctx context.Context) error {
+	end := d.home.launched.AddDate(0, 0, d.Days)
+	speed := d.Speed
+	if d.Headless {
+		speed = 0
+	} else {
+		d.welcome()
+	}
+	if err := d.live(ctx, end, speed); err != nil {
+		return d.ended(ctx, err)
+	}
+	fmt.Fprintln(d.err)
+	r, err := d.report(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.print(d.out, d.JSON); err != nil {
+		return err
+	}
+	if r.Twice > 0 {
+		return fmt.Errorf("%d numbers were texted twice: this must never happen", r.Twice)
+	}
+	if d.Headless {
+		return nil
+	}
+	fmt.Fprintf(d.err, "The %d days are over. The town's time now runs like ours, and the pages stay open until you press Ctrl-C.\n", d.Days)
+	return d.ended(ctx, d.live(ctx, end.AddDate(10, 0, 0), 1))
+}
+
+// ended tells Ctrl-C, which is how a demo ends, from what went wrong.
+func (d *demo) ended(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	if ctx.Err() != nil && !d.Headless {
+		fmt.Fprintln(d.err, "\nThe demo stops. The same command goes on with it; --fresh starts over.")
+		return nil
+	}
+	return err
+}
+
+// live steps civil time to end. Time stands still while a text, a callback or somebody's request is under way.
+func (d *demo) live(ctx context.Context, end time.Time, speed float64) error {
+	began, from := time.Now(), d.clock.Now()
+	for {
+		now := d.clock.Now()
+		if err := d.moment(ctx, now); err != nil {
+			return err
+		}
+		d.progress(ctx, now, end)
+		if !now.Before(end) {
+			return d.saveCharter()
+		}
+		next := d.paced
+		if at, ok := d.phones.Next(); ok && at.Before(next) {
+			next = at
+		}
+		if at, ok := d.town.Next(); ok && at.Before(next) {
+			next = at
+		}
+		step := grain
+		if speed > 0 {
+			// A slow clock ticks every second of ours, so that nothing jumps.
+			second := time.Duration(speed * float64(time.Second))
+			step = min(grain, max(second, time.Second))
+			if most := now.Add(max(second, step)); next.After(most) {
+				next = most
+			}
+		}
+		if next = next.Add(step - 1).Truncate(step); !next.After(now) {
+			next = now.Add(step)
+		}
+		if next.After(end) {
+			next = end
+		}
+		if speed > 0 {
+			wait := time.Duration(float64(next.Sub(from))/speed) - time.Since(began)
+			if err := sleep(ctx, wait); err != nil {
+				return err
+			}
+		} else if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := d.clock.Step(next); err != nil {
+			return err
+		}
+	}
+}
+
+// moment does all that is due at now.
+func (d *demo) moment(ctx context.Context, now time.Time) error {
+	if !now.Before(d.paced) {
+		if _, err := d.app.pacer.Tick(ctx, now); err != nil && ctx.Err() == nil {
+			d.log.Error("the pacer's tick did not succeed; it is tried again", "comp", "demo", "error", err)
+		}
+		d.paced = paceAfter(now)
+		if err := d.quiet(ctx); err != nil {
+			return err
+		}
+		if err := d.sample(ctx); err != nil {
+			return err
+		}
+	}
+	// What somebody does may make something else due; a few rounds are enough, and the rest waits for the next step.
+	for range 4 {
+		if err := d.phones.Tick(ctx, now); err != nil {
+			return fmt.Errorf("move the phones on: %w", err)
+		}
+		if err := d.town.Tick(ctx, now); err != nil {
+			return fmt.Errorf("move the town on: %w", err)
+		}
+		if err := d.quiet(ctx); err != nil {
+			return err
+		}
+		if at, ok := d.phones.Next(); !ok || at.After(now) {
+			break
+		}
+	}
+	return ctx.Err()
+}
+
+// quiet waits until nothing is under way.
+func (d *demo) quiet(ctx context.Context) error {
+	const patience = time.Minute // longer than any time-out of a send
+	for began := time.Now(); d.app.queue.InFlight() > 0 || d.phones.InFlight() > 0; {
+		if time.Since(began) > patience {
+			d.log.Warn("something has been under way for a minute; time goes on without it", "comp", "demo", "rings", d.app.queue.InFlight(), "requests", d.phones.InFlight())
+			return nil
+		}
+		if err := sleep(ctx, 300*time.Microsecond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// sample notes the longest queue.
+func (d *demo) sample(ctx context.Context) error {
+	t, err := d.app.db.Tally(ctx, d.home.network, d.home.team)
+	if err != nil {
+		return fmt.Errorf("count the queue: %w", err)
+	}
+	if n := t.New + t.Claimed + t.Contacting; n > d.charter.Peak {
+		d.charter.Peak = n
+		return d.saveCharter()
+	}
+	return nil
+}
+
+// progress says how far the town has come: on a terminal in one line that changes, elsewhere in a line a day.
+func (d *demo) progress(ctx context.Context, now, end time.Time) {
+	f, terminal := d.err.(*os.File)
+	terminal = terminal && term.IsTerminal(int(f.Fd()))
+	day := now.Format(time.DateOnly)
+	if terminal && time.Since(d.shown) < 250*time.Millisecond && now.Before(end) || !terminal && day == d.day {
+		return
+	}
+	d.shown, d.day = time.Now(), day
+	v, err := d.app.db.View(ctx, d.home.network, d.home.campaign)
+	if err != nil {
+		return // only words
+	}
+	t, err := d.app.db.Tally(ctx, d.home.network, d.home.team)
+	if err != nil {
+		return
+	}
+	line := fmt.Sprintf("%s  %6d of %d texts, %4d opened, %3d asked for help, %2d waiting", now.Format("Mon 2 Jan 15:04"),
+		v.Counts.Texts(), v.Counts.Total(), v.Opened, v.Answers, t.New+t.Claimed+t.Contacting)
+	if terminal {
+		fmt.Fprintf(d.err, "\r\x1b[K%s", line)
+		return
+	}
+	fmt.Fprintln(d.err, line)
+}
+
+// welcome says where to look.
+func (d *demo) welcome() {
+	fmt.Fprintf(d.err, `
+Everything here is made up, and nothing leaves this computer.
+
+  Desks    %s/desk     (password for all: %s)
+  Phones   http://%s%s/     texts arrive here; tap a link yourself
+
+`, d.app.PublicURL, d.charter.Password, d.charter.Phones, emulator.DefaultPhonePrefix)
+	for _, p := range demoStaff {
+		fmt.Fprintf(d.err, "  %-38s %s, %s\n", p.email, p.name, p.role.Words())
+	}
+	fmt.Fprintln(d.err)
+}
+
+// policy is how the demo's campaign is paced.
+func (c charter) policyOf() campaign.Policy {
+	return campaign.Policy{Price: 412, Rate: 10, Blast: c.Policy == "blast",
+		// The longest that a list may be used: the town has no second one to check it against.
+		MaxListAge: 28 * 24 * time.Hour}
+}
+
+// settled is what the demo has set up.
+type settled struct {
+	network  staff.NetworkID
+	team     staff.TeamID
+	campaign campaign.ID
+	launched time.Time
+	ledger   campaign.Ledger
+	hands    []town.Hand
+}

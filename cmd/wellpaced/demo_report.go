@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/wellpaced/wellpaced/campaign"
+	"github.com/wellpaced/wellpaced/campaign/twilio/emulator"
+)
+
+// demoReport is what became of a demo.
+type demoReport struct {
+	campaign.Ledger
+	Texts       int     `json:"texts"`
+	Twice       int     `json:"numbers_texted_twice"` // by the provider's own journal
+	Delivered   int     `json:"delivered"`
+	Opened      int     `json:"opened"`
+	Referrals   int     `json:"referrals"`
+	Urgent      int     `json:"urgent"`
+	Contacted   int     `json:"contacted"`
+	Late        int     `json:"late"` // first contact after the promise, or none though it has run out
+	LatePercent float64 `json:"late_percent"`
+	PeakQueue   int     `json:"peak_queue"`
+	PromiseDays int     `json:"promise_working_days"`
+	Decisions   int     `json:"decisions"`
+	DaysToLast  float64 `json:"days_to_last_text"` // civil days from the launch
+}
+
+// report counts. Whether somebody was texted twice is for the journal of the phones to say, not for our own database.
+func (d *demo) report(ctx context.Context) (demoReport, error) {
+	r := demoReport{Ledger: d.home.ledger, PeakQueue: d.charter.Peak}
+	j, err := emulator.ReadJournal(d.dir())
+	if err != nil {
+		return r, fmt.Errorf("read the phones' journal: %w", err)
+	}
+	r.Texts = len(j.Texts)
+	r.Twice = emulator.Twice(j.Texts, func(t emulator.Text) string { return t.To })
+	for _, t := range j.Texts {
+		if t.Status == "delivered" {
+			r.Delivered++
+		}
+	}
+	v, err := d.app.db.View(ctx, d.home.network, d.home.campaign)
+	if err != nil {
+		return r, fmt.Errorf("read the campaign: %w", err)
+	}
+	r.Opened, r.PromiseDays = v.Opened, v.Team.PromiseDays
+	s, err := d.app.db.Summarise(ctx, d.home.network, d.home.campaign)
+	if err != nil {
+		return r, fmt.Errorf("sum up the campaign: %w", err)
+	}
+	r.Referrals, r.Urgent, r.Contacted, r.Late, r.Decisions = s.Referrals, s.Urgent, s.Contacted, s.Late, s.Decisions
+	if r.Referrals > 0 {
+		r.LatePercent = math.Round(10_000*float64(r.Late)/float64(r.Referrals)) / 100
+	}
+	if !s.LastRelease.IsZero() {
+		r.DaysToLast = math.Round(10*s.LastRelease.Sub(d.home.launched).Hours()/24) / 10
+	}
+	return r, nil
+}
+
+func (r demoReport) print(w io.Writer, asJSON bool) error {
+	if asJSON {
+		b, err := json.Marshal(r)
+		if err != nil {
+			return fmt.Errorf("write the result: %w", err)
+		}
+		_, err = fmt.Fprintf(w, "%s\n", b)
+		return err
+	}
+	_, err := fmt.Fprintf(w, `%d rows, %d invited
+%d texts, %d delivered; the last after %.1f days
+%d numbers texted twice
+%d opened the form, %d asked for help, %d of them urgent
+%d called; %d (%.2f %%) later than the %d working days promised
+%d waited at most at the same time
+%d decisions of the pacer
+`, r.Rows, r.Invited, r.Texts, r.Delivered, r.DaysToLast, r.Twice, r.Opened, r.Referrals, r.Urgent, r.Contacted, r.Late, r.LatePercent, r.PromiseDays, r.PeakQueue, r.Decisions)
+	return err
+}

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/wellpaced/wellpaced/campaign"
+	campaigndesk "github.com/wellpaced/wellpaced/campaign/desk"
+	"github.com/wellpaced/wellpaced/campaign/patientlist"
+	"github.com/wellpaced/wellpaced/selfrefer/staff"
+	"github.com/wellpaced/wellpaced/store"
+)
+
+// importCmd puts a patient list through the same door as an upload.
+type importCmd struct {
+	settings `embed:""`
+	File     string            `arg:"" help:"The list, or - for standard input."`
+	DryRun   bool              `help:"Screen and count, write nothing."`
+	Network  string            `help:"Name of the network; not needed if there is one only."`
+	As       string            `placeholder:"EMAIL" help:"Who imports it. Needed unless --dry-run."`
+	Name     string            `help:"Name of the list. Default: the file's name."`
+	Map      map[string]string `placeholder:"FIELD=HEADER" help:"Columns whose header is not recognised, e.g. mobile='Tel 2'."`
+	JSON     bool              `help:"Print the ledger as JSON."`
+}
+
+func (c *importCmd) Run(ctx context.Context, to std) error {
+	in := io.Reader(os.Stdin)
+	if c.File != "-" {
+		f, err := os.Open(c.File)
+		if err != nil {
+			return fmt.Errorf("open the list: %w", err)
+		}
+		defer f.Close()
+		in = f
+	}
+	mapping, err := fieldMapping(c.Map)
+	if err != nil {
+		return err
+	}
+	db, clean, err := c.open(ctx, to)
+	if err != nil {
+		return err
+	}
+	defer clean()
+	who, err := c.who(ctx, db)
+	if err != nil {
+		return err
+	}
+	progress := progressTo(to.err)
+	a, err := campaigndesk.Import(ctx, campaigndesk.ImportConfig{
+		Begin: func(ctx context.Context) (campaign.Importer, error) {
+			return db.BeginImport(ctx, who, cmp.Or(c.Name, filepath.Base(c.File)), false, c.DryRun)
+		},
+		Reader:   in,
+		Options:  patientlist.Options{Mapping: mapping, Today: time.Now()},
+		Progress: progress.rows,
+	})
+	progress.end()
+	if err != nil {
+		var wrong *patientlist.FileError
+		if errors.As(err, &wrong) {
+			return errors.New(wrong.Sentence)
+		}
+		return err
+	}
+	if c.JSON {
+		return report(to.out, true, a.Ledger, "")
+	}
+	return printLedger(to.out, a)
+}
+
+// open uses the real store if there is one: it knows who opted out. A dry run without one leaves nothing behind.
+func (c *importCmd) open(ctx context.Context, to std) (*store.DB, func(), error) {
+	if _, err := os.Stat(c.Data); c.DryRun && c.Database == "" && errors.Is(err, os.ErrNotExist) {
+		dir, err := os.MkdirTemp("", "wellpaced-dry-run-")
+		if err != nil {
+			return nil, nil, fmt.Errorf("make a folder for the dry run: %w", err)
+		}
+		s := c.settings
+		s.Data, s.Keys = filepath.Join(dir, "data"), filepath.Join(dir, "keys")
+		db, err := s.beside(ctx, std{to.out, io.Discard})
+		if err != nil {
+			_ = os.RemoveAll(dir)
+			return nil, nil, err
+		}
+		return db, func() { _ = db.Close(); _ = os.RemoveAll(dir) }, nil
+	}
+	db, err := c.beside(ctx, to)
+	if err != nil {
+		return nil, nil, err
+	}
+	return db, func() { _ = db.Close() }, nil
+}
+
+func (c *importCmd) who(ctx context.Context, db *store.DB) (staff.Account, error) {
+	if c.DryRun && c.As == "" {
+		if n, err := networkNamed(ctx, db, c.Network); err == nil {
+			return staff.Account{Network: n.ID}, nil
+		} else if c.Network != "" {
+			return staff.Account{}, err
+		}
+		return staff.Account{}, nil // no network, nothing known of earlier: the file alone is screened
+	}
+	if c.As == "" {
+		return staff.Account{}, usageError{errors.New("say who imports the list: --as EMAIL, or try it with --dry-run")}
+	}
+	who, _, err := db.AccountByEmail(ctx, c.As)
+	if err != nil {
+		return who, fmt.Errorf("find %s: %w", c.As, err)
+	}
+	return who, staff.Check(ctx, db, who, staff.UploadList, who.Network, "import")
+}
+
+func fieldMapping(in map[string]string) (map[patientlist.Field]string, error) {
+	out := map[patientlist.Field]string{}
+	for f, header := range in {
+		if !slices.Contains(patientlist.Fields(), patientlist.Field(f)) {
+			return nil, usageError{fmt.Errorf("there is no field %q; the fields are %v", f, patientlist.Fields())}
+		}
+		out[patientlist.Field(f)] = header
+	}
+	return out, nil
+}
+
+// printLedger shows where every row went; the sum is always the rows of the file.
+func printLedger(w io.Writer, a campaign.Audience) error {
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', tabwriter.AlignRight)
+	l := a.Ledger
+	fmt.Fprintf(t, "rows\t%d\t\n", l.Rows)
+	fmt.Fprintf(t, "invited\t%d\t\n", l.Invited)
+	for _, part := range []struct {
+		name  string
+		codes map[string]int
+	}{{"excluded", l.Excluded}, {"rejected", l.Rejected}} {
+		for _, code := range slices.Sorted(maps.Keys(part.codes)) {
+			fmt.Fprintf(t, "%s %s\t%d\t\n", part.name, strings.ReplaceAll(code, "_", " "), part.codes[code])
+		}
+	}
+	return t.Flush()
+}
+
+// progressLine shows how far long work is: one moving line on a terminal, a line now and then elsewhere.
+type progressLine struct {
+	w        io.Writer
+	terminal bool
+	last     time.Time
+}
+
+func progressTo(w io.Writer) *progressLine {
+	f, ok := w.(*os.File)
+	return &progressLine{w: w, terminal: ok && term.IsTerminal(int(f.Fd()))}
+}
+
+func (p *progressLine) rows(rows int, bytes int64) {
+	every := 10 * time.Second
+	if p.terminal {
+		every = 200 * time.Millisecond
+	}
+	now := time.Now()
+	if p.last.IsZero() {
+		p.last = now
+	}
+	if now.Sub(p.last) < every {
+		return
+	}
+	p.last = now
+	end := "\n"
+	if p.terminal {
+		end = "\r"
+	}
+	fmt.Fprintf(p.w, "%d rows, %d MB%s", rows, bytes>>20, end)
+}
+
+func (p *progressLine) end() {
+	if p.terminal {
+		fmt.Fprint(p.w, "\033[K")
+	}
+}

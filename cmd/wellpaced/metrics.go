@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// gauges reads the counters of the database when it is scraped. No label names a person, a number or a token.
+type gauges struct{ a *app }
+
+var (
+	messagesDesc = prometheus.NewDesc("wellpaced_messages", "Messages of all campaigns by state.", []string{"state"}, nil)
+	alarmsDesc   = prometheus.NewDesc("wellpaced_alarms", "Alarms raised so far; two_sids means that one message has two texts at the provider.", []string{"code"}, nil)
+	waitingDesc  = prometheus.NewDesc("wellpaced_referrals_waiting", "Self-referrals without a first contact.", []string{"urgent"}, nil)
+	queueDesc    = prometheus.NewDesc("wellpaced_queue_rings", "Rings in the queue.", []string{"state"}, nil)
+)
+
+func (g gauges) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{messagesDesc, alarmsDesc, waitingDesc, queueDesc} {
+		ch <- d
+	}
+}
+
+func (g gauges) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	gauge := func(d *prometheus.Desc, v int, label string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), label)
+	}
+	t, err := g.a.db.Totals(ctx)
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(messagesDesc, err)
+		return
+	}
+	for state, n := range t.Messages {
+		gauge(messagesDesc, n, string(state))
+	}
+	for code, n := range t.Alarms {
+		gauge(alarmsDesc, n, code)
+	}
+	gauge(waitingDesc, t.Urgent, "yes")
+	gauge(waitingDesc, t.Waiting-t.Urgent, "no")
+	if s, err := g.a.queue.Stats(); err == nil {
+		gauge(queueDesc, s.Waiting, "waiting")
+		gauge(queueDesc, s.Active, "active")
+		gauge(queueDesc, s.Retrying, "retrying")
+	}
+}
+
+// serveMetrics answers /metrics on a listener of its own until ctx ends: what it says is for those who run the service.
+func (a *app) serveMetrics(ctx context.Context, listen string) error {
+	l, err := net.Listen("tcp", listen)
+	if err != nil {
+		return err
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(gauges{a})
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}

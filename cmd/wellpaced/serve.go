@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wellpaced/wellpaced/campaign/twilio"
+)
+
+// serveCmd runs the product.
+type serveCmd struct {
+	settings       `embed:""`
+	Listen         string   `env:"WELLPACED_LISTEN" default:"127.0.0.1:8080" help:"Address of the site."`
+	PublicURL      string   `env:"WELLPACED_PUBLIC_URL" placeholder:"URL" help:"How people and the provider reach the site. Default: the address it listens on."`
+	Redis          string   `env:"WELLPACED_REDIS" placeholder:"URL" help:"redis://… Default: one inside this process."`
+	Roles          []string `env:"WELLPACED_ROLES" default:"web,worker,pacer" help:"What this process does. Fewer than all needs --database and --redis."`
+	TrustedProxies []string `env:"WELLPACED_TRUSTED_PROXIES" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed."`
+
+	AccountSID          string  `name:"twilio-account-sid" env:"TWILIO_ACCOUNT_SID" help:"The provider's account."`
+	AuthToken           secret  `name:"twilio-auth-token" env:"TWILIO_AUTH_TOKEN" help:"Its token."`
+	AuthTokenFile       string  `name:"twilio-auth-token-file" env:"TWILIO_AUTH_TOKEN_FILE" type:"path" help:"File that holds the token."`
+	PreviousToken       secret  `name:"twilio-previous-token" env:"TWILIO_PREVIOUS_TOKEN" help:"The token before, while it is being changed."`
+	From                string  `name:"twilio-from" env:"TWILIO_FROM" help:"Sender name or number, unless a network has its own."`
+	MessagingServiceSID string  `name:"twilio-messaging-service-sid" env:"TWILIO_MESSAGING_SERVICE_SID" help:"Used instead of a sender."`
+	APIURL              string  `name:"twilio-api-url" env:"TWILIO_API_URL" help:"Default: Twilio's own."`
+	MetricsListen       string  `env:"WELLPACED_METRICS_LISTEN" placeholder:"ADDRESS" help:"Listener of its own for /metrics. Default: none."`
+	Rate                float64 `env:"WELLPACED_RATE" default:"10" help:"Segments per second that the sender may do."`
+
+	Settle time.Duration `env:"WELLPACED_SETTLE" hidden:"" default:"10m" help:"The safety parameter: how long a text whose outcome is unknown rests before it is looked for. Longer than the provider can be late in accepting and listing a text; shorter, and somebody may be texted twice. Only tests set it."`
+}
+
+func (c *serveCmd) Run(ctx context.Context, s std) error {
+	for _, r := range c.Roles {
+		if !slices.Contains([]string{"web", "worker", "pacer"}, r) {
+			return usageError{fmt.Errorf("there is no role %q; the roles are web, worker and pacer", r)}
+		}
+	}
+	shared := strings.HasPrefix(c.Database, "postgres") && c.Redis != ""
+	if len(c.Roles) < 3 && !shared {
+		return usageError{errors.New("--roles shares the work between processes, which needs --database postgres://… and --redis redis://…")}
+	}
+	proxies, err := parsePrefixes(c.TrustedProxies)
+	if err != nil {
+		return err
+	}
+	token, err := c.AuthToken.or(c.AuthTokenFile)
+	if err != nil {
+		return err
+	}
+	log := c.logger(s.err)
+	o := options{settings: c.settings, Listen: c.Listen, PublicURL: strings.TrimSuffix(c.PublicURL, "/"), Redis: c.Redis, TrustedProxies: proxies, Rate: c.Rate, Metrics: c.MetricsListen, Log: log,
+		Web: slices.Contains(c.Roles, "web"), Worker: slices.Contains(c.Roles, "worker"), Pacer: slices.Contains(c.Roles, "pacer"),
+		PreviousToken: string(c.PreviousToken), Settle: c.Settle, Again: c.Settle / 2,
+		Gateway: twilio.Config{BaseURL: c.APIURL, AccountSID: c.AccountSID, AuthToken: token, From: c.From, MessagingServiceSID: c.MessagingServiceSID},
+	}
+	a, err := open(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	if c.APIURL == "" {
+		log.Warn("no gateway: nothing is sent. Set TWILIO_API_URL to one on this computer; this version sends to no other")
+	}
+	log.Info("serving; this version sends to gateways on this computer only", "url", a.PublicURL, "gateway", c.APIURL)
+	return a.run(ctx)
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"encoding/json"
+	"log/slog"
+	"maps"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/felixge/httpsnoop"
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+
+	campaigndesk "github.com/wellpaced/wellpaced/campaign/desk"
+	referdesk "github.com/wellpaced/wellpaced/selfrefer/desk"
+	"github.com/wellpaced/wellpaced/selfrefer/form"
+	"github.com/wellpaced/wellpaced/selfrefer/staff"
+	"github.com/wellpaced/wellpaced/selfrefer/ui"
+)
+
+// mux mounts every part of the site.
+func (a *app) mux(pages *ui.Renderer, patient *form.Handler, workers *referdesk.Handler, managers *campaigndesk.Handler, hooks http.Handler) http.Handler {
+	r := chi.NewRouter()
+	if len(a.TrustedProxies) > 0 {
+		r.Use(middleware.ClientIPFromXFF(a.TrustedProxies...))
+	} else {
+		r.Use(middleware.ClientIPFromRemoteAddr)
+	}
+	r.Use(accessLog(a.Log.With("comp", "http")))
+	// Webhooks prove themselves by signature and come from elsewhere: no cookies, no cross-origin rule.
+	r.Handle("/webhooks/twilio/*", hooks)
+	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	r.Get("/readyz", a.readyz)
+	r.Group(func(r chi.Router) {
+		r.Use(pages.Protect)
+		r.Handle("/static/*", pages.Static())
+		r.Get("/api/v1/openapi.json", openAPI(workers))
+		patient.Routes(r)
+		r.Group(func(r chi.Router) {
+			r.Use(workers.Authenticate)
+			workers.Routes(r)
+			managers.Routes(r)
+		})
+		r.NotFound(func(w http.ResponseWriter, r *http.Request) { pages.Error(w, r, http.StatusNotFound, "", nil) })
+	})
+	return r
+}
+
+// readyz answers 204 when the database answers and the queue does.
+func (a *app) readyz(w http.ResponseWriter, r *http.Request) {
+	if _, err := a.db.Networks(r.Context()); err != nil {
+		ui.Problem(w, http.StatusServiceUnavailable, "database", "The database does not answer.")
+		return
+	}
+	if _, err := a.queue.Stats(); err != nil {
+		ui.Problem(w, http.StatusServiceUnavailable, "queue", "The queue does not answer.")
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// openAPI merges what each desk says of its own calls.
+func openAPI(workers *referdesk.Handler) http.HandlerFunc {
+	paths := map[string]any{}
+	maps.Copy(paths, campaigndesk.OpenAPI())
+	maps.Copy(paths, workers.OpenAPI())
+	doc, err := json.Marshal(map[string]any{
+		"openapi": "3.1.0",
+		"info":    map[string]any{"title": "Wellpaced", "version": "1", "description": "Bearer tokens come from: wellpaced staff token."},
+		"paths":   paths,
+		"components": map[string]any{"securitySchemes": map[string]any{
+			"bearer": map[string]any{"type": "http", "scheme": "bearer"}}},
+		"security": []any{map[string]any{"bearer": []any{}}},
+	})
+	if err != nil {
+		panic("openapi: " + err.Error()) // maps of strings and maps
+	}
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(doc)
+	}
+}
+
+// accessLog writes the route's pattern and never the path: a path holds the token of a link.
+func accessLog(log *slog.Logger) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			m := httpsnoop.CaptureMetrics(next, w, r)
+			level := slog.LevelDebug
+			if m.Code >= 500 {
+				level = slog.LevelWarn
+			}
+			route := "none"
+			if c := chi.RouteContext(r.Context()); c != nil && c.RoutePattern() != "" {
+				route = c.RoutePattern()
+			}
+			log.Log(r.Context(), level, "request", "method", r.Method, "route", route, "status", m.Code, "ms", m.Duration.Round(time.Millisecond).Milliseconds(), "bytes", m.Written)
+		})
+	}
+}
+
+func clientIP(r *http.Request) string { return middleware.GetClientIP(r.Context()) }
+
+// nav is the menu of the desks: only what this account may open.
+func nav(who staff.Account, path string) []ui.NavItem {
+	var items []ui.NavItem
+	for _, p := range []struct {
+		text, href string
+		do         staff.Action
+	}{
+		{"Queue", "/desk/queue", staff.ViewQueue},
+		{"Campaigns", "/desk/campaigns", staff.ViewCampaigns},
+		{"Patient lists", "/desk/lists", staff.ViewLists},
+		{"Capacity", "/desk/capacity", staff.ViewCapacity},
+	} {
+		if staff.May(who, p.do, who.Network) == nil {
+			items = append(items, ui.NavItem{Text: p.text, Href: p.href, Current: strings.HasPrefix(path, p.href)})
+		}
+	}
+	return items
+}

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	referdesk "github.com/wellpaced/wellpaced/selfrefer/desk"
+	"github.com/wellpaced/wellpaced/selfrefer/staff"
+	"github.com/wellpaced/wellpaced/store"
+)
+
+// staffCmd sets up who works here. Its commands work beside a running serve.
+type staffCmd struct {
+	Network staffNetworkCmd `cmd:"" help:"Add a network with its practices and a team."`
+	Add     staffAddCmd     `cmd:"" help:"Add somebody to a network."`
+	Token   staffTokenCmd   `cmd:"" help:"Make an API token. It is shown once."`
+}
+
+// beside opens the store for a command that works beside a running serve.
+func (s settings) beside(ctx context.Context, to std) (*store.DB, error) {
+	return store.Open(ctx, store.Config{Database: s.Database, DataDir: s.Data, Keys: s.Keys, Now: time.Now, Machine: time.Now, Logger: s.logger(to.err).With("comp", "store")})
+}
+
+type staffNetworkCmd struct {
+	settings  `embed:""`
+	Name      string `arg:"" help:"The network's name, as patients know it."`
+	Sender    string `required:"" help:"What the texts come from: a name of at most 11 characters, or a number."`
+	LinkHost  string `required:"" placeholder:"URL" help:"Scheme and host of the links in texts."`
+	Phone     string `required:"" help:"The number to ring instead."`
+	Practices string `required:"" type:"existingfile" help:"CSV of the practices: ODS code, name, phone."`
+	Team      string `default:"Link workers" help:"Name of the team that answers."`
+	Promise   int    `default:"2" help:"Wait for a first contact that patients are told, in working days."`
+	JSON      bool   `help:"Print JSON."`
+}
+
+func (c *staffNetworkCmd) Run(ctx context.Context, to std) error {
+	practices, err := readPractices(c.Practices)
+	if err != nil {
+		return err
+	}
+	if len(c.Sender) > 11 && !strings.HasPrefix(c.Sender, "+") {
+		return usageError{errors.New("a sender's name has at most 11 characters")}
+	}
+	db, err := c.beside(ctx, to)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	n, err := db.CreateNetwork(ctx, staff.Network{Name: c.Name, Sender: c.Sender, LinkHost: strings.TrimSuffix(c.LinkHost, "/"), Phone: c.Phone, Practices: practices})
+	if err != nil {
+		return err
+	}
+	t, err := db.CreateTeam(ctx, staff.Team{Network: n.ID, Name: c.Team, PromiseDays: c.Promise})
+	if err != nil {
+		return err
+	}
+	return report(to.out, c.JSON, map[string]any{"network": int64(n.ID), "team": int64(t.ID), "practices": len(practices)},
+		fmt.Sprintf("Network %d %q with %d practices, team %d %q.", n.ID, n.Name, len(practices), t.ID, t.Name))
+}
+
+func readPractices(path string) (all []staff.Practice, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open the practices: %w", err)
+	}
+	defer f.Close()
+	r := csv.NewReader(f)
+	r.FieldsPerRecord, r.TrimLeadingSpace = -1, true
+	for line := 1; ; line++ {
+		row, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return all, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the practices: %w", err)
+		}
+		if len(row) < 2 {
+			return nil, fmt.Errorf("line %d of the practices: write ODS code, name, phone", line)
+		}
+		if line == 1 && strings.Contains(strings.ToLower(row[0]), "ods") {
+			continue
+		}
+		p := staff.Practice{ODS: strings.ToUpper(strings.TrimSpace(row[0])), Name: strings.TrimSpace(row[1])}
+		if len(row) > 2 {
+			p.Phone = strings.TrimSpace(row[2])
+		}
+		all = append(all, p)
+	}
+}
+
+type staffAddCmd struct {
+	settings     `embed:""`
+	Email        string `arg:"" help:"E-mail address: the name to sign in with."`
+	Name         string `required:"" help:"Full name."`
+	Role         string `required:"" help:"administrator, campaign_manager, senior_link_worker, link_worker, volunteer or practice_viewer."`
+	Network      string `help:"Name of the network; not needed if there is one only."`
+	PasswordFile string `type:"existingfile" help:"File with the password. Otherwise it is asked for, or made up and shown once."`
+	JSON         bool   `help:"Print JSON."`
+}
+
+func (c *staffAddCmd) Run(ctx context.Context, to std) error {
+	role, err := staff.ParseRole(c.Role)
+	if err != nil {
+		return usageError{err}
+	}
+	db, err := c.beside(ctx, to)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	n, err := networkNamed(ctx, db, c.Network)
+	if err != nil {
+		return err
+	}
+	teams, err := db.NetworkTeams(ctx, n.ID)
+	if err != nil {
+		return err
+	}
+	a := staff.Account{Network: n.ID, Email: c.Email, Name: c.Name, Role: role}
+	if role.Answers() && len(teams) > 0 {
+		a.Team = teams[0].ID
+	}
+	password, made, err := c.password(to)
+	if err != nil {
+		return err
+	}
+	hash, err := referdesk.HashPassword(password)
+	if err != nil {
+		return err
+	}
+	if a, err = db.CreateAccount(ctx, a, hash); err != nil {
+		return err
+	}
+	out := map[string]any{"account": int64(a.ID)}
+	words := fmt.Sprintf("%s can sign in as %s.", a.Name, a.Email)
+	if made {
+		out["password"] = password
+		words += " Password, shown once: " + password
+	}
+	return report(to.out, c.JSON, out, words)
+}
+
+// password reads a file, asks on a terminal, or makes one up.
+func (c *staffAddCmd) password(to std) (password string, made bool, err error) {
+	if c.PasswordFile != "" {
+		p, err := secret("").or(c.PasswordFile)
+		return p, false, err
+	}
+	if !term.IsTerminal(int(os.Stdin.Fd())) || c.JSON {
+		return strings.ToLower(rand.Text()[:16]), true, nil
+	}
+	fmt.Fprint(to.err, "Password (at least 12 characters; empty to have one made): ")
+	b, err := term.ReadPassword(int(os.Stdin.Fd()))
+	fmt.Fprintln(to.err)
+	if err != nil {
+		return "", false, fmt.Errorf("read the password: %w", err)
+	}
+	if len(b) == 0 {
+		return strings.ToLower(rand.Text()[:16]), true, nil
+	}
+	return string(b), false, nil
+}
+
+type staffTokenCmd struct {
+	settings `embed:""`
+	Email    string        `arg:"" help:"Whose token: it may do what they may."`
+	Label    string        `default:"api" help:"What it is for."`
+	Valid    time.Duration `default:"2160h" help:"How long it works."`
+	JSON     bool          `help:"Print JSON."`
+}
+
+func (c *staffTokenCmd) Run(ctx context.Context, to std) error {
+	db, err := c.beside(ctx, to)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	a, _, err := db.AccountByEmail(ctx, c.Email)
+	if err != nil {
+		return fmt.Errorf("find %s: %w", c.Email, err)
+	}
+	token, err := db.StartSession(ctx, a.ID, "api", c.Label, c.Valid)
+	if err != nil {
+		return err
+	}
+	return report(to.out, c.JSON, map[string]any{"token": token}, token)
+}
+
+func networkNamed(ctx context.Context, db *store.DB, name string) (staff.Network, error) {
+	all, err := db.Networks(ctx)
+	if err != nil {
+		return staff.Network{}, err
+	}
+	if len(all) == 1 && name == "" {
+		return all[0], nil
+	}
+	var names []string
+	for _, n := range all {
+		if strings.EqualFold(n.Name, name) {
+			return n, nil
+		}
+		names = append(names, n.Name)
+	}
+	if len(all) == 0 {
+		return staff.Network{}, errors.New("there is no network yet: add one with wellpaced staff network")
+	}
+	return staff.Network{}, usageError{fmt.Errorf("say which --network: %s", strings.Join(names, ", "))}
+}
+
+// report prints data as JSON for scripts, or words for people.
+func report(w io.Writer, asJSON bool, data any, words string) error {
+	b := bufio.NewWriter(w)
+	if asJSON {
+		enc := json.NewEncoder(b)
+		if err := enc.Encode(data); err != nil {
+			return fmt.Errorf("print: %w", err)
+		}
+		return b.Flush()
+	}
+	fmt.Fprintln(b, words)
+	return b.Flush()
+}

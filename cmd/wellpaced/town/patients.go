@@ -1,0 +1,133 @@
+package town
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/wellpaced/wellpaced/campaign/twilio/emulator"
+	"github.com/wellpaced/wellpaced/throttle/sim"
+)
+
+// Shares of all who are texted, unless said otherwise. The response itself is the world's.
+const (
+	shareOpens   = .11   // open the link, those who ask for help among them
+	shareStarts  = .6    // of those: press Start
+	shareStop    = .005  // opt out by the link
+	shareReplies = .002  // answer STOP
+	shareMoved   = .0008 // say that the person has moved
+	shareNotMe   = .0004
+	shareDied    = .0003
+	shareAsks    = .0002 // answer in words instead of using the link
+	// Of those who ask for help:
+	shareMistaken = .03 // give a wrong date of birth
+	shareDanger   = .02 // write that they are in danger
+	shareForwards = .01 // send the link on to somebody who uses it, too
+)
+
+// What people do. The names are in the diary.
+const (
+	asks     = "refer"
+	opens    = "open"
+	starts   = "start"
+	forwards = "forward"
+	stops    = "stop"
+	moved    = "moved"
+	notMe    = "not_me"
+	died     = "died"
+	replies  = "reply_stop"
+	writes   = "reply_words"
+)
+
+// readTexts looks at the texts that have arrived since the last time, and lets everybody make up their mind.
+func (t *Town) readTexts() {
+	for {
+		batch := t.cfg.Phones.Texts(t.read, 1000)
+		for _, x := range batch {
+			t.read = x.Delivery
+			nth := t.texts[x.To]
+			t.texts[x.To]++
+			for _, p := range t.decide(x, nth) {
+				if !t.done[deed{x.Seq, p.what}] {
+					heap.Push(&t.agenda, p)
+				}
+			}
+		}
+		if len(batch) < 1000 {
+			return
+		}
+	}
+}
+
+// decide is what somebody makes of a text. It depends on the town's seed, the number, and which of the texts to it this is.
+func (t *Town) decide(x emulator.Text, nth int) []plan {
+	rng := lots(t.cfg.Seed, "text", x.To, fmt.Sprint(nth))
+	practice := t.people[x.To].practice
+	// Some days are livelier than others.
+	day := gamma(lots(t.cfg.Seed, "day", x.StatusAt.In(London).Format(time.DateOnly)), t.world.DayNoise)
+	rate := min(1, t.world.RateOf(practice)*day)
+	at := func(what string, hours float64) plan {
+		return plan{at: sim.ResponseClock{}.Add(x.StatusAt, hours), what: what, text: x}
+	}
+	delay := t.world.Delay(rng)
+	if u := rng.Float64(); u < rate {
+		plans := []plan{at(asks, delay)}
+		if rng.Float64() < shareForwards {
+			plans = append(plans, at(forwards, delay+t.world.Delay(rng)))
+		}
+		return plans
+	} else if u < max(shareOpens, rate) {
+		plans := []plan{at(opens, delay)}
+		if rng.Float64() < shareStarts {
+			plans[0].what = starts
+		}
+		return plans
+	}
+	u := rng.Float64()
+	for _, d := range []struct {
+		what  string
+		share float64
+	}{{stops, shareStop}, {replies, shareReplies}, {moved, shareMoved}, {notMe, shareNotMe}, {died, shareDied}, {writes, shareAsks}} {
+		if u < d.share {
+			return []plan{at(d.what, delay)}
+		}
+		u -= d.share
+	}
+	return nil
+}
+
+var (
+	linkPattern = regexp.MustCompile(`https?://[^\s/]+(/r/[A-Za-z0-9_-]+)`)
+	stopPattern = regexp.MustCompile(`https?://[^\s/]+(/stop/[A-Za-z0-9_-]+)`)
+)
+
+// act does what was planned. It may be done twice: the site has to stand that from real people, too.
+func (t *Town) act(ctx context.Context, p plan) error {
+	switch p.what {
+	case replies:
+		return t.cfg.Phones.InboundFrom(ctx, p.text.To, "STOP", "")
+	case writes:
+		return t.cfg.Phones.InboundFrom(ctx, p.text.To, "Yes please, can somebody ring me? I cannot use the link.", "")
+	case stops, moved, notMe, died:
+		path := stopPattern.FindStringSubmatch(p.text.Body)
+		if path == nil {
+			return errors.New("there is no link to opt out in the text")
+		}
+		why := map[string]string{stops: "opted_out", moved: "moved", notMe: "not_me", died: "died"}[p.what]
+		return t.stop(ctx, path[1], why)
+	}
+	path := linkPattern.FindStringSubmatch(p.text.Body)
+	if path == nil {
+		return errors.New("there is no link in the text")
+	}
+	switch p.what {
+	case opens, starts:
+		return t.look(ctx, path[1], p.what == starts)
+	case asks, forwards:
+		return t.refer(ctx, path[1], p)
+	}
+	return fmt.Errorf("nobody here knows how to %q", p.what)
+}

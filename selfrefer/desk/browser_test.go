@@ -1,0 +1,108 @@
+package desk
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wellpaced/wellpaced/selfrefer"
+	"github.com/wellpaced/wellpaced/selfrefer/staff"
+	"github.com/wellpaced/wellpaced/selfrefer/ui"
+	"github.com/wellpaced/wellpaced/selfrefer/ui/browsertest"
+	"github.com/wellpaced/wellpaced/throttle"
+)
+
+// busy fills the bench with a morning's work.
+func (b *bench) busy() (mine, urgent selfrefer.ReferralID) {
+	ctx := context.Background()
+	lin, sam := b.who[staff.LinkWorker], b.who[staff.SeniorLinkWorker]
+	for i, a := range []staff.Account{lin, sam, b.who[staff.Volunteer]} {
+		w := throttle.Worker{Week: usualWeek, FirstContact: .5, Minutes: 45, Places: 30 - 10*i}
+		if err := b.db.SetWorker(ctx, sam, a.ID, w); err != nil {
+			b.tb.Fatal(err)
+		}
+	}
+	away := time.Date(2026, 6, 8, 0, 0, 0, 0, b.desk.zone)
+	if _, err := b.db.AddLeave(ctx, sam, lin.ID, throttle.Span{From: away, To: away.AddDate(0, 0, 5)}); err != nil {
+		b.tb.Fatal(err)
+	}
+	b.refer(selfrefer.Answers{Name: "Albert Sunday", Reasons: []string{"money", "housing"}}, selfrefer.Verified)
+	b.pass(50 * time.Hour)
+	mine = b.refer(selfrefer.Answers{Name: "Marigold Testperson", Reasons: []string{"loneliness", "getting_out"}, BirthDate: "2 8 1951", Phone: "07700 900123", CallSafe: selfrefer.SafeNo, MessageSafe: selfrefer.SafeNo,
+		IfAnother: "you are from the library", Words: "Since my husband died I hardly leave the house.", Language: "English", Needs: "speak slowly, I am hard of hearing", Channel: "text", When: []string{"morning", "afternoon"}, Agreed: true}, selfrefer.Verified)
+	b.refer(selfrefer.Answers{Name: "Bartholomew Featherstonehaugh-Cholmondeley", Reasons: []string{"independence", "community", "carer"}}, selfrefer.Verified)
+	urgent = b.refer(selfrefer.Answers{Name: "Ursula Urgent", Reasons: []string{"coping"}, Words: "We have nothing to eat and I can't go on. My neighbour said to ask you.", Phone: "07700 900124", CallSafe: selfrefer.SafeYes, DangerNow: "yes"}, selfrefer.Verified)
+	b.refer(selfrefer.Answers{Name: "Una Unknown"}, selfrefer.Unverified)
+	b.send(lin, "POST", fmt.Sprint("/desk/referrals/", mine), form("event", "claim")).holds(b.tb, 303)
+	b.pass(20 * time.Minute)
+	b.send(lin, "POST", fmt.Sprint("/desk/referrals/", mine), form("event", "attempt", "channel", "call", "note", "Her son answered. Said I was from the library; she is back after five.")).holds(b.tb, 303)
+	return mine, urgent
+}
+
+func TestBrowser(t *testing.T) {
+	if !ui.Built() {
+		t.Skip("the styles are not built: run make assets")
+	}
+	browser := browsertest.Open(t)
+	b := newBench(t)
+	lin, sam := b.who[staff.LinkWorker], b.who[staff.SeniorLinkWorker]
+	at := b.server.URL
+
+	t.Run("sign in", func(t *testing.T) {
+		browser.In(t).Page().CheckPage(at+signInPath+"?done=out", "desk-signin")
+	})
+	enter := func(t *testing.T, a staff.Account) *browsertest.Page {
+		p := browser.In(t).Page()
+		p.Goto(at + queuePath + "?state=open")
+		p.Fill("#email", a.Email)
+		p.Fill("#password", testPassword)
+		if status := p.Follow("main button"); status != 200 || p.URL() != at+queuePath+"?state=open" {
+			t.Fatalf("signed in: %d at %s", status, p.URL())
+		}
+		return p
+	}
+	t.Run("empty queue", func(t *testing.T) {
+		enter(t, lin).CheckPage(at+queuePath, "desk-queue-empty")
+		enter(t, sam).CheckPage(at+rosterPath, "desk-capacity-empty")
+	})
+	mine, urgent := b.busy()
+	for _, c := range []struct {
+		name, path string
+		who        staff.Account
+	}{
+		{"desk-queue", queuePath, lin},
+		{"desk-queue-mine", queuePath + "?state=mine", lin},
+		{"desk-referral-mine", fmt.Sprint("/desk/referrals/", mine), lin},
+		{"desk-referral-other", fmt.Sprint("/desk/referrals/", mine), sam},
+		{"desk-referral-urgent", fmt.Sprint("/desk/referrals/", urgent), lin},
+		{"desk-capacity", rosterPath, sam},
+		{"desk-worker", fmt.Sprint(rosterPath, "/", lin.ID), sam},
+	} {
+		t.Run(c.name, func(t *testing.T) { enter(t, c.who).CheckPage(at+c.path, c.name) })
+	}
+
+	// Without scripts, and with the keyboard: claim from the queue, record a try, find it in the history.
+	t.Run("case", func(t *testing.T) {
+		p := enter(t, sam)
+		p.NoScripts()
+		p.Goto(at + queuePath)
+		if status := p.Follow(fmt.Sprintf("#claim-%d", urgent)); status != 200 || !strings.Contains(p.HTML(), "You have claimed this referral") {
+			t.Fatalf("claimed: %d %s", status, p.URL())
+		}
+		p.Click("label[for=event]")
+		if status := p.Follow("form:has(textarea) button"); status != 200 || !strings.Contains(p.Text("ol"), "Try 1: not reached, by call") {
+			t.Errorf("%d: %s", status, p.Text("ol"))
+		}
+		// The other one's claim comes too late.
+		late := enter(t, lin)
+		if got := b.send(lin, "POST", fmt.Sprint("/desk/referrals/", urgent), form("event", "claim", "from", "queue", "state", "open", "after", "0")); got.status != 409 {
+			t.Errorf("second claim: %d", got.status)
+		}
+		late.Goto(at + fmt.Sprint("/desk/referrals/", urgent))
+		if text := late.Text("main"); !strings.Contains(text, "Sam Jones has had it since") || strings.Contains(text, "What came of it?") {
+			t.Errorf("the other one reads %s", text)
+		}
+	})
+}

@@ -1,0 +1,94 @@
+package desk
+
+import (
+	"slices"
+
+	"github.com/wellpaced/wellpaced/selfrefer"
+)
+
+type object = map[string]any
+
+// OpenAPI is this desk's part of the paths of /api/v1/openapi.json (OpenAPI 3.1).
+func (h *Handler) OpenAPI() map[string]any {
+	text, number, whole, yes := object{"type": "string"}, object{"type": "number"}, object{"type": "integer"}, object{"type": "boolean"}
+	at := object{"type": "string", "format": "date-time"}
+	list := func(of object) object { return object{"type": "array", "items": of} }
+	fields := func(props object, required ...string) object {
+		o := object{"type": "object", "properties": props}
+		if required != nil {
+			o["required"] = required
+		}
+		return o
+	}
+	holder := fields(object{"id": whole, "name": text})
+	referral := fields(object{
+		"id": whole, "reference": text, "state": object{"type": "string", "enum": selfrefer.States}, "lane": object{"type": "string", "enum": []selfrefer.Lane{selfrefer.Verified, selfrefer.Unverified}},
+		"urgent": yes, "why_urgent": list(text), "source": text, "not_matched": text, "practice": text, "language": text, "reasons": list(text), "received": at, "due": at,
+		"age":      object{"type": "string", "enum": []selfrefer.Age{selfrefer.InTime, selfrefer.DueSoon, selfrefer.Late, selfrefer.Kept}},
+		"attempts": whole, "claimed_by": holder, "claimed_at": at, "contacted": at, "closed": at, "name": text,
+		"phone": text, "nhs_number": text, "birth_date": text, "answers": object{"type": "object"}, "can": list(text),
+		"contacts": list(fields(object{"at": at, "by": holder, "event": text, "channel": text, "note": text})),
+	}, "id", "reference", "state", "lane", "urgent", "source", "received", "due", "age", "attempts")
+	worker := fields(object{
+		"account": whole, "name": text, "hours": object{"type": "object", "description": "by day, monday to sunday; a day off is left out", "additionalProperties": fields(object{"from": text, "to": text}, "from", "to")},
+		"first_contact_share": object{"type": "number", "minimum": 0, "maximum": 1}, "minutes_per_contact": object{"type": "number", "minimum": 1, "maximum": 480},
+		"caseload_limit": object{"type": []string{"integer", "null"}, "minimum": 0},
+		"leave":          list(fields(object{"from": at, "to": object{"type": "string", "format": "date-time", "description": "the first instant back at work"}}, "from", "to")),
+	}, "account", "hours", "first_contact_share", "minutes_per_contact")
+	capacity := fields(object{
+		"team": whole, "name": text, "promise_days": whole, "workers": list(worker),
+		"days": object{"type": "array", "description": "the next working days; told, not taken", "items": fields(object{"date": object{"type": "string", "format": "date"}, "first_contacts": number})},
+	}, "workers")
+
+	json := func(schema object) object { return object{"application/json": object{"schema": schema}} }
+	answer := func(words string, schema object) object { return object{"description": words, "content": json(schema)} }
+	problem := func(words string) object {
+		return object{"description": words, "content": object{"application/problem+json": object{"schema": fields(object{"type": text, "title": text, "status": whole, "code": text, "detail": text})}}}
+	}
+	call := func(summary, ok string, schema object, more object) object {
+		o := object{"summary": summary, "responses": object{"200": answer(ok, schema), "401": problem("No token, or one that is over"), "403": problem("Your role does not allow this"), "404": problem("There is no such thing in your network"), "422": problem("What was sent cannot be taken")}}
+		for k, v := range more {
+			o[k] = v
+		}
+		return o
+	}
+	param := func(in, name string, schema object, words string) object {
+		return object{"in": in, "name": name, "schema": schema, "description": words, "required": in == "path"}
+	}
+	id := param("path", "id", whole, "of a referral")
+	var states []string
+	for _, p := range parts {
+		states = append(states, p.state)
+	}
+	for _, s := range selfrefer.States {
+		if !slices.Contains(states, string(s)) {
+			states = append(states, string(s))
+		}
+	}
+	var events []selfrefer.Event
+	for _, s := range selfrefer.States {
+		for _, e := range selfrefer.Events(s) {
+			if !slices.Contains(events, e) {
+				events = append(events, e)
+			}
+		}
+	}
+	channel := object{"type": "string", "enum": []string{"", "call", "text", "email", "visit"}}
+	act := call("Claim a referral, record a try, or say what came of it", "The referral as it stands now", referral, object{
+		"parameters":  []any{id, param("path", "event", object{"type": "string", "enum": events}, "what is done")},
+		"requestBody": object{"content": json(fields(object{"channel": channel, "note": object{"type": "string", "maxLength": maxNote}}))},
+	})
+	act["responses"].(object)["409"] = problem("Somebody else has it (code taken, with claimed_by and claimed_at), or its state does not allow this (code not_now, with state)")
+
+	team := param("path", "team", whole, "of a team")
+	return object{
+		"/api/v1/referrals": object{"get": call("A part of the queue, in the order of calling", "Up to 50 referrals, and where to go on", fields(object{"referrals": list(referral), "next": whole}, "referrals"), object{
+			"parameters": []any{param("query", "state", object{"type": "string", "enum": states, "default": "open"}, "which part"), param("query", "after", whole, "the answer's next")}})},
+		"/api/v1/referrals/{id}":         object{"get": call("One referral with its answers; the view is audited", "The referral", referral, object{"parameters": []any{id}})},
+		"/api/v1/referrals/{id}/{event}": object{"post": act},
+		"/api/v1/teams/{team}/capacity": object{
+			"get": call("Who works when, and what the team can do", "The roster", capacity, object{"parameters": []any{team}}),
+			"put": call("Replace the roster and the leave", "The roster as it stands now", capacity, object{"parameters": []any{team}, "requestBody": object{"required": true, "content": json(capacity)}}),
+		},
+	}
+}

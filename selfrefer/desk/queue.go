@@ -1,0 +1,348 @@
+package desk
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/wellpaced/wellpaced/selfrefer"
+	"github.com/wellpaced/wellpaced/selfrefer/staff"
+	"github.com/wellpaced/wellpaced/selfrefer/ui"
+)
+
+// pageSize is how many referrals a page of the queue shows.
+const pageSize = 50
+
+// parts are the tabs of the queue, by their name in the address.
+var parts = []struct{ state, text, empty string }{
+	{"open", "Open", "Nobody is waiting. New referrals appear here by themselves."},
+	{"new", "New", "There is no new referral: somebody has each of them in hand."},
+	{"mine", "Mine", "You have no open referral. Claim one from New."},
+	{"urgent", "Urgent", "There is no urgent referral."},
+	{"unverified", "Not confirmed", "There is nobody whose identity is still to be confirmed."},
+	{"done", "Done", "Nothing is finished yet."},
+}
+
+// queueScreen is the data of queue.html.
+type queueScreen struct {
+	Tabs        []queueTab
+	State       string
+	Poll        string // address of this very list
+	Updated     string
+	Overdue     string
+	Lists       []queueList
+	Empty       string
+	Next, First string
+	After       int64
+	NoUrgent    bool // this role is not shown urgent ones
+}
+
+type queueTab struct {
+	Text, Href, Count string
+	Current           bool
+}
+
+// queueList is one table. The lane of those whom nobody has confirmed gets its own.
+type queueList struct {
+	Caption, Explain string
+	Rows             []queueRow
+}
+
+type queueRow struct {
+	ID                      selfrefer.ReferralID
+	Reference, Name         string // Name is empty for roles that may not open a referral
+	Href                    string
+	Practice, Reasons       string
+	Urgent                  bool
+	WhyUrgent               string
+	State, Age              ui.Tag
+	AgeWords, Has, NotMatch string
+	Claim                   bool
+}
+
+// queueFilter reads the part of the queue that a request asks for.
+func queueFilter(r *http.Request, who staff.Account) (selfrefer.Filter, error) {
+	q := r.URL.Query()
+	f := selfrefer.Filter{Network: who.Network, Team: who.Team, State: q.Get("state"), NoUrgent: staff.May(who, staff.ViewUrgent, who.Network) != nil, Limit: pageSize}
+	if f.State == "" {
+		f.State = "open"
+	}
+	known := slices.Contains(selfrefer.States, selfrefer.State(f.State))
+	for _, p := range parts {
+		known = known || p.state == f.State
+	}
+	if !known {
+		return f, invalid{{Field: "state", Sentence: "There is no part of the queue with this name."}}
+	}
+	if f.State == "mine" {
+		f.Mine = who.ID
+	}
+	if s := q.Get("after"); s != "" {
+		var err error
+		if f.After, err = strconv.ParseInt(s, 10, 64); err != nil || f.After < 0 {
+			return f, invalid{{Field: "after", Sentence: "The place to go on from must be the id of a referral."}}
+		}
+	}
+	return f, nil
+}
+
+func (h *Handler) queuePage(w http.ResponseWriter, r *http.Request, who staff.Account) error {
+	f, err := queueFilter(r, who)
+	if err != nil {
+		return err
+	}
+	return h.showQueue(w, r, who, f, http.StatusOK, nil)
+}
+
+func (h *Handler) showQueue(w http.ResponseWriter, r *http.Request, who staff.Account, f selfrefer.Filter, status int, errs []ui.FieldError) error {
+	ctx := r.Context()
+	all, next, err := h.queue(r, f)
+	if err != nil {
+		return err
+	}
+	name, err := h.names(ctx, who.Network)
+	if err != nil {
+		return err
+	}
+	network, err := h.Store.Network(ctx, who.Network)
+	if err != nil {
+		return fmt.Errorf("read the network: %w", err)
+	}
+	practices := map[string]string{}
+	for _, p := range network.Practices {
+		practices[p.ODS] = p.Name
+	}
+	s := queueScreen{State: f.State, After: f.After, Poll: queueURL(f.State, f.After), Updated: clock(h.Now().In(h.zone)), NoUrgent: f.NoUrgent}
+	if err := h.countQueue(r, who, f, &s); err != nil {
+		return err
+	}
+	if next != 0 {
+		s.Next = queueURL(f.State, next)
+	}
+	if f.After != 0 {
+		s.First = queueURL(f.State, 0)
+	}
+	for _, p := range parts {
+		if p.state == f.State {
+			s.Empty = p.empty
+		}
+	}
+	sure := queueList{Caption: "Call in this order"}
+	if f.State == "done" || slices.Contains(selfrefer.States, selfrefer.State(f.State)) && !selfrefer.State(f.State).Open() {
+		sure.Caption = "Newest first"
+	}
+	unsure := queueList{Caption: "Not confirmed", Explain: "Nobody has confirmed who these are from. Check name, date of birth and practice when you speak."}
+	for _, ref := range all {
+		row := h.queueRow(ref, who, name, practices)
+		if ref.Lane == selfrefer.Unverified && ref.State.Open() {
+			unsure.Rows = append(unsure.Rows, row)
+		} else {
+			sure.Rows = append(sure.Rows, row)
+		}
+	}
+	for _, l := range []queueList{sure, unsure} {
+		if len(l.Rows) > 0 {
+			s.Lists = append(s.Lists, l)
+		}
+	}
+	if f.State == "mine" && f.After == 0 { // whom somebody supports is theirs, too, though nobody waits for a first call
+		supported, _, err := h.queue(r, selfrefer.Filter{Network: f.Network, Team: f.Team, NoUrgent: f.NoUrgent, State: string(selfrefer.InSupport), Mine: who.ID, Limit: pageSize})
+		if err != nil {
+			return err
+		}
+		l := queueList{Caption: "In support with you"}
+		for _, ref := range supported {
+			l.Rows = append(l.Rows, h.queueRow(ref, who, name, practices))
+		}
+		if len(l.Rows) > 0 {
+			s.Lists = append(s.Lists, l)
+		}
+	}
+	return h.show(w, r, status, "queue", ui.Page{Title: "Queue", Notice: notice(r), Errors: errs, Data: s})
+}
+
+// queue reads a page of the queue, and where the next one starts: 0 at the end.
+func (h *Handler) queue(r *http.Request, f selfrefer.Filter) (all []selfrefer.Referral, next int64, err error) {
+	size := f.Limit
+	f.Limit++
+	if all, err = h.Store.Queue(r.Context(), f); err != nil {
+		return nil, 0, fmt.Errorf("read the queue: %w", err)
+	}
+	if len(all) > size {
+		all = all[:size]
+		next = int64(all[size-1].ID)
+	}
+	return all, next, nil
+}
+
+func queueURL(state string, after int64) string {
+	q := url.Values{"state": {state}}
+	if after != 0 {
+		q.Set("after", strconv.FormatInt(after, 10))
+	}
+	return queuePath + "?" + q.Encode()
+}
+
+// countQueue makes the tabs with their counts. Without sight of urgent referrals some counts are not known, and none is shown.
+func (h *Handler) countQueue(r *http.Request, who staff.Account, f selfrefer.Filter, s *queueScreen) error {
+	t, err := h.Store.Tally(r.Context(), who.Network, who.Team)
+	if err != nil {
+		return fmt.Errorf("count the queue: %w", err)
+	}
+	mine, more, err := h.queue(r, selfrefer.Filter{Network: f.Network, Team: f.Team, State: "mine", Mine: who.ID, NoUrgent: f.NoUrgent, Limit: pageSize})
+	if err != nil {
+		return err
+	}
+	count := map[string]string{"new": strconv.Itoa(t.New), "urgent": strconv.Itoa(t.Urgent), "unverified": strconv.Itoa(t.Unverified), "done": strconv.Itoa(t.Done), "mine": strconv.Itoa(len(mine))}
+	if more != 0 {
+		count["mine"] += "+"
+	}
+	open := t.New + t.Claimed + t.Contacting
+	if f.NoUrgent {
+		open -= t.Urgent
+		delete(count, "new")
+		delete(count, "done")
+	} else if t.Overdue > 0 {
+		s.Overdue = "Waiting longer than promised: " + plural(t.Overdue, "referral")
+	}
+	count["open"] = strconv.Itoa(max(open, 0))
+	for _, p := range parts {
+		if p.state == "urgent" && f.NoUrgent || p.state == "mine" && staff.May(who, staff.WorkReferral, who.Network) != nil {
+			continue
+		}
+		s.Tabs = append(s.Tabs, queueTab{p.text, queueURL(p.state, 0), count[p.state], p.state == f.State})
+	}
+	return nil
+}
+
+func (h *Handler) queueRow(ref selfrefer.Referral, who staff.Account, name func(staff.AccountID) string, practices map[string]string) queueRow {
+	row := queueRow{ID: ref.ID, Reference: ref.Reference, Urgent: ref.Urgent, WhyUrgent: capital(strings.Join(ref.WhyUrgent, "; ")), State: stateTag(ref.State),
+		Reasons: strings.Join(reasons(ref.Answers.Reasons), ", "), NotMatch: ref.NotMatched, Practice: practices[ref.Practice]}
+	if row.Practice == "" {
+		row.Practice = ref.Practice
+	}
+	row.Age, row.AgeWords = h.age(ref)
+	if staff.May(who, staff.ViewReferral, ref.Network) == nil {
+		row.Href = fmt.Sprintf("/desk/referrals/%d", ref.ID)
+		row.Name = ref.Name.Reveal()
+	}
+	switch {
+	case ref.ClaimedBy == who.ID:
+		row.Has = "You"
+	case ref.ClaimedBy != 0:
+		row.Has = name(ref.ClaimedBy)
+	}
+	_, can := selfrefer.Next(ref.State, selfrefer.Claim)
+	row.Claim = can && selfrefer.May(who, ref, selfrefer.Claim) == nil
+	return row
+}
+
+// notice says what the POST before this page has done. Its sentences are fixed: an address carries a code, never data.
+func notice(r *http.Request) string {
+	return map[string]string{
+		"claim":          "You have claimed this referral. Nobody else will call.",
+		"release":        "The referral is back in the queue.",
+		"attempt":        "Saved: you tried and did not reach them.",
+		"start_support":  "Saved: they are in support with you.",
+		"send_onward":    "Saved: another service will help them.",
+		"close":          "Saved: the referral is closed.",
+		"decline":        "Saved: they do not want help now.",
+		"give_up":        "Saved: they cannot be reached.",
+		"mark_duplicate": "Saved: this was a second referral from the same person.",
+		"hours":          "Saved. The pacer counts with the new hours from its next decision.",
+		"leave":          "Saved. The pacer counts with the leave from its next decision.",
+	}[r.URL.Query().Get("done")]
+}
+
+// referralJSON is a referral as the API tells it. Lists leave out what only the page of one referral shows.
+type referralJSON struct {
+	ID         selfrefer.ReferralID `json:"id"`
+	Reference  string               `json:"reference"`
+	State      selfrefer.State      `json:"state"`
+	Lane       selfrefer.Lane       `json:"lane"`
+	Urgent     bool                 `json:"urgent"`
+	WhyUrgent  []string             `json:"why_urgent,omitempty"`
+	Source     selfrefer.Source     `json:"source"`
+	NotMatched string               `json:"not_matched,omitempty"`
+	Practice   string               `json:"practice,omitempty"`
+	Language   string               `json:"language,omitempty"`
+	Reasons    []string             `json:"reasons,omitempty"`
+	Received   time.Time            `json:"received"`
+	Due        time.Time            `json:"due"`
+	Age        selfrefer.Age        `json:"age"`
+	Attempts   int                  `json:"attempts"`
+	ClaimedBy  *holderJSON          `json:"claimed_by,omitempty"`
+	ClaimedAt  *time.Time           `json:"claimed_at,omitempty"`
+	Contacted  *time.Time           `json:"contacted,omitempty"`
+	Closed     *time.Time           `json:"closed,omitempty"`
+	Name       string               `json:"name,omitempty"`
+
+	Phone     string             `json:"phone,omitempty"`
+	NHSNumber string             `json:"nhs_number,omitempty"`
+	BirthDate string             `json:"birth_date,omitempty"`
+	Answers   *selfrefer.Answers `json:"answers,omitempty"`
+	Contacts  []contactJSON      `json:"contacts,omitempty"`
+	Can       []selfrefer.Event  `json:"can,omitempty"` // what the caller may do with it now
+}
+
+type holderJSON struct {
+	ID   staff.AccountID `json:"id"`
+	Name string          `json:"name"`
+}
+
+type contactJSON struct {
+	At      time.Time       `json:"at"`
+	By      holderJSON      `json:"by"`
+	Event   selfrefer.Event `json:"event"`
+	Channel string          `json:"channel,omitempty"`
+	Note    string          `json:"note,omitempty"`
+}
+
+func instant(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+// listed is a referral as far as a list shows it to who.
+func (h *Handler) listed(r selfrefer.Referral, who staff.Account, name func(staff.AccountID) string) referralJSON {
+	j := referralJSON{ID: r.ID, Reference: r.Reference, State: r.State, Lane: r.Lane, Urgent: r.Urgent, WhyUrgent: r.WhyUrgent, Source: r.Source, NotMatched: r.NotMatched,
+		Practice: r.Practice, Language: r.Language, Reasons: r.Answers.Reasons, Received: r.Received.UTC(), Due: r.Due.UTC(), Age: r.AgeAt(h.Now()), Attempts: r.Attempts,
+		ClaimedAt: instant(r.ClaimedAt), Contacted: instant(r.Contacted), Closed: instant(r.ClosedAt)}
+	if r.ClaimedBy != 0 {
+		j.ClaimedBy = &holderJSON{r.ClaimedBy, name(r.ClaimedBy)}
+	}
+	if staff.May(who, staff.ViewReferral, r.Network) == nil {
+		j.Name = r.Name.Reveal()
+	}
+	return j
+}
+
+func (h *Handler) listReferrals(w http.ResponseWriter, r *http.Request, who staff.Account) error {
+	f, err := queueFilter(r, who)
+	if err != nil {
+		return err
+	}
+	all, next, err := h.queue(r, f)
+	if err != nil {
+		return err
+	}
+	name, err := h.names(r.Context(), who.Network)
+	if err != nil {
+		return err
+	}
+	out := struct {
+		Referrals []referralJSON `json:"referrals"`
+		Next      int64          `json:"next,omitempty"` // for ?after=; absent at the end
+	}{[]referralJSON{}, next}
+	for _, ref := range all {
+		out.Referrals = append(out.Referrals, h.listed(ref, who, name))
+	}
+	return writeJSON(w, http.StatusOK, out)
+}

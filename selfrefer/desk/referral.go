@@ -1,0 +1,488 @@
+package desk
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/wellpaced/wellpaced/selfrefer"
+	"github.com/wellpaced/wellpaced/selfrefer/staff"
+	"github.com/wellpaced/wellpaced/selfrefer/ui"
+)
+
+// maxNote is the longest note, in characters.
+const maxNote = 4000
+
+// channels are the ways to reach somebody.
+var channels = []ui.Option{{Value: "call", Label: "Call"}, {Value: "text", Label: "Text"}, {Value: "email", Label: "E-mail"}, {Value: "visit", Label: "Visit"}}
+
+type outcome struct {
+	event       selfrefer.Event
+	words, hint string
+	reached     bool // or tried to: then how matters
+}
+
+// outcomes are what a link worker chooses among, in the words of the page. Claim and release have buttons of their own.
+var outcomes = []outcome{
+	{selfrefer.Attempt, "I did not reach them", "They stay with you, and the try is counted", true},
+	{selfrefer.StartSupport, "I spoke to them, and we will support them", "They stay with you", true},
+	{selfrefer.SendOnward, "I spoke to them, and another service will help", "Say in the note which one", true},
+	{selfrefer.Decline, "I spoke to them, and they do not want help now", "", true},
+	{selfrefer.Close, "I spoke to them, and nothing more is needed", "", true},
+	{selfrefer.GiveUp, "We cannot reach them", "After several tries, at different times", false},
+	{selfrefer.MarkDuplicate, "This is a second referral from the same person", "Say in the note which is the other", false},
+}
+
+// referralScreen is the data of referral.html.
+type referralScreen struct {
+	Reference  string
+	Tags       []ui.Tag
+	Promise    string
+	Action     string // address that the forms post to
+	Has        string // who has it and since when; "" for nobody
+	Claim      bool
+	Release    string // the words of the button; "" for none
+	Outcome    *outcomeForm
+	Duplicate  *ui.Field // the note, where the one thing to record is that it is a second referral
+	Safe       []safeLine
+	SayIf      string // what to say if somebody else answers
+	Number     string
+	Dial       template.URL // html/template trusts no tel: of its own
+	ShowNumber bool         // it is safe to call: no need to hide it
+	WhyUrgent  []string
+	Lines      [][]piece
+	Confirmed  string // why we think that it is them; "" if nobody has confirmed it
+	NotMatched string
+	Who        []fact
+	Answers    ui.SummaryList
+	History    []historyLine
+}
+
+type outcomeForm struct{ Outcome, Channel, Note ui.Field }
+
+// safeLine is what the person said is safe, or not; Stop are those that must not be overlooked.
+type safeLine struct {
+	Stop bool
+	Text string
+}
+
+// fact is a line of what is known of the person.
+type fact struct{ Key, Value string }
+
+type historyLine struct{ What, Who, When, Note string }
+
+func (h *Handler) referralPage(w http.ResponseWriter, r *http.Request, who staff.Account) error {
+	id, err := pathID[selfrefer.ReferralID](r, "id")
+	if err != nil {
+		return err
+	}
+	return h.showReferral(w, r, who, id, http.StatusOK, nil)
+}
+
+func (h *Handler) showReferral(w http.ResponseWriter, r *http.Request, who staff.Account, id selfrefer.ReferralID, status int, errs []ui.FieldError) error {
+	ref, contacts, err := h.Store.Referral(r.Context(), who, id)
+	if err != nil {
+		return fmt.Errorf("read the referral: %w", err)
+	}
+	name, err := h.names(r.Context(), who.Network)
+	if err != nil {
+		return err
+	}
+	network, err := h.Store.Network(r.Context(), who.Network)
+	if err != nil {
+		return fmt.Errorf("read the network: %w", err)
+	}
+	practice := ref.Practice
+	for _, p := range network.Practices {
+		if p.ODS == ref.Practice {
+			practice = p.Name
+		}
+	}
+	s := referralScreen{Reference: ref.Reference, Action: r.URL.Path, NotMatched: capital(ref.NotMatched), Lines: lines(highlight(ref.Answers.Words))}
+	for _, why := range ref.WhyUrgent {
+		s.WhyUrgent = append(s.WhyUrgent, capital(why))
+	}
+	if ref.NotMatched == "" {
+		s.Confirmed = "The date of birth is the one on the practice's list."
+		if ref.Source == selfrefer.ByReply {
+			s.Confirmed = "The reply came from a number that belongs to one person on the practice's list."
+		}
+	}
+	if ref.Urgent {
+		s.Tags = append(s.Tags, ui.Tag{Text: "Urgent", Colour: "red"})
+	}
+	age, left := h.age(ref)
+	s.Tags = append(s.Tags, stateTag(ref.State), age)
+	s.Promise = "Received at " + h.when(ref.Received) + ". We promised a first contact by " + h.when(ref.Due)
+	if left != "" && ref.Contacted.IsZero() {
+		s.Promise += " (" + strings.TrimPrefix(strings.ToLower(age.Text)+" "+left, "in time ") + ")"
+	}
+	s.Promise += "."
+	switch {
+	case ref.ClaimedBy == who.ID:
+		s.Has = "You have had it since " + h.when(ref.ClaimedAt) + "."
+	case ref.ClaimedBy != 0:
+		s.Has = name(ref.ClaimedBy) + " has had it since " + h.when(ref.ClaimedAt) + "."
+	}
+	s.safety(ref)
+	s.Who, s.Answers = h.whoIsIt(ref, practice), answers(ref)
+	s.actions(ref, who, name, r)
+	s.History = h.history(ref, contacts, name)
+	return h.show(w, r, status, "referral", ui.Page{Title: "Referral " + ref.Reference, Back: queuePath, Notice: notice(r), Errors: errs, Data: s})
+}
+
+// safety puts what the person said is safe before the number. What nobody asked counts as not safe.
+func (s *referralScreen) safety(ref selfrefer.Referral) {
+	a := ref.Answers
+	line := func(answer selfrefer.Safe, yes, no, unasked string) {
+		switch answer {
+		case selfrefer.SafeYes:
+			s.Safe = append(s.Safe, safeLine{false, yes})
+		case selfrefer.SafeNo:
+			s.Safe = append(s.Safe, safeLine{true, no})
+		default:
+			s.Safe = append(s.Safe, safeLine{true, unasked})
+		}
+	}
+	line(a.CallSafe, "It is safe to call.", "Do NOT call: they said that it is not safe.", "Take care with calling: nobody has asked whether it is safe.")
+	line(a.MessageSafe, "You can leave a voice message.", "Do NOT leave a message.", "Do NOT leave a message: nobody has asked whether it is safe.")
+	line(a.TextSafe, "It is safe to text.", "Do NOT text.", "Do NOT text: nobody has asked whether it is safe.")
+	s.SayIf = a.IfAnother
+	s.ShowNumber = a.CallSafe == selfrefer.SafeYes
+	if !ref.Phone.IsZero() {
+		s.Number, s.Dial = national(ref.Phone), template.URL("tel:"+ref.Phone.Reveal())
+	}
+}
+
+func (h *Handler) whoIsIt(ref selfrefer.Referral, practice string) []fact {
+	born := ""
+	if !ref.Born.IsZero() {
+		born = fmt.Sprintf("%d %s %d (%s old)", ref.Born.Day, ref.Born.Month, ref.Born.Year, plural(ref.Born.AgeOn(h.Now().In(h.zone)), "year"))
+	} else if typed := ref.Answers.BirthDate; typed != "" {
+		born = "They wrote: " + typed
+	}
+	nhs := ""
+	if !ref.NHS.IsZero() {
+		nhs = ref.NHS.RevealSpaced()
+	}
+	facts := []fact{{"Name", ref.Name.Reveal()}, {"Date of birth", born}, {"NHS number", nhs}, {"Practice", practice}}
+	for i := range facts {
+		facts[i].Value = cmp.Or(facts[i].Value, "Not known")
+	}
+	return facts
+}
+
+// sources are how a referral came, as people say it.
+var sources = map[selfrefer.Source]string{
+	selfrefer.ByLink: "By the link in a text", selfrefer.ByGeneral: "By the form, without a link of ours", selfrefer.ByReply: "As a reply to a text", selfrefer.ByCall: "By telephone",
+}
+
+// answers are what the person said, as far as it does not stand elsewhere on the page.
+func answers(ref selfrefer.Referral) ui.SummaryList {
+	var l ui.SummaryList
+	add := func(key string, values ...string) {
+		row := ui.SummaryRow{Key: key}
+		for _, v := range values {
+			if v != "" {
+				row.Values = append(row.Values, ui.Cell{Text: v})
+			}
+		}
+		if len(row.Values) > 0 {
+			l.Rows = append(l.Rows, row)
+		}
+	}
+	a := ref.Answers
+	add("Reasons", reasons(a.Reasons)...)
+	add("Best way to reach them", capital(a.Channel))
+	var when []string
+	for _, t := range a.When {
+		when = append(when, capital(strings.ReplaceAll(t, "_", " ")))
+	}
+	add("Best time", when...)
+	add("Language", a.Language)
+	add("What they need", a.Needs)
+	if a.ForOther {
+		add("Filled in by", "Somebody else, on their behalf")
+	}
+	if a.DangerNow != "" {
+		add("In danger now?", capital(strings.ReplaceAll(a.DangerNow, "_", " ")))
+	}
+	if a.Agreed {
+		add("Agreed to", "Being contacted, and to us sharing this with their practice")
+	}
+	add("How it came", sources[ref.Source])
+	return l
+}
+
+// actions puts together what who may do with the referral now.
+func (s *referralScreen) actions(ref selfrefer.Referral, who staff.Account, name func(staff.AccountID) string, r *http.Request) {
+	can := allowed(ref, who)
+	s.Claim = slices.Contains(can, selfrefer.Claim)
+	if slices.Contains(can, selfrefer.Release) {
+		s.Release = "Hand back to the queue"
+		if ref.ClaimedBy != who.ID {
+			s.Release = "Take it from " + name(ref.ClaimedBy) + " and put it back in the queue"
+		}
+	}
+	f := outcomeForm{
+		Outcome: ui.Field{Kind: ui.Radios, Name: "event", Label: "What came of it?", Size: "s", Small: true, Value: r.PostFormValue("event")},
+		Channel: ui.Field{Kind: ui.Radios, Name: "channel", Label: "How did you try?", Size: "s", Small: true, Inline: true, Options: channels, Value: r.PostFormValue("channel")},
+		Note:    ui.Field{Kind: ui.Textarea, Name: "note", Label: "Note (optional)", Size: "s", Rows: 3, Hint: "Only what the next person needs to know", Value: r.PostFormValue("note")},
+	}
+	if f.Channel.Value == "" && ref.Answers.CallSafe == selfrefer.SafeYes {
+		f.Channel.Value = "call"
+	}
+	for _, o := range outcomes {
+		if !slices.Contains(can, o.event) {
+			continue
+		}
+		option := ui.Option{Value: string(o.event), Label: o.words, Hint: o.hint}
+		if o.event == selfrefer.Attempt && ref.Attempts > 0 {
+			option.Hint = "You tried " + plural(ref.Attempts, "time") + " before"
+		}
+		if ref.State == selfrefer.InSupport { // they have been spoken to
+			switch o.event {
+			case selfrefer.Close:
+				option.Label = "Our support has ended"
+			case selfrefer.SendOnward:
+				option.Label = "Another service will help from here"
+			}
+		}
+		f.Outcome.Options = append(f.Outcome.Options, option)
+	}
+	if ref.State == selfrefer.InSupport {
+		f.Channel.Options = nil
+	}
+	switch {
+	case ref.ClaimedBy == 0 && slices.Contains(can, selfrefer.MarkDuplicate):
+		f.Note.Label, f.Note.Hint = "Which is the other?", "Its reference, or how you know"
+		s.Duplicate = &f.Note
+	case len(f.Outcome.Options) > 0:
+		s.Outcome = &f
+	}
+}
+
+// allowed lists what who may do with a referral now.
+func allowed(ref selfrefer.Referral, who staff.Account) []selfrefer.Event {
+	return slices.DeleteFunc(selfrefer.Events(ref.State), func(e selfrefer.Event) bool { return selfrefer.May(who, ref, e) != nil })
+}
+
+var eventWords = map[selfrefer.Event]string{
+	selfrefer.Claim: "Claimed", selfrefer.Release: "Handed back to the queue", selfrefer.Attempt: "Tried and not reached", selfrefer.StartSupport: "Spoken to: in support",
+	selfrefer.SendOnward: "Sent onward to another service", selfrefer.Close: "Closed", selfrefer.Decline: "Does not want help now", selfrefer.GiveUp: "Cannot be reached",
+	selfrefer.MarkDuplicate: "Marked as a second referral from the same person",
+}
+
+// history is what happened, the latest first.
+func (h *Handler) history(ref selfrefer.Referral, contacts []selfrefer.Contact, name func(staff.AccountID) string) []historyLine {
+	lines := []historyLine{{What: "Received", When: h.when(ref.Received)}}
+	try := 0
+	for _, c := range contacts {
+		what := eventWords[c.Event]
+		if c.Event == selfrefer.Attempt {
+			try++
+			what = "Try " + strconv.Itoa(try) + ": not reached"
+		}
+		for _, o := range channels {
+			if o.Value == c.Channel {
+				what += ", by " + strings.ToLower(o.Label)
+			}
+		}
+		lines = append(lines, historyLine{what, name(c.By), h.when(c.At), c.Note})
+	}
+	slices.Reverse(lines)
+	return lines
+}
+
+// checkContact reads what somebody wants to record. A try without a channel was a call.
+func checkContact(event, channel, note string) (selfrefer.Contact, error) {
+	var bad invalid
+	c := selfrefer.Contact{Event: selfrefer.Event(event), Channel: channel, Note: strings.TrimSpace(note)}
+	if _, known := eventWords[c.Event]; !known {
+		bad = append(bad, ui.FieldError{Field: "event", Sentence: "Select what came of it"})
+	}
+	if channel != "" && !slices.ContainsFunc(channels, func(o ui.Option) bool { return o.Value == channel }) {
+		bad = append(bad, ui.FieldError{Field: "channel", Sentence: "Select how you tried: call, text, email or visit"})
+	}
+	if utf8.RuneCountInString(c.Note) > maxNote {
+		bad = append(bad, ui.FieldError{Field: "note", Sentence: fmt.Sprintf("The note must be %d characters or fewer", maxNote)})
+	}
+	if c.Event == selfrefer.Attempt && channel == "" {
+		c.Channel = "call"
+	}
+	if bad != nil {
+		return c, bad
+	}
+	return c, nil
+}
+
+// actPage records what a link worker did, from the queue's Claim buttons and from the referral's own page.
+func (h *Handler) actPage(w http.ResponseWriter, r *http.Request, who staff.Account) error {
+	id, err := pathID[selfrefer.ReferralID](r, "id")
+	if err != nil {
+		return err
+	}
+	if err := readForm(w, r); err != nil {
+		return err
+	}
+	fromQueue := r.PostFormValue("from") == "queue"
+	c, err := checkContact(r.PostFormValue("event"), r.PostFormValue("channel"), r.PostFormValue("note"))
+	var bad invalid
+	if err == nil && r.PostFormValue("channel") == "" && r.PostFormValue("asked") == "channel" && slices.ContainsFunc(outcomes, func(o outcome) bool { return o.event == c.Event && o.reached }) {
+		err = invalid{{Field: "channel", Sentence: "Select how you tried: call, text, e-mail or visit"}}
+	}
+	if errors.As(err, &bad) {
+		return h.showReferral(w, r, who, id, http.StatusUnprocessableEntity, bad)
+	}
+	ref, err := h.Store.Act(r.Context(), who, id, c)
+	if errors.Is(err, selfrefer.ErrTaken) || errors.Is(err, selfrefer.ErrNotNow) {
+		name, nameErr := h.names(r.Context(), who.Network)
+		if nameErr != nil {
+			return nameErr
+		}
+		told := []ui.FieldError{{Sentence: h.conflict(ref, err, who, name)}}
+		if !fromQueue {
+			return h.showReferral(w, r, who, id, http.StatusConflict, told)
+		}
+		q := r.URL.Query()
+		q.Set("state", r.PostFormValue("state"))
+		if after := r.PostFormValue("after"); after != "0" {
+			q.Set("after", after)
+		}
+		r.URL.RawQuery = q.Encode()
+		f, err := queueFilter(r, who)
+		if err != nil {
+			return err
+		}
+		return h.showQueue(w, r, who, f, http.StatusConflict, told)
+	}
+	if err != nil {
+		return fmt.Errorf("%s a referral: %w", c.Event, err)
+	}
+	to := fmt.Sprintf("/desk/referrals/%d?done=%s", id, c.Event)
+	if c.Event != selfrefer.Claim && c.Event != selfrefer.Attempt && ref.State != selfrefer.InSupport { // out of their hands: on to the next
+		to = queuePath + "?state=open&done=" + string(c.Event)
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
+	return nil
+}
+
+// conflict says who has the referral, since when, or where it stands.
+func (h *Handler) conflict(ref selfrefer.Referral, err error, who staff.Account, name func(staff.AccountID) string) string {
+	switch {
+	case errors.Is(err, selfrefer.ErrTaken) && ref.ClaimedBy == who.ID:
+		return fmt.Sprintf("You claimed %s yourself at %s.", ref.Reference, h.when(ref.ClaimedAt))
+	case errors.Is(err, selfrefer.ErrTaken) && ref.ClaimedBy != 0:
+		return fmt.Sprintf("%s claimed %s at %s. Choose another.", name(ref.ClaimedBy), ref.Reference, h.when(ref.ClaimedAt))
+	case errors.Is(err, selfrefer.ErrTaken):
+		return fmt.Sprintf("Nobody has claimed %s. Claim it before you work on it.", ref.Reference)
+	}
+	return fmt.Sprintf("This cannot be done now: %s is %s.", ref.Reference, ref.State.Words())
+}
+
+func (h *Handler) getReferral(w http.ResponseWriter, r *http.Request, who staff.Account) error {
+	id, err := pathID[selfrefer.ReferralID](r, "id")
+	if err != nil {
+		return err
+	}
+	ref, contacts, err := h.Store.Referral(r.Context(), who, id)
+	if err != nil {
+		return fmt.Errorf("read the referral: %w", err)
+	}
+	j, name, err := h.whole(r.Context(), ref, who)
+	if err != nil {
+		return err
+	}
+	for _, c := range contacts {
+		j.Contacts = append(j.Contacts, contactJSON{c.At.UTC(), holderJSON{c.By, name(c.By)}, c.Event, c.Channel, c.Note})
+	}
+	return writeJSON(w, http.StatusOK, j)
+}
+
+// whole is a referral with all that its own page shows.
+func (h *Handler) whole(ctx context.Context, ref selfrefer.Referral, who staff.Account) (referralJSON, func(staff.AccountID) string, error) {
+	name, err := h.names(ctx, who.Network)
+	if err != nil {
+		return referralJSON{}, nil, err
+	}
+	j := h.listed(ref, who, name)
+	j.Answers, j.Can = &ref.Answers, allowed(ref, who)
+	if !ref.Phone.IsZero() {
+		j.Phone = ref.Phone.Reveal()
+	}
+	if !ref.NHS.IsZero() {
+		j.NHSNumber = ref.NHS.Reveal()
+	}
+	if !ref.Born.IsZero() {
+		j.BirthDate = ref.Born.ISO()
+	}
+	return j, name, nil
+}
+
+func (h *Handler) act(w http.ResponseWriter, r *http.Request, who staff.Account) error {
+	id, err := pathID[selfrefer.ReferralID](r, "id")
+	if err != nil {
+		return err
+	}
+	event := chi.URLParam(r, "event")
+	if _, known := eventWords[selfrefer.Event(event)]; !known {
+		return staff.ErrNotFound
+	}
+	var body struct {
+		Channel string `json:"channel"`
+		Note    string `json:"note"`
+	}
+	if err := readJSON(w, r, &body); err != nil {
+		return err
+	}
+	c, err := checkContact(event, body.Channel, body.Note)
+	if err != nil {
+		return err
+	}
+	ref, err := h.Store.Act(r.Context(), who, id, c)
+	if errors.Is(err, selfrefer.ErrTaken) || errors.Is(err, selfrefer.ErrNotNow) {
+		return h.tellConflict(w, r, ref, err, who)
+	}
+	if err != nil {
+		return fmt.Errorf("%s a referral: %w", c.Event, err)
+	}
+	j, _, err := h.whole(r.Context(), ref, who)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, j)
+}
+
+// tellConflict answers 409 as problem+json with who has the referral, for programs too.
+func (h *Handler) tellConflict(w http.ResponseWriter, r *http.Request, ref selfrefer.Referral, cause error, who staff.Account) error {
+	name, err := h.names(r.Context(), who.Network)
+	if err != nil {
+		return err
+	}
+	code := "not_now"
+	if errors.Is(cause, selfrefer.ErrTaken) {
+		code = "taken"
+	}
+	l := h.listed(ref, who, name)
+	w.Header().Set("Content-Type", "application/problem+json")
+	return writeJSON(w, http.StatusConflict, struct {
+		Type      string          `json:"type"`
+		Title     string          `json:"title"`
+		Status    int             `json:"status"`
+		Code      string          `json:"code"`
+		Detail    string          `json:"detail"`
+		State     selfrefer.State `json:"state"`
+		ClaimedBy *holderJSON     `json:"claimed_by,omitempty"`
+		ClaimedAt *time.Time      `json:"claimed_at,omitempty"`
+	}{"about:blank", http.StatusText(http.StatusConflict), http.StatusConflict, code, h.conflict(ref, cause, who, name), ref.State, l.ClaimedBy, l.ClaimedAt})
+}

@@ -1,0 +1,97 @@
+package desk
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/wellpaced/wellpaced/selfrefer/staff"
+)
+
+const (
+	homePath    = "/desk"
+	signInPath  = "/desk/sign-in"
+	signOutPath = "/desk/sign-out"
+	queuePath   = "/desk/queue"
+	rosterPath  = "/desk/capacity"
+)
+
+// route is one address. It needs do, or nobody's leave if that is "".
+type route struct {
+	method, pattern string
+	do              staff.Action
+	serve           func(w http.ResponseWriter, r *http.Request, who staff.Account) error
+}
+
+// routes is every address of this desk.
+func (h *Handler) routes() []route {
+	return []route{
+		{"GET", signInPath, "", h.signInPage},
+		{"POST", signInPath, "", h.signIn},
+		{"POST", signOutPath, "", h.signOut},
+		{"GET", homePath, "", h.home},
+		{"GET", queuePath, staff.ViewQueue, h.queuePage},
+		{"GET", "/desk/referrals/{id}", staff.ViewReferral, h.referralPage},
+		{"POST", "/desk/referrals/{id}", staff.WorkReferral, h.actPage},
+		{"GET", rosterPath, staff.ViewCapacity, h.capacityPage},
+		{"GET", rosterPath + "/{account}", staff.EditCapacity, h.workerPage},
+		{"POST", rosterPath + "/{account}", staff.EditCapacity, h.setWorker},
+		{"POST", rosterPath + "/{account}/leave", staff.EditCapacity, h.changeLeave},
+
+		{"GET", "/api/v1/referrals", staff.ViewQueue, h.listReferrals},
+		{"GET", "/api/v1/referrals/{id}", staff.ViewReferral, h.getReferral},
+		{"POST", "/api/v1/referrals/{id}/{event}", staff.WorkReferral, h.act},
+		{"GET", "/api/v1/teams/{team}/capacity", staff.ViewCapacity, h.getCapacity},
+		{"PUT", "/api/v1/teams/{team}/capacity", staff.EditCapacity, h.putCapacity},
+	}
+}
+
+// Routes mounts the desk. [Handler.Authenticate] must go around r: without it nobody is signed in, and all but sign-in is refused.
+func (h *Handler) Routes(r chi.Router) {
+	for _, e := range h.routes() {
+		r.MethodFunc(e.method, e.pattern, func(w http.ResponseWriter, r *http.Request) {
+			who := staff.From(r.Context())
+			var err error
+			if e.do != "" {
+				err = staff.Check(r.Context(), h.Store, who, e.do, who.Network, target(r))
+			}
+			if err == nil {
+				err = e.serve(w, r, who)
+			}
+			if err != nil {
+				h.fail(w, r, err)
+			}
+		})
+	}
+}
+
+// target names for the audit what a request is about: "referral 12", or nothing.
+func target(r *http.Request) string {
+	for _, t := range [...][2]string{{"id", "referral"}, {"team", "team"}, {"account", "account"}} {
+		if id, err := pathID[int64](r, t[0]); err == nil && id != 0 {
+			return t[1] + " " + chi.URLParam(r, t[0])
+		}
+	}
+	return ""
+}
+
+func isAPI(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/api/") }
+
+// home sends everybody to the page that their day starts with.
+func (h *Handler) home(w http.ResponseWriter, r *http.Request, who staff.Account) error {
+	for _, p := range []struct {
+		do   staff.Action
+		path string
+	}{
+		{staff.WorkReferral, queuePath},
+		{staff.ViewCampaigns, "/desk/campaigns"},
+		{staff.ViewQueue, queuePath},
+	} {
+		if staff.May(who, p.do, who.Network) == nil {
+			http.Redirect(w, r, p.path, http.StatusSeeOther)
+			return nil
+		}
+	}
+	return staff.ErrDenied
+}

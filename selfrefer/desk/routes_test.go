@@ -1,0 +1,203 @@
+package desk
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/wellpaced/wellpaced/selfrefer"
+	"github.com/wellpaced/wellpaced/selfrefer/staff"
+	"github.com/wellpaced/wellpaced/store"
+)
+
+// Every route is in this table with what it needs; a new one that is not fails the test.
+func TestRolesAndRoutes(t *testing.T) {
+	b := newBench(t)
+	id := b.refer(selfrefer.Answers{Reasons: []string{"loneliness"}, Name: "Marigold Testperson"}, selfrefer.Verified)
+	urgent := b.refer(selfrefer.Answers{Words: "there is no food in the house"}, selfrefer.Verified)
+	lin := b.who[staff.LinkWorker]
+	type target struct {
+		do    staff.Action
+		path  string // with what belongs to the first network
+		body  string
+		ok    []int // for whom the role allows it
+		alien int   // for the same role in the other network
+	}
+	targets := map[string]target{
+		"GET /desk/sign-in":                   {"", "/desk/sign-in", "", []int{303}, 303},
+		"POST /desk/sign-in":                  {"", "/desk/sign-in", form("email", "x@y.example", "password", "wrong wrong"), []int{422}, 422},
+		"POST /desk/sign-out":                 {"", "/desk/sign-out", "", []int{303}, 303},
+		"GET /desk":                           {"", "/desk", "", []int{303}, 303},
+		"GET /desk/queue":                     {staff.ViewQueue, "/desk/queue", "", []int{200}, 200},
+		"GET /desk/referrals/{id}":            {staff.ViewReferral, fmt.Sprint("/desk/referrals/", id), "", []int{200}, 404},
+		"POST /desk/referrals/{id}":           {staff.WorkReferral, fmt.Sprint("/desk/referrals/", id), form("event", "claim"), []int{303, 409}, 404},
+		"GET /desk/capacity":                  {staff.ViewCapacity, fmt.Sprint("/desk/capacity?team=", b.team.ID), "", []int{200}, 404},
+		"GET /desk/capacity/{account}":        {staff.EditCapacity, fmt.Sprint("/desk/capacity/", lin.ID), "", []int{200}, 404},
+		"POST /desk/capacity/{account}":       {staff.EditCapacity, fmt.Sprint("/desk/capacity/", lin.ID), form("monday-from", "9", "monday-to", "17:00", "share", "50", "minutes", "40"), []int{303}, 404},
+		"POST /desk/capacity/{account}/leave": {staff.EditCapacity, fmt.Sprint("/desk/capacity/", lin.ID, "/leave"), form("do", "remove", "from", "1", "to", "2"), []int{303}, 404},
+		"GET /api/v1/referrals":               {staff.ViewQueue, "/api/v1/referrals", "", []int{200}, 200},
+		"GET /api/v1/referrals/{id}":          {staff.ViewReferral, fmt.Sprint("/api/v1/referrals/", id), "", []int{200}, 404},
+		"POST /api/v1/referrals/{id}/{event}": {staff.WorkReferral, fmt.Sprint("/api/v1/referrals/", id, "/claim"), "{}", []int{200, 409}, 404},
+		"GET /api/v1/teams/{team}/capacity":   {staff.ViewCapacity, fmt.Sprint("/api/v1/teams/", b.team.ID, "/capacity"), "", []int{200}, 404},
+		"PUT /api/v1/teams/{team}/capacity":   {staff.EditCapacity, fmt.Sprint("/api/v1/teams/", b.team.ID, "/capacity"), `{"workers":[]}`, []int{200}, 404},
+	}
+	err := chi.Walk(b.router, func(method, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		if strings.HasPrefix(pattern, "/static/") {
+			return nil
+		}
+		c, ok := targets[method+" "+pattern]
+		if !ok {
+			t.Errorf("%s %s is not in the table of this test", method, pattern)
+			return nil
+		}
+		delete(targets, method+" "+pattern)
+		for _, role := range staff.Roles {
+			for which, a := range map[string]staff.Account{"own": b.who[role], "other": b.away[role]} {
+				want := c.ok
+				switch may := c.do == "" || staff.May(a, c.do, a.Network) == nil; {
+				case !may:
+					want = []int{403}
+				case which == "other":
+					want = []int{c.alien}
+				}
+				before := b.denials(a)
+				got := b.send(a, method, c.path, c.body)
+				if !contains(want, got.status) {
+					t.Errorf("%s %s as %s of the %s network: %d, want %v: %.200s", method, pattern, role, which, got.status, want, got.body)
+				}
+				if which == "other" && strings.Contains(got.body, "Marigold") {
+					t.Errorf("%s %s shows %s of another network who refers herself", method, pattern, role)
+				}
+				if got.status == 403 && b.denials(a) != before+1 {
+					t.Errorf("%s %s as %s: the denial is not in the audit once", method, pattern, role)
+				}
+				// Whoever may not open a referral reads no name anywhere.
+				if staff.May(a, staff.ViewReferral, a.Network) != nil && strings.Contains(got.body, "Marigold") {
+					t.Errorf("%s %s shows a name to a %s", method, pattern, role)
+				}
+			}
+		}
+		nobody := b.send(staff.Account{}, method, c.path, c.body)
+		switch {
+		case strings.HasPrefix(pattern, "/api/") && (nobody.status != 401 || nobody.header.Get("Content-Type") != "application/problem+json"):
+			t.Errorf("%s %s signed out: %d", method, pattern, nobody.status)
+		case pattern != signInPath && pattern != signOutPath && !strings.HasPrefix(pattern, "/api/") && (nobody.status != 303 || !strings.HasPrefix(nobody.header.Get("Location"), signInPath)):
+			t.Errorf("%s %s signed out: %d to %s", method, pattern, nobody.status, nobody.header.Get("Location"))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for route := range targets {
+		t.Errorf("%s is in the table of this test and not in the desk", route)
+	}
+	// What a volunteer may not: an urgent one.
+	for _, c := range [][2]string{{"GET", fmt.Sprint("/desk/referrals/", urgent)}, {"GET", fmt.Sprint("/api/v1/referrals/", urgent)}, {"POST", fmt.Sprint("/api/v1/referrals/", urgent, "/claim")}} {
+		if got := b.send(b.who[staff.Volunteer], c[0], c[1], ""); got.status != 403 {
+			t.Errorf("%s of an urgent referral as volunteer: %d", c[0], got.status)
+		}
+	}
+	if strings.Contains(b.log.String(), "Marigold") {
+		t.Error("the log holds a name")
+	}
+}
+
+func contains(all []int, n int) bool {
+	for _, a := range all {
+		if a == n {
+			return true
+		}
+	}
+	return false
+}
+
+// denials counts what the audit has of an account's refusals.
+func (b *bench) denials(a staff.Account) (n int) {
+	b.tb.Helper()
+	entries, _, err := b.db.AuditEntries(context.Background(), a.Network, 0, 100_000)
+	if err != nil {
+		b.tb.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.Account == a.ID && e.Outcome == "denied" {
+			n++
+		}
+	}
+	return n
+}
+
+func TestErrorsAreOneTable(t *testing.T) {
+	b := newBench(t)
+	lin := b.who[staff.LinkWorker]
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+		code               string
+	}{
+		{"GET", "/referrals/999", "", 404, "not_found"},
+		{"GET", "/referrals/abc", "", 404, "not_found"},
+		{"GET", "/referrals?state=all", "", 422, "invalid"},
+		{"GET", "/referrals?after=x", "", 422, "invalid"},
+		{"POST", "/referrals/1/dance", "", 404, "not_found"},
+		{"POST", "/referrals/1/attempt", `{"channel":"pigeon"}`, 422, "invalid"},
+		{"POST", "/referrals/1/attempt", `{"colour":"red"}`, 422, "invalid"},
+		{"POST", "/referrals/1/attempt", `{"note":"` + strings.Repeat("x", maxBody) + `"}`, 413, "too_large"},
+		{"PUT", fmt.Sprint("/teams/", b.team.ID, "/capacity"), `{}`, 403, "denied"},
+	} {
+		var p struct {
+			Code   string `json:"code"`
+			Detail string `json:"detail"`
+		}
+		if got := b.call(lin, c.method, c.path, c.body, &p); got != c.status || p.Code != c.code || p.Detail == "" {
+			t.Errorf("%s %s: %d %s %q, want %d %s", c.method, c.path, got, p.Code, p.Detail, c.status, c.code)
+		}
+	}
+	token := b.token(lin)
+	if err := b.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b.tokens[lin.ID] = token
+	got := b.send(lin, "GET", "/api/v1/referrals", "")
+	got.holds(t, 500, `"code":"internal"`)
+	if strings.Count(b.log.String(), "call failed") != 1 {
+		t.Errorf("an internal error is logged once: %s", b.log)
+	}
+	b.db = must(store.Open(context.Background(), store.Config{DataDir: t.TempDir(), Keys: t.TempDir() + "/keys", Now: b.civil, Machine: b.wall}))(t) // for the cleanup
+}
+
+// The description names every call of the API and no other, and every parameter of its path.
+func TestOpenAPI(t *testing.T) {
+	h := &Handler{}
+	paths := h.OpenAPI()
+	if _, err := json.Marshal(paths); err != nil {
+		t.Fatal(err)
+	}
+	described := map[string]bool{}
+	for path, methods := range paths {
+		for method, call := range methods.(map[string]any) {
+			described[strings.ToUpper(method)+" "+path] = true
+			for _, part := range strings.Split(path, "/") {
+				name, ok := strings.CutPrefix(part, "{")
+				if ok && !strings.Contains(fmt.Sprint(call.(map[string]any)["parameters"]), "name:"+strings.TrimSuffix(name, "}")) {
+					t.Errorf("%s %s does not describe %s", method, path, part)
+				}
+			}
+		}
+	}
+	for _, e := range h.routes() {
+		if key := e.method + " " + e.pattern; strings.HasPrefix(e.pattern, "/api/") && !described[key] {
+			t.Errorf("%s is not described", key)
+		} else {
+			delete(described, key)
+		}
+	}
+	for key := range described {
+		t.Errorf("%s is described and does not exist", key)
+	}
+}

@@ -1,0 +1,68 @@
+package form
+
+import (
+	"net/http"
+	"strings"
+)
+
+type homePage struct {
+	Heading  string
+	Lead     []string
+	Down     string
+	Networks []homeNetwork
+
+	CheckHeading string
+	Check        []string
+	WaysHeading  string
+	Ways         []wayOn
+}
+
+type homeNetwork struct {
+	Name, Says string
+	Texts      [][]string // lines
+	Known      []string
+	Ring       phoneLine
+}
+
+// home is for people who rightly distrust a link in a text: what is being sent now, by whom, and how to check it without the link.
+func (h *Handler) home(w http.ResponseWriter, r *http.Request) {
+	all, err := h.sendings(r.Context())
+	p := homePage{
+		Heading:      "Is this text real?",
+		Lead:         []string{"Here you see the texts that we send now, word for word. If yours is different, do not tap its link, and tell your GP practice."},
+		CheckHeading: "How to check",
+		Check: []string{
+			"Ring your GP practice on the number that you know. They know about these texts.",
+			"We never ask for a password, a bank card or money.",
+			"You need not tap a link: type this site’s address and then the code from the end of the link.",
+		},
+		WaysHeading: "What you can do here",
+		Ways:        []wayOn{{"Type the code from your text", "/r"}, {"Ask for help without a code", "/help"}},
+	}
+	if err != nil {
+		p.Down = "We cannot look up just now what is being sent. Please try again in a few minutes, or ring your GP practice."
+	}
+	v := &visit{}
+	for _, s := range all {
+		n := homeNetwork{Name: s.Network.Name, Says: "We send no texts now.", Ring: ringInstead("Ring us:", s.Network.Phone, "")}
+		if s.Running && len(s.Texts) > 0 {
+			n.Says = "We send these texts now. The names are made up; yours has your own first name, your own practice, and 12 letters and digits of your own at the end of each link."
+			for _, t := range s.Texts {
+				n.Texts = append(n.Texts, strings.Split(t, "\n"))
+			}
+			if s.Network.Sender != "" {
+				n.Known = append(n.Known, "They come from “"+s.Network.Sender+"”.")
+			}
+			if s.Network.LinkHost != "" {
+				n.Known = append(n.Known, "Their links begin with "+s.Network.LinkHost+"/")
+			}
+		}
+		p.Networks = append(p.Networks, n)
+	}
+	if len(all) == 1 {
+		v.in.Network = all[0].Network
+	}
+	page := v.page(p.Heading, p)
+	page.Footer = nil
+	h.UI.Render(w, r, http.StatusOK, "home", page)
+}

@@ -1,0 +1,260 @@
+package form
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/wellpaced/wellpaced/campaign/link"
+	"github.com/wellpaced/wellpaced/selfrefer"
+)
+
+// visit is one request to a form: by which way somebody came, and what this browser knows.
+type visit struct {
+	base string // /r/TOKEN or /help/NETWORK
+	hash []byte // of the token; nil on the general form
+	in   selfrefer.Invitation
+	// blind means that the store could not be asked. The link is then believed.
+	blind  bool
+	secret string   // of this browser; "" before Start
+	done   *receipt // the form that this browser has sent from here
+}
+
+// lookup says how well a page needs to know what its link leads to.
+type lookup int
+
+const (
+	unasked lookup = iota
+	cached         // up to a minute old: enough for names
+	fresh
+)
+
+// at finds out who is there. Links that we do not know end here, unless their browser has started a form: nobody loses answers because
+// a row went.
+func (h *Handler) at(how lookup, page screen) http.HandlerFunc {
+	return h.atOr(how, page, func(w http.ResponseWriter, r *http.Request, v *visit) { h.lost(w, r, v, http.StatusNotFound) })
+}
+
+// screen answers a request of a visit.
+type screen func(http.ResponseWriter, *http.Request, *visit)
+
+// atOr is at with a page of its own for links that we do not know.
+func (h *Handler) atOr(how lookup, page, unknown screen) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		v := &visit{secret: h.readCookie(r, formCookie)}
+		if len(v.secret) != secretLength {
+			v.secret = ""
+		}
+		if id := chi.URLParam(r, "network"); id != "" {
+			if !h.atHelp(r, v, id) {
+				http.Redirect(w, r, "/help", http.StatusSeeOther)
+				return
+			}
+		} else {
+			t, err := link.Parse(chi.URLParam(r, "token"))
+			if err != nil {
+				unknown(w, r, v)
+				return
+			}
+			v.base, v.hash = link.URL("", t), t.Hash()
+			h.meet(r, v, how)
+		}
+		v.done = h.readReceipt(r, v)
+		if v.hash != nil && how != unasked && !v.in.Found && !v.blind {
+			if !h.allow(h.guesses, r) {
+				h.tooMany(w, r, v)
+				return
+			}
+			if v.secret == "" {
+				unknown(w, r, v)
+				return
+			}
+		}
+		page(w, r, v)
+	}
+}
+
+// meet looks the link up.
+func (h *Handler) meet(r *http.Request, v *visit, how lookup) {
+	if how == unasked {
+		return
+	}
+	key, now := string(v.hash), h.Machine()
+	if how == cached {
+		if in, ok := h.known.get(now, key); ok {
+			v.in = in
+			return
+		}
+	}
+	in, err := h.Links.Invitation(r.Context(), v.hash)
+	switch {
+	case err != nil:
+		h.Log.Warn("cannot look a link up", "error", err)
+		v.blind = true
+		if in, ok := h.known.get(now, key); ok {
+			v.in = in
+		} else if all, _ := h.sendings(r.Context()); len(all) == 1 {
+			v.in.Network = all[0].Network // whose number to ring
+		}
+	case in.Found:
+		v.in = in
+		h.known.put(now, key, in)
+	}
+}
+
+// atHelp finds the network of the general form. 0 stands for "we cannot tell": the form is taken all the same.
+func (h *Handler) atHelp(r *http.Request, v *visit, id string) bool {
+	v.base = "/help/" + id
+	all, err := h.sendings(r.Context())
+	for _, s := range all {
+		if strconv.FormatInt(int64(s.Network.ID), 10) == id {
+			v.in.Network = s.Network
+			return true
+		}
+	}
+	v.blind = err != nil
+	return id == "0"
+}
+
+// general tells the form without a link of ours.
+func (v *visit) general() bool { return v.hash == nil }
+
+// formID is the same for every attempt of this browser to send this form: a double tap gives one referral.
+func (v *visit) formID() string {
+	h := sha256.New()
+	_, _ = fmt.Fprintf(h, "wellpaced form %d:%s", len(v.secret), v.secret)
+	_, _ = h.Write(v.hash)
+	return "form-" + strings.ToLower(base32.StdEncoding.EncodeToString(h.Sum(nil)[:20]))
+}
+
+var formIDShape = regexp.MustCompile(`^form-[a-z2-7]{32}$`)
+
+const secretLength = 26 // of rand.Text, 130 bits
+
+func newSecret() string { return rand.Text() }
+
+// Cookies. A day: long enough for anybody (the rule for forms is 20 hours), and a phone that is handed on forgets.
+const (
+	formCookie = "form"
+	sentCookie = "sent"
+	cookieLife = 24 * time.Hour
+)
+
+func (h *Handler) cookieName(name string) string {
+	if h.Secure {
+		return "__Host-" + name
+	}
+	return name
+}
+
+func (h *Handler) readCookie(r *http.Request, name string) string {
+	c, err := r.Cookie(h.cookieName(name))
+	if err != nil {
+		return ""
+	}
+	return c.Value
+}
+
+// setCookie sets one; an empty value removes it.
+func (h *Handler) setCookie(w http.ResponseWriter, name, value string) {
+	age := int(cookieLife / time.Second)
+	if value == "" {
+		age = -1
+	}
+	http.SetCookie(w, &http.Cookie{Name: h.cookieName(name), Value: value, Path: "/", MaxAge: age, HttpOnly: true, Secure: h.Secure, SameSite: http.SameSiteLaxMode})
+}
+
+// copied is what memory holds of a draft. ahead means that the store refused it, so it is newer than what the store has; else it only
+// stands in while the store cannot be read.
+type copied struct {
+	answers selfrefer.Answers
+	ahead   bool
+}
+
+// load gives this browser's answers back: empty ones if there are none.
+func (h *Handler) load(ctx context.Context, v *visit) (a selfrefer.Answers, err error) {
+	if v.secret == "" {
+		return a, nil
+	}
+	c, ok := h.copies.get(h.Machine(), v.formID())
+	if ok && c.ahead {
+		return c.answers, nil
+	}
+	a, _, err = h.Drafts.Draft(ctx, v.secret, v.hash)
+	if err != nil && ok {
+		h.Log.Warn("cannot read a draft", "error", err)
+		return c.answers, nil
+	}
+	return a, err
+}
+
+// save keeps answers that load gave. While the store refuses, memory has them: an unfinished form is a promise to nobody.
+func (h *Handler) save(ctx context.Context, v *visit, a selfrefer.Answers) {
+	err := h.Drafts.SaveDraft(ctx, v.secret, v.hash, a)
+	if err != nil {
+		h.Log.Warn("cannot keep a draft", "error", err)
+	}
+	h.copies.put(h.Machine(), v.formID(), copied{a, err != nil})
+}
+
+// forget removes this browser's answers, in its own time.
+func (h *Handler) forget(r *http.Request, v *visit) {
+	if v.secret == "" {
+		return
+	}
+	h.copies.drop(v.formID())
+	secret, hash := v.secret, v.hash
+	h.later(r, "drop a draft", func(ctx context.Context) error { return h.Drafts.DropDraft(ctx, secret, hash) })
+}
+
+// startDraft gives the browser a new secret. The store knows nothing under it, which memory can say if the store cannot.
+func (h *Handler) startDraft(w http.ResponseWriter, v *visit) {
+	v.secret = newSecret()
+	h.setCookie(w, formCookie, v.secret)
+	h.copies.put(h.Machine(), v.formID(), copied{})
+}
+
+// receipt is what the browser remembers of a form that it has sent: nothing of what was in it.
+type receipt struct {
+	reference string
+	by        time.Time
+	urgent    bool
+	reach     string // see reach
+}
+
+// where tells apart the forms that a browser has sent, without holding the token.
+func (v *visit) where() string {
+	if v.general() {
+		return "help"
+	}
+	return fmt.Sprintf("%x", v.hash[:6])
+}
+
+func (h *Handler) keepReceipt(w http.ResponseWriter, v *visit, rc receipt) {
+	by := int64(0)
+	if !rc.by.IsZero() {
+		by = rc.by.Unix()
+	}
+	h.setCookie(w, sentCookie, fmt.Sprintf("%s.%s.%d.%t.%s", v.where(), rc.reference, by, rc.urgent, rc.reach))
+}
+
+func (h *Handler) readReceipt(r *http.Request, v *visit) *receipt {
+	part := strings.Split(h.readCookie(r, sentCookie), ".")
+	if len(part) != 5 || part[0] != v.where() || part[1] == "" || len(part[1]) > 40 {
+		return nil
+	}
+	rc := &receipt{reference: part[1], urgent: part[3] == "true", reach: part[4]}
+	if by, err := strconv.ParseInt(part[2], 10, 64); err == nil && by > 0 {
+		rc.by = time.Unix(by, 0)
+	}
+	return rc
+}
