@@ -121,15 +121,20 @@ func (db *DB) Claim(ctx context.Context, r campaign.Ring) (out campaign.Outgoing
 		if err != nil {
 			return err
 		}
+		if m.state != campaign.Released || m.attempt != r.Attempt {
+			return campaign.ErrTooLate
+		}
 		if err := db.lockNumber(tx, m.phoneIx); err != nil {
 			return err
 		}
-		// Read again under the locks, number before message as everywhere.
-		if m, err = messageOf(tx, `id = $1`, db.engine.lockClause(), m.id); err != nil {
-			return err
-		}
-		if m.state != campaign.Released || m.attempt != r.Attempt {
-			return campaign.ErrTooLate
+		if lock := db.engine.lockClause(); lock != "" {
+			// Read again under the locks, number before message as everywhere.
+			if m, err = messageOf(tx, `id = $1`, lock, m.id); err != nil {
+				return err
+			}
+			if m.state != campaign.Released || m.attempt != r.Attempt {
+				return campaign.ErrTooLate
+			}
 		}
 		facts, network, who, sealed, err := db.facts(tx, m)
 		if err != nil {
@@ -340,6 +345,10 @@ func (db *DB) adopt(tx *Tx, ev campaign.Evidence) error {
 	if err != nil {
 		return err
 	}
+	return db.adoptFor(tx, &m, ev)
+}
+
+func (db *DB) adoptFor(tx *Tx, m *message, ev campaign.Evidence) error {
 	fresh, err := tx.Exec(`
 		INSERT INTO evidence (message, attempt, kind, event, sid, code, at) VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (message, kind, event, sid) DO NOTHING`, m.id, ev.Attempt, ev.Kind, string(ev.Event), ev.SID, ev.Code, tx.now)
@@ -347,7 +356,7 @@ func (db *DB) adopt(tx *Tx, ev campaign.Evidence) error {
 		return err // seen before
 	}
 	if ev.SID != "" {
-		if err := db.adoptSID(tx, m, ev.SID); err != nil {
+		if err := db.adoptSID(tx, *m, ev.SID); err != nil {
 			return err
 		}
 	}
@@ -360,7 +369,7 @@ func (db *DB) adopt(tx *Tx, ev campaign.Evidence) error {
 		args = append(args, tx.now)
 		sets += `, sent_at = $` + strconv.Itoa(4+len(args))
 	}
-	if _, err := db.apply(tx, &m, ev.Event, sets, args...); err != nil {
+	if _, err := db.apply(tx, m, ev.Event, sets, args...); err != nil {
 		return err
 	}
 	if !before.Left() {
@@ -373,7 +382,7 @@ func (db *DB) adopt(tx *Tx, ev campaign.Evidence) error {
 		}
 	}
 	if ev.Event == campaign.Deliver {
-		return db.onPhone(tx, &m)
+		return db.onPhone(tx, m)
 	}
 	return nil
 }
@@ -409,11 +418,12 @@ func (db *DB) onPhone(tx *Tx, m *message) error {
 // linkSeen adopts the use of a link as evidence that its text left. Used means by its person (Start, a form, an opt-out), not by a
 // previewer: only then does the pacer count from it.
 func (db *DB) linkSeen(tx *Tx, id int64, used bool) error {
-	if err := db.adopt(tx, campaign.Evidence{Message: campaign.MessageID(id), Event: campaign.Accept, Kind: "link_seen", At: time.UnixMilli(tx.now)}); err != nil || !used {
+	m, err := messageOf(tx, `id = $1`, db.engine.lockClause(), id)
+	if err != nil {
 		return err
 	}
-	m, err := messageOf(tx, `id = $1`, "", id)
-	if err != nil {
+	err = db.adoptFor(tx, &m, campaign.Evidence{Message: campaign.MessageID(id), Event: campaign.Accept, Kind: "link_seen", At: time.UnixMilli(tx.now)})
+	if err != nil || !used {
 		return err
 	}
 	return db.onPhone(tx, &m)

@@ -165,10 +165,10 @@ func prefixed(table, columns string) string {
 func campaignState(tx *Tx, c campaign.Campaign, st strata, midnight int64) (cs throttle.CampaignState, err error) {
 	cs = throttle.CampaignState{ID: campaignKey(c.ID), Held: c.Held, Started: c.LaunchedAt, Strata: st.Names, Sizes: st.Sizes, OnTheWayBy: make([]int, len(st.Names))}
 	rows, err := tx.Query(`
-		SELECT kind, stratum, hour, from_hour, SUM(n)
+		SELECT kind, stratum, hour, from_hour, CAST(SUM(n) AS BIGINT)
 		FROM tally
 		WHERE owner = $1
-		GROUP BY kind, stratum, hour, from_hour
+		GROUP BY kind, hour, stratum, from_hour -- the order of the primary key: nothing is sorted
 		ORDER BY kind, hour, stratum, from_hour`, int64(c.ID))
 	if err != nil {
 		return cs, err

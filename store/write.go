@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +39,7 @@ type Tx struct {
 	run    runner
 	opened []*sql.Rows
 	err    error // the first statement that failed
+	wrote  bool  // something has changed, or may have
 }
 
 // runner is what a transaction runs its statements on.
@@ -54,10 +56,12 @@ func (t *Tx) Exec(query string, args ...any) (rowsAffected int64, err error) {
 	}
 	res, err := t.run.exec(t.ctx, query, args)
 	if err != nil {
-		t.err = err
+		t.err, t.wrote = err, true
 		return 0, err
 	}
-	return res.RowsAffected()
+	rowsAffected, err = res.RowsAffected()
+	t.wrote = t.wrote || rowsAffected != 0 || err != nil
+	return rowsAffected, err
 }
 
 // Query runs a statement that returns rows. The caller closes them before its
@@ -66,6 +70,7 @@ func (t *Tx) Query(query string, args ...any) (*sql.Rows, error) {
 	if t.err != nil {
 		return nil, t.err
 	}
+	t.wrote = t.wrote || !isSelect(query)
 	rows, err := t.run.query(t.ctx, query, args)
 	if err != nil {
 		t.err = err
@@ -80,11 +85,17 @@ func (t *Tx) QueryRow(query string, args ...any) *sql.Row {
 	if t.err != nil {
 		return t.run.queryRow(failedContext{t.ctx, t.err}, query, args)
 	}
+	t.wrote = t.wrote || !isSelect(query)
 	row := t.run.queryRow(t.ctx, query, args)
 	if err := row.Err(); err != nil {
 		t.err = err
 	}
 	return row
+}
+
+// isSelect tells whether a statement that returns rows only reads.
+func isSelect(query string) bool {
+	return strings.HasPrefix(strings.TrimLeft(query, " \n\t"), "SELECT")
 }
 
 // bulkInsert inserts many rows with few statements. into is
@@ -260,9 +271,13 @@ func (w *writer) loop() {
 	ended = true
 }
 
-// group commits first and whoever else waits, together. What goes wrong inside
-// one function is undone by its savepoint; what goes wrong with the transaction
-// is everybody's error, because nobody's rows are on the disk.
+// group commits first and whoever else waits, together. What goes wrong with the
+// transaction is everybody's error, because nobody's rows are on the disk.
+//
+// What goes wrong inside one function undoes that function alone. Most succeed, or
+// fail before they have changed anything, so there are no savepoints at first:
+// each makes SQLite copy every page that is touched under it. If one does fail
+// half-way, all is undone and run again, with a savepoint each.
 func (w *writer) group(first *job) {
 	start := w.db.cfg.Machine()
 	if err := w.begin(); err != nil {
@@ -273,26 +288,44 @@ func (w *writer) group(first *job) {
 	lost := errors.New("a function ended the writer's goroutine")
 	defer func() {
 		if lost != nil {
-			// Fails when SQLite has rolled back by itself, which is as good.
-			_, _ = w.s.exec(context.Background(), "ROLLBACK", nil)
+			w.rollback()
 		}
 		w.answer(members, lost)
 	}()
+	savepoints := false
 	for j := first; j != nil; j = w.next(len(members), start) {
 		if !j.taken.CompareAndSwap(false, true) {
 			continue // the caller gave up
 		}
 		members = append(members, j)
-		var gone error
-		if j.err, gone = w.attempt(j); gone != nil {
-			lost = gone
-			return
+		again := members[len(members)-1:]
+		if !savepoints {
+			wrote := false
+			if j.err, wrote = w.run(j); j.err == nil || !wrote {
+				continue
+			}
+			w.rollback()
+			if err := w.begin(); err != nil {
+				lost = fmt.Errorf("begin again: %w", err)
+				return
+			}
+			savepoints, again = true, members
+		}
+		for _, k := range again {
+			var gone error
+			if k.err, gone = w.attempt(k); gone != nil {
+				lost = gone
+				return
+			}
 		}
 	}
 	if _, lost = w.s.exec(context.Background(), "COMMIT", nil); lost != nil {
 		lost = fmt.Errorf("commit: %w", lost)
 	}
 }
+
+// rollback fails when SQLite has rolled back by itself, which is as good.
+func (w *writer) rollback() { _, _ = w.s.exec(context.Background(), "ROLLBACK", nil) }
 
 // next returns the next job of the group, or nil when the group is complete.
 func (w *writer) next(n int, start time.Time) *job {
@@ -352,18 +385,23 @@ func (w *writer) begin() (err error) {
 	return err
 }
 
-// attempt runs one function inside a savepoint. err is for its caller; lost is for
-// the whole group.
-func (w *writer) attempt(j *job) (err, lost error) {
-	quiet := context.WithoutCancel(j.ctx) // an interrupted statement would undo the whole group
-	if _, err := w.s.exec(quiet, "SAVEPOINT one", nil); err != nil {
-		return nil, fmt.Errorf("savepoint: %w", err)
-	}
-	tx := w.db.newTx(quiet, w.s)
+// run runs one function and tells whether it changed anything.
+func (w *writer) run(j *job) (err error, wrote bool) {
+	tx := w.db.newTx(context.WithoutCancel(j.ctx), w.s) // an interrupted statement would undo the whole group
 	before := w.db.cfg.Machine()
 	err = w.db.guard(j.label, tx, j.fn)
 	w.db.warnSlow(j.label, before)
-	if err != nil {
+	return err, tx.wrote
+}
+
+// attempt runs one function inside a savepoint. err is for its caller; lost is for
+// the whole group.
+func (w *writer) attempt(j *job) (err, lost error) {
+	quiet := context.Background()
+	if _, err := w.s.exec(quiet, "SAVEPOINT one", nil); err != nil {
+		return nil, fmt.Errorf("savepoint: %w", err)
+	}
+	if err, _ = w.run(j); err != nil {
 		if _, gone := w.s.exec(quiet, "ROLLBACK TO one", nil); gone != nil {
 			// A full disk makes SQLite roll back everything, our savepoint included.
 			return err, fmt.Errorf("the shared transaction was undone: %w", err)

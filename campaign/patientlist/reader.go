@@ -199,7 +199,7 @@ func (r *Reader) findHeader() error {
 			off, line = rec.next, line+rec.lines
 		}
 	}
-	if len(best.cols.at) < 2 && len(best.names) < 2 || len(best.cols.at) == 0 {
+	if len(best.cols.at) < 2 && (len(best.names) < 2 || looksLikeData(best.names)) || len(best.cols.at) == 0 {
 		return &FileError{NoHeader, "We could not find the line with the column names, such as “NHS number” and “Mobile telephone”. Export the list with its column names."}
 	}
 	if len(best.missing) > 0 {
@@ -435,7 +435,24 @@ func (r *Reader) practice(s string) string {
 
 func isAlnum(c byte) bool { return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' }
 
+// looksLikeData tells a patient's row from a line of column names, which hold no phone numbers, dates or NHS numbers.
+func looksLikeData(names []string) bool {
+	return slices.ContainsFunc(names, func(n string) bool {
+		digits := 0
+		for _, c := range []byte(n) {
+			if c >= '0' && c <= '9' {
+				digits++
+			}
+		}
+		return digits >= 4
+	})
+}
+
+// namesFound tells which columns there are, unless it might tell of a patient: a list without column names begins with one.
 func namesFound(names []string) string {
+	if looksLikeData(names) {
+		return "Look at its line with the column names."
+	}
 	var shown []string
 	for _, n := range names {
 		if n = squash(n); n != "" && len(n) <= 60 {

@@ -365,6 +365,8 @@ func TestReader_wrongFiles(t *testing.T) {
 		{name: "web page", file: "<!DOCTYPE html><html><body>NHS Number</body></html>", code: FileNotText, says: "web page"},
 		{name: "noise", file: strings.Repeat("\x00\x01\x02\x07\xfe", 100), code: FileNotText, says: "not a list"},
 		{name: "no names", file: ann + bob, code: NoHeader, says: "column names"},
+		{name: "no names, and a value like one", file: "9990000018,Ann,Lee,02/08/1970,07401152019,N83006,Dissent\n" + bob, code: NoHeader, says: "column names"},
+		{name: "a patient among the names", file: "NHS Number,Lee,DOB,07401152019\n" + bob, code: NoMobileColumn, says: "column with mobile numbers"},
 		{name: "no phone", file: "NHS Number,Surname,DOB\n1,2,3\n", code: NoMobileColumn, says: "NHS Number, Surname, DOB"},
 		{name: "no NHS number", file: "Mobile,Surname,DOB\n1,2,3\n", code: NoNHSNumberColumn, says: "Mobile, Surname, DOB"},
 		{name: "no birth date", file: "Mobile,NHS Number\n1,2\n", code: NoBirthDateColumn, says: "Mobile, NHS Number"},
@@ -380,6 +382,9 @@ func TestReader_wrongFiles(t *testing.T) {
 			}
 			if fe.Code != tt.code || !strings.Contains(fe.Sentence, tt.says) {
 				t.Errorf("got %s: %s\nwant %s: …%s…", fe.Code, fe.Sentence, tt.code, tt.says)
+			}
+			if strings.Contains(fe.Sentence, "Lee") || strings.Contains(fe.Sentence, "0740") {
+				t.Errorf("the sentence tells of a patient: %s", fe.Sentence)
 			}
 		})
 	}

@@ -300,6 +300,9 @@ func (a *app) run(ctx context.Context) error {
 	if err == nil {
 		<-ctx.Done()
 	}
+	if a.Pacer {
+		a.resign()
+	}
 	stopSite()
 	return errors.Join(err, serving.Wait())
 }
@@ -320,6 +323,15 @@ func (a *app) pace(ctx context.Context) error {
 		_, err = a.pacer.Tick(ctx, a.Now())
 		return err
 	})
+}
+
+// resign lets another process lead at once: this one stops in good order.
+func (a *app) resign() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if _, _, err := a.db.Lead(ctx, a.pacer.Holder, 0); err != nil {
+		a.Log.Warn("give up the lead; it runs out by itself", "comp", "pacer", "error", err)
+	}
 }
 
 // drain brings home what only the journal could keep while the database refused; it costs nothing while nothing is owed.

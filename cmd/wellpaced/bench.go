@@ -244,6 +244,15 @@ func quantile(all []time.Duration, q float64) float64 {
 	return float64(all[min(len(all)-1, int(q*float64(len(all))))].Microseconds()) / 1000
 }
 
+// mean of some durations, in milliseconds.
+func mean(all []time.Duration) float64 {
+	var sum time.Duration
+	for _, d := range all {
+		sum += d
+	}
+	return float64(sum.Microseconds()) / 1000 / float64(max(len(all), 1))
+}
+
 func median(all []float64) float64 {
 	all = slices.Sorted(slices.Values(all))
 	return all[len(all)/2]

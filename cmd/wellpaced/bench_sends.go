@@ -20,7 +20,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/wellpaced/wellpaced/campaign"
-	"github.com/wellpaced/wellpaced/campaign/queue"
 	"github.com/wellpaced/wellpaced/campaign/twilio"
 	"github.com/wellpaced/wellpaced/campaign/twilio/emulator"
 )
@@ -32,6 +31,8 @@ const (
 	// benchHaste is how much faster than the machine's the civil clock runs while texts are sent, so that the emulator's phones get
 	// theirs (and its callbacks come) while others are still being sent.
 	benchHaste = 60
+	// sendersAtOnce is how many texts are in hand at once, in both loops: enough for commits to be shared.
+	sendersAtOnce = 64
 )
 
 // sends measures texts through the whole path: release, queue, claim, gateway, record, until the signed callbacks are in; against as many
@@ -63,7 +64,7 @@ func (b *bench) sends(ctx context.Context) (r benchResult, err error) {
 	}
 	a, err := open(ctx, options{settings: settings{Data: filepath.Join(dir, "data"), Keys: filepath.Join(dir, "keys")}, Listen: "127.0.0.1:0", Redis: redis,
 		Web: true, Worker: true, Pacer: true, Stepped: true, Now: now, Log: b.log,
-		Gateway: twilio.Config{BaseURL: phones.url, AccountSID: benchAccount, AuthToken: benchToken, From: benchFrom}})
+		Gateway: twilio.Config{BaseURL: phones.url, AccountSID: benchAccount, AuthToken: benchToken, From: benchFrom, Concurrency: sendersAtOnce}})
 	if err != nil {
 		return r, err
 	}
@@ -82,6 +83,8 @@ func (b *bench) sends(ctx context.Context) (r benchResult, err error) {
 	if err != nil {
 		return r, err
 	}
+	var steps stopwatch
+	a.worker.Claims, a.worker.Sender = timedClaims{a.worker.Claims, &steps}, timedSender{a.worker.Sender, &steps}
 	running, end := context.WithCancel(ctx)
 	var loops errgroup.Group
 	loops.Go(func() error { return a.run(running) })
@@ -134,9 +137,50 @@ func (b *bench) sends(ctx context.Context) (r benchResult, err error) {
 		{Name: "bare texts per second", Value: bare},
 		figure{Name: "ratio", Value: rate(released, sent) / bare}.atLeast(.3),
 		{Name: "ratio, callbacks in", Value: rate(released, done) / bare},
+		{Name: "one claim, mean", Value: mean(steps.claim), Unit: "ms"},
+		{Name: "one exchange with the gateway, mean", Value: mean(steps.send), Unit: "ms"},
+		{Name: "one record, mean", Value: mean(steps.record), Unit: "ms"},
 		figure{Name: "numbers texted twice", Value: float64(emulator.Twice(journal.Texts, nil))}.atMost(0),
 	}
 	return r, nil
+}
+
+// stopwatch notes how long the steps of sending take.
+type stopwatch struct {
+	mu                  sync.Mutex
+	claim, send, record []time.Duration
+}
+
+func (s *stopwatch) note(which *[]time.Duration, began time.Time) {
+	took := time.Since(began)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*which = append(*which, took)
+}
+
+type timedClaims struct {
+	campaign.Claimer
+	to *stopwatch
+}
+
+func (t timedClaims) Claim(ctx context.Context, r campaign.Ring) (campaign.Outgoing, error) {
+	defer t.to.note(&t.to.claim, time.Now())
+	return t.Claimer.Claim(ctx, r)
+}
+
+func (t timedClaims) Record(ctx context.Context, r campaign.Ring, o campaign.Outcome) error {
+	defer t.to.note(&t.to.record, time.Now())
+	return t.Claimer.Record(ctx, r, o)
+}
+
+type timedSender struct {
+	campaign.Sender
+	to *stopwatch
+}
+
+func (t timedSender) Send(ctx context.Context, out campaign.Outgoing) campaign.Outcome {
+	defer t.to.note(&t.to.send, time.Now())
+	return t.Sender.Send(ctx, out)
 }
 
 // phones is an emulator that serves.
@@ -181,7 +225,7 @@ func bareSends(ctx context.Context, base string, n, from int) (perSecond float64
 	if err != nil {
 		return 0, err
 	}
-	transport := &http.Transport{MaxIdleConns: queue.DefaultConcurrency, MaxIdleConnsPerHost: queue.DefaultConcurrency}
+	transport := &http.Transport{MaxIdleConns: sendersAtOnce, MaxIdleConnsPerHost: sendersAtOnce}
 	defer transport.CloseIdleConnections()
 	c := &client.Client{Credentials: client.NewCredentials(benchAccount, benchToken), HTTPClient: &http.Client{Timeout: 10 * time.Second, Transport: here{to, transport}}}
 	c.SetAccountSid(benchAccount)
@@ -190,7 +234,7 @@ func bareSends(ctx context.Context, base string, n, from int) (perSecond float64
 	var next atomic.Int64
 	var loops errgroup.Group
 	began := time.Now()
-	for range queue.DefaultConcurrency {
+	for range sendersAtOnce {
 		loops.Go(func() error {
 			for ctx.Err() == nil {
 				i := int(next.Add(1)) - 1

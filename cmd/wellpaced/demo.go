@@ -83,8 +83,10 @@ type demo struct {
 	appDone chan struct{} // closed when the site has ended
 
 	paced time.Time // when the pacer is asked next
-	shown time.Time // progress, machine time
-	day   string    // shown last
+	steps int
+	took  map[string]time.Duration // machine time, by what it was spent on
+	shown time.Time                // progress, machine time
+	day   string                   // shown last
 }
 
 func (c *demoCmd) Run(ctx context.Context, s std) (err error) {
@@ -100,7 +102,7 @@ func (c *demoCmd) Run(ctx context.Context, s std) (err error) {
 		defer pprof.StopCPUProfile()
 	}
 	ctx, stop := context.WithCancelCause(ctx)
-	d := &demo{demoCmd: c, std: s, stop: stop, log: settings{Log: c.Log}.logger(s.err)}
+	d := &demo{demoCmd: c, std: s, stop: stop, took: map[string]time.Duration{}, log: settings{Log: c.Log}.logger(s.err)}
 	defer func() {
 		stop(nil)
 		err = errors.Join(err, d.close())
@@ -341,24 +343,25 @@ func (d *demo) close() error {
 	return errors.Join(errs...)
 }
 
-// How often the pacer is asked, in civil time. In earnest it is every minute; a tick costs some milliseconds, six weeks have 60,000
-// minutes, and asking more often does not release more. At most five minutes' worth of the sender's rate is released at once, so asking
-// less often than this would slow a blast down.
+// How often the pacer is asked, in civil time. In earnest it is every minute, but a tick costs some 15 ms and six weeks have 60,000 minutes;
+// asking more often does not release more. A blast is asked as often as the sender's own limit needs: at most five minutes' worth of its
+// rate is released at once.
 const (
-	paceOpen   = 5 * time.Minute
+	paceOpen   = 10 * time.Minute
+	paceBlast  = 5 * time.Minute
 	paceClosed = time.Hour
 	// grain is the smallest step of civil time: what is due within it happens together.
 	grain = time.Minute
 )
 
-// paceAfter is when the pacer is asked again.
-func paceAfter(now time.Time) time.Time {
+// paceAfter is when the pacer is asked again: often around the hours for texts, seldom outside them.
+func paceAfter(now time.Time, every time.Duration) time.Time {
 	now = now.In(town.London)
 	y, m, day := now.Date()
 	opens, closes := time.Date(y, m, day, 8, 30, 0, 0, town.London), time.Date(y, m, day, 18, 30, 0, 0, town.London)
 	weekday := now.Weekday() != time.Saturday && now.Weekday() != time.Sunday
 	if weekday && !now.Before(opens) && now.Before(closes) {
-		return now.Truncate(paceOpen).Add(paceOpen)
+		return now.Truncate(every).Add(every)
 	}
 	next := now.Truncate(paceClosed).Add(paceClosed)
 	if weekday && now.Before(opens) && next.After(opens) {
@@ -380,6 +383,9 @@ func (d *demo) run(ctx context.Context) error {
 		return d.ended(ctx, err)
 	}
 	fmt.Fprintln(d.err)
+	if d.Profile != "" {
+		fmt.Fprintln(d.err, "steps", d.steps, "time spent on", d.took)
+	}
 	r, err := d.report(ctx)
 	if err != nil {
 		return err
@@ -459,26 +465,43 @@ func (d *demo) live(ctx context.Context, end time.Time, speed float64) error {
 
 // moment does all that is due at now.
 func (d *demo) moment(ctx context.Context, now time.Time) error {
+	d.steps++
+	spent := func(on string, since time.Time) time.Time {
+		now := time.Now()
+		d.took[on] += now.Sub(since)
+		return now
+	}
 	if !now.Before(d.paced) {
-		if _, err := d.app.pacer.Tick(ctx, now); err != nil && ctx.Err() == nil {
+		began := time.Now()
+		_, err := d.app.pacer.Tick(ctx, now)
+		if err != nil && ctx.Err() == nil {
 			d.log.Error("the pacer's tick did not succeed; it is tried again", "comp", "demo", "error", err)
 		}
-		d.paced = paceAfter(now)
+		every := paceOpen
+		if d.charter.Policy == "blast" {
+			every = paceBlast
+		}
+		d.paced = paceAfter(now, every)
+		began = spent("pacer", began)
 		if err := d.quiet(ctx); err != nil {
 			return err
 		}
+		spent("sends", began)
 		if err := d.sample(ctx); err != nil {
 			return err
 		}
 	}
 	// What somebody does may make something else due; a few rounds are enough, and the rest waits for the next step.
 	for range 4 {
+		began := time.Now()
 		if err := d.phones.Tick(ctx, now); err != nil {
 			return fmt.Errorf("move the phones on: %w", err)
 		}
+		began = spent("callbacks", began)
 		if err := d.town.Tick(ctx, now); err != nil {
 			return fmt.Errorf("move the town on: %w", err)
 		}
+		spent("town", began)
 		if err := d.quiet(ctx); err != nil {
 			return err
 		}

@@ -20,6 +20,7 @@ type entry struct {
 	// Cookie and Form are of a form that is about to be sent: sent again after a crash, it is the same form.
 	Cookie string `json:"c,omitempty"`
 	Form   string `json:"f,omitempty"`
+	Base   string `json:"b,omitempty"` // where it is
 	// Worker, Referral and At (civil, unix ms) say what a link worker is going to do, and when.
 	Worker   int64 `json:"w,omitempty"`
 	Referral int64 `json:"r,omitempty"`
@@ -35,7 +36,7 @@ const (
 	call    = "call"    // a worker's call with somebody ends at At
 	again   = "again"   // a worker tries somebody again at At
 	support = "support" // a worker will discharge somebody at At
-	over    = "over"    // a worker has nothing more to do with a referral
+	over    = "over"    // a worker has nothing more to do with a referral; nobody is to try before At
 )
 
 // diary is what the town has done: an append-only file. It survives kill -9 as soon as note returns, and a power cut after sync.

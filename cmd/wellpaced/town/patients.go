@@ -25,7 +25,7 @@ const (
 	// Of those who ask for help:
 	shareMistaken = .03 // give a wrong date of birth
 	shareDanger   = .02 // write that they are in danger
-	shareForwards = .01 // send the link on to somebody who uses it, too
+	shareForwards = .02 // send the link on to somebody who wants help, too
 )
 
 // What people do. The names are in the diary.
@@ -126,8 +126,18 @@ func (t *Town) act(ctx context.Context, p plan) error {
 	switch p.what {
 	case opens, starts:
 		return t.look(ctx, path[1], p.what == starts)
-	case asks, forwards:
+	case asks:
 		return t.refer(ctx, path[1], p)
+	case forwards:
+		// A link works once: by now it says so, and offers the form without a link.
+		base, err := t.browser().get(ctx, path[1])
+		if errors.Is(err, errGone) {
+			base, err = t.browser().get(ctx, "/help")
+		}
+		if err != nil {
+			return err
+		}
+		return t.refer(ctx, base, p)
 	}
 	return fmt.Errorf("nobody here knows how to %q", p.what)
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/wellpaced/wellpaced/selfrefer/form"
 )
 
+var errGone = errors.New("the link does not work any more")
+
 // browser is one person's: it keeps its own cookies.
 type browser struct {
 	http.Client
@@ -56,6 +58,9 @@ func (b *browser) do(req *http.Request) (string, error) {
 	defer res.Body.Close()
 	if _, err := io.Copy(io.Discard, res.Body); err != nil {
 		return "", fmt.Errorf("read a page: %w", err)
+	}
+	if res.StatusCode == http.StatusGone {
+		return "", errGone
 	}
 	if res.StatusCode >= 400 {
 		return "", fmt.Errorf("%s a page: answered %d", strings.ToLower(req.Method), res.StatusCode)
@@ -105,7 +110,7 @@ func (t *Town) refer(ctx context.Context, path string, p plan) error {
 			return fmt.Errorf("read a cookie in the diary: %w", err)
 		}
 		b.Jar.SetCookies(site, cookies)
-		return b.send(ctx, path, answers)
+		return b.send(ctx, before.Base, answers)
 	}
 	if _, err := b.get(ctx, path); err != nil {
 		return err
@@ -115,7 +120,7 @@ func (t *Town) refer(ctx context.Context, path string, p plan) error {
 	}
 	answers := t.answers(p)
 	for _, step := range form.Steps {
-		if step.Path == "name" {
+		if step.Path == "name" && p.what == asks {
 			continue // not asked of somebody with a link who asks for themselves
 		}
 		page := url.Values{}
@@ -135,7 +140,7 @@ func (t *Town) refer(ctx context.Context, path string, p plan) error {
 	for _, c := range b.Jar.Cookies(site) {
 		cookies = append(cookies, c.Name+"="+c.Value)
 	}
-	e := entry{Kind: sending, Text: p.text.Seq, Deed: p.what, Cookie: strings.Join(cookies, "; "), Form: answers.Encode()}
+	e := entry{Kind: sending, Text: p.text.Seq, Deed: p.what, Cookie: strings.Join(cookies, "; "), Form: answers.Encode(), Base: path}
 	if err := t.diary.note(e); err != nil {
 		return err
 	}
@@ -194,6 +199,10 @@ func (t *Town) answers(p plan) url.Values {
 		"birth_date-day":   {strconv.Itoa(born.Day())},
 		"birth_date-month": {strconv.Itoa(int(born.Month()))},
 		"birth_date-year":  {strconv.Itoa(born.Year())},
+	}
+	if p.what == forwards { // a friend: another name and another telephone
+		a.Set("name", pick(rng, givenFemale)+" "+pick(rng, families))
+		a.Set("phone", fmt.Sprintf("07700 900%03d", rng.IntN(500)))
 	}
 	a.Set("message_safe", pick(rng, []string{"yes", "yes", "no"}))
 	if rng.Float64() < shareDanger {

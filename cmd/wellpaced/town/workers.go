@@ -26,8 +26,9 @@ const (
 	lookEvery = 15 * time.Minute
 	// rosterEvery is how often the team looks at its own rota: it may be changed on the page while the demo runs.
 	rosterEvery = time.Hour
-	// againAfter is how long, in their own working hours, somebody waits before trying a person again.
-	againAfter = 3 * time.Hour
+	// againAfter is how long a person who was not reached is left alone: in the working hours of the same worker, or by the clock until
+	// somebody else may try.
+	againAfter = 2 * time.Hour
 	// handBack is how long a person may be left waiting for the next try; then somebody else has to do it.
 	handBack  = 20 * time.Hour
 	mostCalls = 5 // without an answer; then the person cannot be reached
@@ -44,11 +45,13 @@ type desk struct {
 	t        *Town
 	calendar throttle.Calendar
 	hands    []*hand
-	items    map[int64]item // by referral
-	looked   time.Time      // at the queue, by somebody free
-	empty    bool           // it was
-	roster   time.Time      // when the rota was read
-	restored bool           // referrals were compared with the diary
+	items    map[int64]item      // by referral
+	rested   map[int64]time.Time // until when somebody who was handed back is left alone, by referral
+	looked   time.Time           // at the queue, by somebody free
+	empty    bool                // it was
+	roster   time.Time           // when the rota was read
+	restored bool                // referrals were compared with the diary
+	worked   time.Time           // what was due by then is done
 }
 
 // hand is a link worker at work.
@@ -65,7 +68,7 @@ type item struct {
 }
 
 func newDesk(t *Town) desk {
-	d := desk{t: t, items: map[int64]item{}}
+	d := desk{t: t, items: map[int64]item{}, rested: map[int64]time.Time{}}
 	for _, h := range t.cfg.Hands {
 		d.hands = append(d.hands, &hand{Hand: h})
 	}
@@ -81,6 +84,9 @@ func (d *desk) recall(e entry) {
 		}
 	case over:
 		delete(d.items, e.Referral)
+		if e.At != 0 {
+			d.rested[e.Referral] = time.UnixMilli(e.At)
+		}
 	default:
 		d.items[e.Referral] = item{e, time.UnixMilli(e.At)}
 	}
@@ -114,7 +120,7 @@ func (d *desk) next() (next time.Time, ok bool) {
 		}
 	}
 	for _, it := range d.items {
-		if it.Kind != again { // tried by a worker who is free, see below
+		if it.Kind != again || it.at.After(d.worked) { // else it waits for its worker to be free, see below
 			sooner(it.at)
 		}
 	}
@@ -163,6 +169,14 @@ func (d *desk) work(ctx context.Context, now time.Time) error {
 			return d.put(ctx, err)
 		}
 	}
+	for _, it := range d.items {
+		if it.Kind == again && !it.at.After(now) {
+			if err := d.handOn(ctx, now, it); err != nil {
+				return d.put(ctx, err)
+			}
+		}
+	}
+	d.worked = now
 	for _, h := range d.hands {
 		if h.free.After(now) || !d.there(h, now) {
 			continue
@@ -249,13 +263,30 @@ func (d *desk) finish(ctx context.Context, now time.Time, it item) error {
 	}
 	at, ok := d.after(h, now, againAfter)
 	if !ok || at.Sub(now) > handBack {
-		if _, err := d.act(ctx, h, it.Referral, "release"); err != nil {
-			return err
-		}
-		d.empty = false
-		return d.write(entry{Kind: over, Referral: it.Referral})
+		return d.release(ctx, h, it, now.Add(againAfter))
 	}
 	return d.write(entry{Kind: again, Worker: it.Worker, Referral: it.Referral, At: at.UnixMilli(), Text: it.Text})
+}
+
+// release puts a referral back into the queue.
+func (d *desk) release(ctx context.Context, h *hand, it item, notBefore time.Time) error {
+	if _, err := d.act(ctx, h, it.Referral, "release"); err != nil {
+		return err
+	}
+	d.empty = false
+	return d.write(entry{Kind: over, Referral: it.Referral, At: notBefore.UnixMilli()})
+}
+
+// handOn lets somebody who goes home for days hand back whom they have not got round to trying again.
+func (d *desk) handOn(ctx context.Context, now time.Time, it item) error {
+	h := d.hand(it.Worker)
+	if h == nil {
+		return d.write(entry{Kind: over, Referral: it.Referral})
+	}
+	if at, ok := d.present(h, later(h.free, now)); ok && at.Sub(now) <= handBack {
+		return nil
+	}
+	return d.release(ctx, h, it, now)
 }
 
 // takeNext gives a worker who is free the next person: one to be tried again, or the first of the queue.
@@ -285,7 +316,7 @@ func (d *desk) takeNext(ctx context.Context, now time.Time, h *hand) error {
 			return err
 		}
 		for _, r := range queue.Referrals {
-			if r.State != "new" {
+			if r.State != "new" || now.Before(d.rested[r.ID]) {
 				continue
 			}
 			_, err := d.act(ctx, h, r.ID, "claim")

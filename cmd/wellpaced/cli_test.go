@@ -1,0 +1,160 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/wellpaced/wellpaced/campaign"
+)
+
+// cliRun calls the program as main does.
+func cliRun(t *testing.T, environ []string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, words bytes.Buffer
+	code = run(context.Background(), args, environ, &out, &words)
+	return code, out.String(), words.String()
+}
+
+func TestRun_exitCodes(t *testing.T) {
+	dir := t.TempDir()
+	data, keys := "--data="+filepath.Join(dir, "data"), "--keys="+filepath.Join(dir, "keys")
+	for _, tt := range []struct {
+		name    string
+		environ []string
+		args    []string
+		code    int
+		out     string // in stdout
+		words   string // in stderr
+	}{
+		{name: "help", args: []string{"--help"}, code: exitDone, out: "serve"},
+		{name: "nothing", code: exitDone, out: "serve"},
+		{name: "version", args: []string{"--version"}, code: exitDone, out: version},
+		{name: "help of a command", args: []string{"serve", "--help"}, code: exitDone, out: "WELLPACED_DATABASE"},
+		{name: "unknown command", args: []string{"fly"}, code: exitUsage, words: "fly"},
+		{name: "unknown flag", args: []string{"serve", "--wings"}, code: exitUsage, words: "--wings"},
+		{name: "unknown setting", environ: []string{"WELLPACED_DATABSE=x"}, args: []string{"serve"}, code: exitUsage, words: "there is no setting WELLPACED_DATABSE"},
+		{name: "setting of another program", environ: []string{"WELL=x"}, args: []string{"--version"}, code: exitDone, out: version},
+		{name: "unknown role", args: []string{"serve", data, keys, "--roles", "web,cook"}, code: exitUsage, words: "cook"},
+		{name: "roles without a shared database", args: []string{"serve", data, keys, "--roles", "web"}, code: exitUsage, words: "--database"},
+		{name: "proxies that are none", args: []string{"serve", data, keys, "--trusted-proxies", "me"}, code: exitUsage, words: "10.0.0.0/8"},
+		{name: "a gateway that is not here", args: []string{"serve", data, keys, "--listen", "127.0.0.1:0", "--twilio-api-url", "https://api.example.com"}, code: exitFailed, words: "only to a Twilio emulator on this computer"},
+		{name: "a token file that is not there", args: []string{"serve", data, keys, "--twilio-auth-token-file", filepath.Join(dir, "none")}, code: exitFailed, words: "read a secret"},
+		{name: "keys inside the data", args: []string{"staff", "add", "a@b.example", "--name", "A", "--role", "administrator", data, "--keys", filepath.Join(dir, "data", "keys")}, code: exitFailed, words: "keys"},
+		{name: "a role that nobody has", args: []string{"staff", "add", "a@b.example", "--name", "A", "--role", "king", data, keys}, code: exitUsage, words: "king"},
+		{name: "no network yet", args: []string{"staff", "add", "a@b.example", "--name", "A", "--role", "administrator", data, keys}, code: exitFailed, words: "wellpaced staff network"},
+		{name: "an unknown account", args: []string{"staff", "token", "a@b.example", data, keys}, code: exitFailed, words: "a@b.example"},
+		{name: "an import by nobody", args: []string{"import", sample("emis"), data, keys}, code: exitUsage, words: "--as"},
+		{name: "an import of nothing", args: []string{"import", filepath.Join(dir, "none"), "--dry-run"}, code: exitFailed, words: "open the list"},
+		{name: "a mapping of an unknown field", args: []string{"import", sample("emis"), "--dry-run", "--map", "shoe=Size"}, code: exitUsage, words: "shoe"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			code, out, words := cliRun(t, tt.environ, tt.args...)
+			if code != tt.code {
+				t.Errorf("exit code %d, want %d: %s", code, tt.code, words)
+			}
+			if !strings.Contains(out, tt.out) || tt.code != exitDone && out != "" {
+				t.Errorf("stdout: %.300q, want %q in it", out, tt.out)
+			}
+			if !strings.Contains(words, tt.words) || tt.code == exitDone && words != "" {
+				t.Errorf("stderr: %.300q, want %q in it", words, tt.words)
+			}
+		})
+	}
+}
+
+// sample is one of the lists whose true ledgers are known.
+func sample(system string) string {
+	return filepath.Join("..", "..", "campaign", "patientlist", "testdata", system+"-2000.csv")
+}
+
+// The two samples hold the same people in the shapes of two systems.
+var sampleLedger = campaign.Ledger{Rows: 2000, Invited: 1664,
+	Excluded: map[string]int{"deceased": 19, "dissent": 48, "duplicate_person": 27, "shared_number": 83, "under_age": 24},
+	Rejected: map[string]int{"date_of_birth_invalid": 14, "mobile_damaged": 12, "mobile_invalid": 16, "mobile_missing": 39, "mobile_not_mobile": 27, "nhs_number_invalid": 27}}
+
+func TestImport_dryRun(t *testing.T) {
+	for _, system := range []string{"emis", "systmone"} {
+		t.Run(system, func(t *testing.T) {
+			data := filepath.Join(t.TempDir(), "data")
+			code, out, words := cliRun(t, nil, "import", sample(system), "--dry-run", "--json", "--data", data)
+			if code != exitDone || words != "" {
+				t.Fatalf("exit code %d: %s", code, words)
+			}
+			var got campaign.Ledger
+			if err := json.Unmarshal([]byte(out), &got); err != nil {
+				t.Fatalf("stdout is not one JSON object: %v", err)
+			}
+			if !reflect.DeepEqual(got, sampleLedger) {
+				t.Errorf("got  %+v\nwant %+v", got, sampleLedger)
+			}
+			if _, err := os.Stat(data); !os.IsNotExist(err) {
+				t.Errorf("a dry run left a data folder: %v", err)
+			}
+			code, out, _ = cliRun(t, nil, "import", sample(system), "--dry-run", "--data", data)
+			if code != exitDone || !strings.Contains(strings.Join(strings.Fields(out), " "), "rows 2000 invited 1664 excluded deceased 19") {
+				t.Errorf("the table, exit code %d: %.300s", code, out)
+			}
+		})
+	}
+}
+
+// A wrong file gets one sentence that says how to mend it, and changes nothing.
+func TestImport_wrongFile(t *testing.T) {
+	photo := append([]byte("\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01"), bytes.Repeat([]byte{0, 200, 17, 3}, 5000)...)
+	for _, tt := range []struct {
+		name, file, says string
+	}{
+		{"photo", string(photo), "photo"},
+		{"empty", "", "empty"},
+		{"no phone column", "NHS Number,Surname,DOB\n9990000018,Quillfeather,02/08/1970\n", "mobile"},
+		{"no column names", "9990000018,Ann,Quillfeather,02/08/1970,07401152019,N83006,Dissent\n", "column names"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			temporary := filepath.Join(dir, "tmp")
+			file, data := filepath.Join(dir, "list.csv"), filepath.Join(dir, "data")
+			if err := os.Mkdir(temporary, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("TMPDIR", temporary)
+			if err := os.WriteFile(file, []byte(tt.file), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			code, out, words := cliRun(t, nil, "import", file, "--dry-run", "--json", "--data", data)
+			if code != exitFailed || out != "" || !strings.Contains(words, tt.says) || strings.Count(words, "\n") != 1 {
+				t.Errorf("exit code %d, stdout %q, stderr %q", code, out, words)
+			}
+			if strings.Contains(words, "Quillfeather") || strings.Contains(words, "0740") {
+				t.Errorf("the sentence tells of a patient: %s", words)
+			}
+			if left, err := os.ReadDir(temporary); err != nil || len(left) != 0 {
+				t.Errorf("left behind: %v, %v", left, err)
+			}
+			if _, err := os.Stat(data); !os.IsNotExist(err) {
+				t.Errorf("a data folder appeared: %v", err)
+			}
+		})
+	}
+}
+
+// One process serves a SQLite file; commands work beside it.
+func TestServe_oneAtATime(t *testing.T) {
+	s := newStand(t, "", "", nil)
+	s.network("Knowsley Test PCN", "N8300")
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var out, words bytes.Buffer
+	code := run(ctx, []string{"serve", "--data", s.opt.Data, "--keys", s.opt.Keys, "--listen", "127.0.0.1:0"}, nil, &out, &words)
+	if code != exitFailed || !strings.Contains(words.String(), "already") {
+		t.Errorf("a second serve: exit code %d: %s", code, words.String())
+	}
+	if got := s.command("import", sample("emis"), "--dry-run").at("invited"); got != "1664" {
+		t.Errorf("an import beside serve invites %s", got)
+	}
+}
