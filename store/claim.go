@@ -217,7 +217,8 @@ func (db *DB) facts(tx *Tx, m message) (f campaign.Facts, n staff.Network, pract
 	fail := func(err error) (campaign.Facts, staff.Network, string, []byte, error) {
 		return f, n, "", nil, fmt.Errorf("read the facts of message %d: %w", m.id, err)
 	}
-	if f.Campaign, err = scanCampaign(tx.QueryRow(`SELECT `+campaignColumns+` FROM campaign WHERE id = $1`, m.campaign)); err != nil {
+	// Shared until the claim commits: once a pause is answered, no claim that began before it can still succeed.
+	if f.Campaign, err = scanCampaign(tx.QueryRow(`SELECT `+campaignColumns+` FROM campaign WHERE id = $1`+db.engine.shareClause(), m.campaign)); err != nil {
 		return fail(err)
 	}
 	f.Held = f.Campaign.Held != ""

@@ -54,18 +54,25 @@ func (c *closedHours) changed(what []counted, now int64) {
 	}
 }
 
-// get gives what is known of a campaign. The number goes back to put.
-func (c *closedHours) get(owner int64) (closed, int64) {
+// get gives what is known of a campaign.
+func (c *closedHours) get(owner int64) closed {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.by[owner], c.changes
+	return c.by[owner]
 }
 
-// put keeps what was read, unless an earlier hour has changed in the meantime.
-func (c *closedHours) put(owner int64, k closed, changes int64) {
+// mark is asked for before the snapshot is taken from which something will be put.
+func (c *closedHours) mark() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.changes != changes {
+	return c.changes
+}
+
+// put keeps what was read, unless an earlier hour has changed since the mark.
+func (c *closedHours) put(owner int64, k closed, mark int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.changes != mark {
 		return
 	}
 	if c.by == nil {
@@ -108,11 +115,11 @@ func readHourly(tx *Tx, owner, from, to int64) (h hourly, err error) {
 const endOfHours = 1 << 40
 
 // hours gives all of a campaign's counters by hour; those before midnight come from memory if they are there.
-func (db *DB) hours(tx *Tx, id campaign.ID, midnight int64) (hourly, error) {
+func (db *DB) hours(tx *Tx, id campaign.ID, midnight, mark int64) (hourly, error) {
 	if db.engine != engineSQLite || !db.cfg.Serve {
 		return readHourly(tx, int64(id), 1, endOfHours)
 	}
-	known, changes := tx.known(db, int64(id))
+	known := db.closed.get(int64(id))
 	if known.until < midnight {
 		more, err := readHourly(tx, int64(id), max(known.until, 1), midnight)
 		if err != nil {
@@ -120,7 +127,7 @@ func (db *DB) hours(tx *Tx, id campaign.ID, midnight int64) (hourly, error) {
 		}
 		known = closed{midnight, known.hourly.clone()} // others may be reading the old one
 		known.add(more)
-		db.closed.put(int64(id), known, changes)
+		db.closed.put(int64(id), known, mark)
 	}
 	all := known.hourly.clone()
 	today, err := readHourly(tx, int64(id), known.until, endOfHours)

@@ -61,6 +61,7 @@ type DB struct {
 
 	lastID atomic.Int64 // see newID
 	owed   debts        // journal records that the database has yet to take
+	closed closedHours  // counters that the pacer need not read again
 
 	// ContactBy forecasts by when a team will have called somebody who asks for help now. Set it before serving; nil tells nobody a date.
 	ContactBy func(team staff.TeamID, now time.Time) time.Time

@@ -129,12 +129,14 @@ func (t target) dsn(readOnly bool) string {
 		"synchronous(FULL)",
 		"foreign_keys(1)",
 		"temp_store(MEMORY)", // sorted personal data never touch a temporary file
-		"cache_size(-16000)", // KiB per connection
 		"journal_size_limit(67108864)",
 	}}
+	// KiB of each connection. The writer needs more: a million rows land all over their indexes.
 	if readOnly {
+		q.Add("_pragma", "cache_size(-8000)")
 		q.Add("_pragma", "query_only(1)")
 	} else {
+		q.Add("_pragma", "cache_size(-32000)")
 		q.Set("_txlock", "immediate")
 	}
 	q.Set("_dqs", "0")
@@ -149,6 +151,14 @@ const (
 
 // readOptions opens a snapshot on Postgres.
 var readOptions = &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
+
+// shareClause keeps a row as it is until the transaction ends, for any number of readers.
+func (e engine) shareClause() string {
+	if e == enginePostgres {
+		return " FOR SHARE"
+	}
+	return ""
+}
 
 // lockClause ends a SELECT whose rows the transaction is about to change. SQLite
 // needs none: its one writer is alone already. It starts with a space.

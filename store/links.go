@@ -30,21 +30,24 @@ func (db *DB) Invitation(ctx context.Context, tokenHash []byte) (in selfrefer.In
 			return err
 		}
 		var network staff.NetworkID
-		var finished, answered int64
+		var finished int64
 		var practice string
 		err = tx.QueryRow(`
-			SELECT c.network, c.finished_at, m.answered_at, p.practice, p.language
+			SELECT c.network, c.finished_at, p.practice, p.language
 			FROM message m
 			JOIN campaign c ON c.id = m.campaign
 			JOIN patient p ON p.id = m.patient
-			WHERE m.id = $1`, m.id).Scan((*int64)(&network), &finished, &answered, &practice, &in.Language)
+			WHERE m.id = $1`, m.id).Scan((*int64)(&network), &finished, &practice, &in.Language)
 		if err != nil {
 			return err
 		}
 		if in.Network, err = db.network(tx, network); err != nil {
 			return err
 		}
-		in.Found, in.Spent = true, answered != 0
+		if in.Spent, err = linkSpent(tx, m.id); err != nil {
+			return err
+		}
+		in.Found = true
 		in.Expired = finished != 0 && tx.now-finished > linkLife.Milliseconds()
 		in.Practice = practiceOf(in.Network, practice)
 		return nil

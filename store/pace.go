@@ -75,6 +75,7 @@ const answersMatter = 42 * 24 * time.Hour
 
 // Snapshot reads one team in one transaction. Its cost grows with practices and hours, never with the length of the list.
 func (db *DB) Snapshot(ctx context.Context, team staff.TeamID) (s campaign.Snapshot, err error) {
+	mark := db.closed.mark()
 	err = db.read(ctx, "pacing snapshot", func(tx *Tx) error {
 		var err error
 		if s.Policy, s.Team, err = db.teamPolicy(tx, team); err != nil {
@@ -83,12 +84,12 @@ func (db *DB) Snapshot(ctx context.Context, team staff.TeamID) (s campaign.Snaps
 		if s.State, err = db.teamState(tx, team); err != nil {
 			return err
 		}
-		return db.snapshotCampaigns(tx, &s)
+		return db.snapshotCampaigns(tx, &s, mark)
 	})
 	return s, err
 }
 
-func (db *DB) snapshotCampaigns(tx *Tx, s *campaign.Snapshot) error {
+func (db *DB) snapshotCampaigns(tx *Tx, s *campaign.Snapshot, mark int64) error {
 	type row struct {
 		c        campaign.Campaign
 		strata   strata
@@ -129,7 +130,7 @@ func (db *DB) snapshotCampaigns(tx *Tx, s *campaign.Snapshot) error {
 	rows.Close()
 	midnight := hourOf(s.Policy.Calendar.Midnight(time.UnixMilli(tx.now)).UnixMilli())
 	for _, r := range all {
-		cs, err := campaignState(tx, r.c, r.strata, midnight)
+		cs, err := db.campaignState(tx, r.c, r.strata, midnight, mark)
 		if err != nil {
 			return err
 		}
@@ -162,14 +163,23 @@ func prefixed(table, columns string) string {
 	return strings.Join(parts, ", ")
 }
 
-func campaignState(tx *Tx, c campaign.Campaign, st strata, midnight int64) (cs throttle.CampaignState, err error) {
+func (db *DB) campaignState(tx *Tx, c campaign.Campaign, st strata, midnight, mark int64) (cs throttle.CampaignState, err error) {
 	cs = throttle.CampaignState{ID: campaignKey(c.ID), Held: c.Held, Started: c.LaunchedAt, Strata: st.Names, Sizes: st.Sizes, OnTheWayBy: make([]int, len(st.Names))}
+	h, err := db.hours(tx, c.ID, midnight, mark)
+	if err != nil {
+		return cs, err
+	}
+	cs.Delivered, cs.Answers, cs.Starts = h.delivered, h.answers, h.starts
+	err = tx.QueryRow(`SELECT COALESCE(CAST(SUM(n) AS BIGINT), 0) FROM tally WHERE owner = $1 AND kind = $2 AND hour >= $3`,
+		int64(c.ID), tallyReleased, midnight).Scan(&cs.SentToday)
+	if err != nil {
+		return cs, err
+	}
 	rows, err := tx.Query(`
-		SELECT kind, stratum, hour, from_hour, CAST(SUM(n) AS BIGINT)
+		SELECT kind, stratum, CAST(SUM(n) AS BIGINT)
 		FROM tally
-		WHERE owner = $1
-		GROUP BY kind, hour, stratum, from_hour -- the order of the primary key: nothing is sorted
-		ORDER BY kind, hour, stratum, from_hour`, int64(c.ID))
+		WHERE owner = $1 AND hour = 0 AND kind IN ('cost', 'landed', 'is:planned', 'is:released', 'is:sending', 'is:unknown', 'is:held', 'is:accepted', 'is:sent')
+		GROUP BY kind, stratum`, int64(c.ID))
 	if err != nil {
 		return cs, err
 	}
@@ -177,37 +187,26 @@ func campaignState(tx *Tx, c campaign.Campaign, st strata, midnight int64) (cs t
 	for rows.Next() {
 		var kind string
 		var stratum, n int
-		var hour, from int64
-		if err := rows.Scan(&kind, &stratum, &hour, &from, &n); err != nil {
+		if err := rows.Scan(&kind, &stratum, &n); err != nil {
 			return cs, err
 		}
 		switch kind {
-		case tallyDelivered:
-			cs.Delivered = append(cs.Delivered, throttle.Cell{Hour: hour, Stratum: stratum, N: n})
-		case tallyAnswer:
-			cs.Answers = append(cs.Answers, throttle.Answer{Delivered: from, Answered: hour, Stratum: stratum, N: n})
-		case tallyStart:
-			cs.Starts = append(cs.Starts, throttle.Cell{Hour: hour, Stratum: stratum, N: n})
-		case tallyReleased:
-			if hour >= midnight {
-				cs.SentToday += n
-			}
 		case tallyCost:
 			cs.Spent += int64(n)
 		case stateTally(campaign.Planned):
 			cs.Planned += n
-		case stateTally(campaign.Released), stateTally(campaign.Sending), stateTally(campaign.Unknown), stateTally(campaign.Held), stateTally(campaign.Accepted), stateTally(campaign.Sent):
+		case tallyLanded:
+			cs.OnTheWay -= n
+			if stratum < len(cs.OnTheWayBy) {
+				cs.OnTheWayBy[stratum] -= n
+			}
+		default:
 			cs.OnTheWay += n
 			if stratum < len(cs.OnTheWayBy) {
 				cs.OnTheWayBy[stratum] += n
 			}
 			if kind == stateTally(campaign.Released) || kind == stateTally(campaign.Sending) {
 				cs.Released += n
-			}
-		case tallyLanded:
-			cs.OnTheWay -= n
-			if stratum < len(cs.OnTheWayBy) {
-				cs.OnTheWayBy[stratum] -= n
 			}
 		}
 	}

@@ -10,7 +10,9 @@ import (
 
 // BenchmarkSnapshot reads a team at the end of six weeks of a campaign with 40 strata.
 func BenchmarkSnapshot(b *testing.B) {
-	w := mustWorld(b, mustOpen(b, testConfig(b)))
+	cfg := testConfig(b)
+	cfg.Serve = true
+	w := mustWorld(b, mustOpen(b, cfg))
 	w.sixWeeks(40)
 	b.ResetTimer()
 	for b.Loop() {

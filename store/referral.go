@@ -234,7 +234,7 @@ type onNumber struct {
 
 // origin finds the text behind a form: by its link, or for a reply the last text that went to that number.
 func (db *DB) origin(tx *Tx, f selfrefer.Form) (o origin, err error) {
-	const columns = `SELECT m.id, m.campaign, m.stratum, m.delivered_at, m.answered_at, m.phone_ix FROM message m `
+	const columns = `SELECT m.id, m.campaign, m.stratum, m.delivered_at, m.phone_ix FROM message m `
 	row := (*sql.Row)(nil)
 	switch {
 	case len(f.TokenHash) > 0:
@@ -247,15 +247,16 @@ func (db *DB) origin(tx *Tx, f selfrefer.Form) (o origin, err error) {
 			LIMIT 1`, db.phoneIndex(f.From), int64(f.Network))
 	}
 	if row != nil {
-		var answered int64
-		err := row.Scan(&o.message, &o.campaign, &o.stratum, &o.delivered, &answered, &o.phoneIx)
+		err := row.Scan(&o.message, &o.campaign, &o.stratum, &o.delivered, &o.phoneIx)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return o, fmt.Errorf("find the text of a form: %w", err)
 		}
-		o.matched.Spent = answered != 0
 	}
 	if o.message == 0 {
 		return o, o.homeless(tx, f.Network)
+	}
+	if o.matched.Spent, err = linkSpent(tx, o.message); err != nil {
+		return o, err
 	}
 	var finished int64
 	var team staff.TeamID
@@ -441,8 +442,20 @@ func (db *DB) noteAnswer(tx *Tx, o *origin, f selfrefer.Form) (first bool, err e
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return false, fmt.Errorf("note the answer: %w", err)
 	}
-	o.matched.Spent = err != nil
-	return err == nil, nil
+	first = err == nil
+	// Asked again: whoever used the link at the same moment has been waited for.
+	o.matched.Spent, err = linkSpent(tx, o.message)
+	return first, err
+}
+
+// linkSpent reports whether a self-referral came by a text's link. One that came by a reply leaves the link as it is.
+func linkSpent(tx *Tx, message int64) (bool, error) {
+	var n int
+	err := tx.QueryRow(`SELECT COUNT(*) FROM referral WHERE message = $1 AND source = 'link'`, message).Scan(&n)
+	if err != nil {
+		return false, fmt.Errorf("see whether a link is spent: %w", err)
+	}
+	return n > 0, nil
 }
 
 // countForm tells the pacer: the first answer to a text teaches it the campaign's rate, everything else the team's own traffic.

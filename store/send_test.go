@@ -272,6 +272,39 @@ func TestClaimChecksAgain(t *testing.T) {
 	})
 }
 
+// Whoever texts back and then opens the link is not told that the link is used up.
+func TestReplyLeavesTheLink(t *testing.T) {
+	eachEngine(t, func(t *testing.T, cfg Config) {
+		ctx := context.Background()
+		db := mustOpen(t, cfg)
+		w := launched(t, db, 2, nil)
+		ring := w.release(t, 1)[0]
+		must[campaign.Outgoing](t)(db.Claim(ctx, ring))
+		token := link.Mint(db.sealer.linkKey(), int64(ring.Message)).Hash()
+		r := selfrefer.Receiver{Keeper: db, Now: cfg.Now}
+		if err := r.Reply(ctx, w.network.ID, w.phone(t, ring), "yes please, can somebody ring me", "SM1"); err != nil {
+			t.Fatal(err)
+		}
+		spent := func() bool { return must[selfrefer.Invitation](t)(db.Invitation(ctx, token)).Spent }
+		if spent() {
+			t.Error("a reply used the link up")
+		}
+		for _, id := range []string{"a", "b"} {
+			if _, err := r.Receive(ctx, selfrefer.Form{ID: id, Network: w.network.ID, Source: selfrefer.ByLink, TokenHash: token, Answers: selfrefer.Answers{BirthDate: "15/06/1950"}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !spent() {
+			t.Error("a form did not use the link up")
+		}
+		for lane, want := range map[selfrefer.Lane]int64{selfrefer.Verified: 2, selfrefer.Unverified: 1} {
+			if n := count(t, db, `SELECT COUNT(*) FROM referral WHERE lane = $1`, string(lane)); n != want {
+				t.Errorf("%d referrals are %s, want %d", n, lane, want)
+			}
+		}
+	})
+}
+
 func TestOneOfManyClaimsWins(t *testing.T) {
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		db := mustOpen(t, cfg)

@@ -31,6 +31,9 @@ func (db *DB) bump(tx *Tx, owner int64, kind string, stratum, hour, from int64, 
 	if n == 0 {
 		return nil
 	}
+	if hour != 0 {
+		tx.counted = append(tx.counted, counted{owner, hour})
+	}
 	shard := int64(0)
 	if db.engine == enginePostgres {
 		shard = rand.Int64N(tallyShards)

@@ -40,6 +40,8 @@ type Tx struct {
 	opened []*sql.Rows
 	err    error // the first statement that failed
 	wrote  bool  // something has changed, or may have
+
+	counted []counted // by bump
 }
 
 // runner is what a transaction runs its statements on.
@@ -195,8 +197,9 @@ type job struct {
 	label string
 	fn    func(tx *Tx) error
 	taken atomic.Bool // by the writer, or by the caller who gave up
-	err   error       // of fn; nil if its savepoint was released
-	done  chan error  // capacity 1
+	err   error       // of fn; nil if what it did stands
+	did   []counted
+	done  chan error // capacity 1
 }
 
 // writer is the goroutine all SQLite writes go through.
@@ -289,6 +292,12 @@ func (w *writer) group(first *job) {
 	defer func() {
 		if lost != nil {
 			w.rollback()
+		}
+		now := hourOf(w.db.cfg.Now().UnixMilli())
+		for _, j := range members {
+			if lost == nil && j.err == nil {
+				w.db.closed.changed(j.did, now)
+			}
 		}
 		w.answer(members, lost)
 	}()
@@ -391,6 +400,7 @@ func (w *writer) run(j *job) (err error, wrote bool) {
 	before := w.db.cfg.Machine()
 	err = w.db.guard(j.label, tx, j.fn)
 	w.db.warnSlow(j.label, before)
+	j.did = tx.counted
 	return err, tx.wrote
 }
 
@@ -584,15 +594,11 @@ func (db *DB) tryPostgres(ctx context.Context, pool *sql.DB, o *sql.TxOptions, l
 	}
 	defer func() { _ = outer.Rollback() }() // no-op after Commit
 	tx := db.newTx(inner, pgRunner{outer})
-	before := db.cfg.Machine()
 	if err := db.guard(label, tx, fn); err != nil {
 		return err
 	}
 	if err := outer.Commit(); err != nil {
 		return fmt.Errorf("%s: commit: %w", label, err)
-	}
-	if o == nil {
-		db.warnSlow(label, before)
 	}
 	return nil
 }

@@ -152,7 +152,9 @@ func (h *Handler) campaignData(ctx context.Context, who staff.Account, v campaig
 	d.Messages = messageList(v)
 	if v.Last != nil {
 		d.Decision, d.DecidedAt = v.Last.Sentence, h.when(v.Last.At)
-		d.Forecast = h.forecastWords(forecastOf(v.Last))
+		if live { // afterwards nobody decides again, and an old day would be promised for ever
+			d.Forecast = h.forecastWords(forecastOf(v.Last))
+		}
 	}
 	for _, a := range v.Alarms {
 		d.Alarms = append(d.Alarms, fmt.Sprintf("%s (%s)", alarmSentence(a.Code), h.when(a.At)))

@@ -169,15 +169,14 @@ func (r *Reader) Ignored() int { return r.ignored }
 func (r *Reader) findHeader() error {
 	const searchRecords = 100
 	type candidate struct {
-		delim     byte
-		names     []string
-		cols      columns
-		missing   []string
-		line      int // of the record
-		next      int // window offset behind it
-		nextLine  int
-		score     int
-		mostNames []string
+		delim    byte
+		names    []string
+		cols     columns
+		missing  []string
+		line     int // of the record
+		next     int // window offset behind it
+		nextLine int
+		score    int
 	}
 	var best candidate
 	for _, delim := range []byte{',', ';', '\t', '|'} {

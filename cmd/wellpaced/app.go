@@ -24,7 +24,6 @@ import (
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 	"github.com/wellpaced/wellpaced/selfrefer/ui"
 	"github.com/wellpaced/wellpaced/store"
-	"github.com/wellpaced/wellpaced/throttle"
 	"github.com/wellpaced/wellpaced/throttle/limit"
 )
 
@@ -64,13 +63,13 @@ type app struct {
 	worker   *campaign.Dispatcher
 	settler  *campaign.Reconciler
 	receiver *selfrefer.Receiver
+	outlooks outlooks
 	listener net.Listener
 	handler  http.Handler
 	patient  *form.Handler
 	managers *campaigndesk.Handler
 	pages    []interface{ Close() } // wait for what goes on behind their responses
 	ready    chan struct{}          // closed once it is safe to send
-	safe     bool
 }
 
 // open builds the app; nothing runs yet but the listener is bound.
@@ -148,14 +147,11 @@ func (a *app) isReady() bool {
 
 // contactBy is the honest date of the confirmation page, from the pacer's own forecast; no date if it cannot be had now.
 func (a *app) contactBy(team staff.TeamID, now time.Time) time.Time {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	snap, err := a.db.Snapshot(ctx, team)
+	at, err := a.outlooks.contactBy(team, now, a.db.Snapshot)
 	if err != nil {
 		a.Log.Warn("forecast a first contact", "comp", "pacer", "error", err)
-		return time.Time{}
 	}
-	return throttle.ContactBy(now, snap.Policy, snap.State)
+	return at
 }
 
 // routes builds the whole site in one place.

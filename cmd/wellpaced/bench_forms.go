@@ -49,6 +49,7 @@ func (b *bench) forms(ctx context.Context) (r benchResult, err error) {
 	if err != nil {
 		return r, fmt.Errorf("text people: %w", err)
 	}
+	db.ContactBy = (&app{options: options{Log: b.log}, db: db}).contactBy
 	receiver := &selfrefer.Receiver{Keeper: db, Now: now}
 	path := filepath.Join(dir, "data", "wellpaced.db")
 	var ours, bare []float64

@@ -105,7 +105,7 @@ func (c *demoCmd) Run(ctx context.Context, s std) (err error) {
 	d := &demo{demoCmd: c, std: s, stop: stop, took: map[string]time.Duration{}, log: settings{Log: c.Log}.logger(s.err)}
 	defer func() {
 		stop(nil)
-		err = errors.Join(err, d.close())
+		err = errors.Join(err, d.close(context.Cause(ctx)))
 	}()
 	if err := d.open(ctx); err != nil {
 		return err
@@ -318,8 +318,8 @@ func (d *demo) openPhones(auth string) (err error) {
 	return nil
 }
 
-// close ends everything in the order in which it depends on each other.
-func (d *demo) close() error {
+// close ends everything in the order in which it depends on each other. What made it end has been told already.
+func (d *demo) close(told error) error {
 	var errs []error
 	if d.screen != nil {
 		// The site ends first, with what it still has to send; nothing new comes once it has.
@@ -330,7 +330,9 @@ func (d *demo) close() error {
 			return d.screen.Close()
 		})
 	}
-	errs = append(errs, d.running.Wait())
+	if err := d.running.Wait(); !errors.Is(told, err) {
+		errs = append(errs, err)
+	}
 	if d.town != nil {
 		errs = append(errs, d.town.Close())
 	}

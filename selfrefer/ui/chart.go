@@ -83,17 +83,14 @@ func (c Chart) svg(b box, ticks int) template.HTML {
 	fmt.Fprintf(&s, `<text x="0" y="12">%s</text>`, esc(c.Unit))
 	layout := timeLayout(from, to)
 	times := c.times()
-	ticks = min(ticks, len(times))
-	for i := range ticks { // each stands under a point: a label between two days would name neither
-		at := times[i*(len(times)-1)/max(ticks-1, 1)]
-		anchor := "middle"
-		switch {
-		case ticks > 1 && i == 0:
-			anchor = "start"
-		case ticks > 1 && i == ticks-1:
+	every := (len(times) + ticks - 2) / max(ticks-1, 1) // the same number of points apart, or days seem to be missing
+	for i := 0; i < len(times); i += max(every, 1) {    // each stands under a point: a label between two days would name neither
+		label := times[i].Format(layout)
+		anchor, half := "middle", 4.5*float64(len(label))
+		if x(times[i])+half > b.w {
 			anchor = "end"
 		}
-		fmt.Fprintf(&s, `<text x="%.1f" y="%.1f" text-anchor="%s">%s</text>`, x(at), b.h-8, anchor, at.Format(layout))
+		fmt.Fprintf(&s, `<text x="%.1f" y="%.1f" text-anchor="%s">%s</text>`, x(times[i]), b.h-8, anchor, label)
 	}
 	for _, kind := range []SeriesKind{Area, Bar, Line} { // back to front
 		for i, series := range c.Shown() {

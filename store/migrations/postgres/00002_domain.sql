@@ -295,6 +295,7 @@ CREATE TABLE referral (
 );
 CREATE INDEX referral_open ON referral (network, urgent, lane, due_at, id) WHERE state IN ('new', 'claimed', 'contacting');
 CREATE INDEX referral_waiting ON referral (team, due_at) WHERE state IN ('new', 'claimed', 'contacting');
+CREATE INDEX referral_message ON referral (message);
 CREATE INDEX referral_state ON referral (network, state, id);
 CREATE INDEX referral_phone ON referral (phone_ix) WHERE state IN ('new', 'claimed', 'contacting', 'in_support', 'onward');
 CREATE INDEX referral_nhs ON referral (nhs_ix) WHERE state IN ('new', 'claimed', 'contacting', 'in_support', 'onward');
