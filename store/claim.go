@@ -22,14 +22,15 @@ type message struct {
 	state                          campaign.MessageState
 	shared                         bool
 	cost, deliveredAt              int64
+	sid                            string
 	phoneIx                        []byte
 }
 
 func messageOf(tx *Tx, where string, lock string, args ...any) (m message, err error) {
 	err = tx.QueryRow(`
-		SELECT id, campaign, patient, stratum, step, attempt, state, shared, cost, delivered_at, phone_ix
+		SELECT id, campaign, patient, stratum, step, attempt, state, shared, cost, delivered_at, COALESCE(sid, ''), phone_ix
 		FROM message
-		WHERE `+where+lock, args...).Scan(&m.id, &m.campaign, &m.patient, &m.stratum, &m.step, &m.attempt, (*string)(&m.state), &m.shared, &m.cost, &m.deliveredAt, &m.phoneIx)
+		WHERE `+where+lock, args...).Scan(&m.id, &m.campaign, &m.patient, &m.stratum, &m.step, &m.attempt, (*string)(&m.state), &m.shared, &m.cost, &m.deliveredAt, &m.sid, &m.phoneIx)
 	return m, notFound(err, campaign.ErrNotFound)
 }
 
@@ -99,14 +100,14 @@ type frozenDoc struct {
 
 // lockNumber makes a claim and an opt-out of one number wait for each other.
 func (db *DB) lockNumber(tx *Tx, ix []byte) error {
+	if db.engine == engineSQLite {
+		return nil // one writer: they wait for each other already
+	}
 	if _, err := tx.Exec(`INSERT INTO number (ix) VALUES ($1) ON CONFLICT (ix) DO NOTHING`, ix); err != nil {
 		return err
 	}
-	if lock := db.engine.lockClause(); lock != "" {
-		var got []byte
-		return tx.QueryRow(`SELECT ix FROM number WHERE ix = $1`+lock, ix).Scan(&got)
-	}
-	return nil // SQLite has one writer
+	var got []byte
+	return tx.QueryRow(`SELECT ix FROM number WHERE ix = $1`+db.engine.lockClause(), ix).Scan(&got)
 }
 
 // Claim takes a released message: with its number locked it re-checks everything, freezes what is sent, and writes the intent.
@@ -231,49 +232,32 @@ func (db *DB) facts(tx *Tx, m message) (f campaign.Facts, n staff.Network, pract
 	if err != nil {
 		return fail(err)
 	}
-	if n, err = db.network(tx, f.Campaign.Network); err != nil {
+	if n, err = db.sender(tx, f.Campaign.Network); err != nil {
 		return fail(err)
 	}
-	rows, err := tx.Query(`
-		SELECT kind, why
-		FROM suppression
-		WHERE network = $1 AND ((kind = 'phone' AND ix = $2) OR (kind = 'nhs' AND ix = $3))`, int64(n.ID), m.phoneIx, nhsIx)
+	var number, person *string
+	var last *int64
+	var open int
+	err = tx.QueryRow(`
+		SELECT (SELECT why FROM suppression WHERE network = $1 AND kind = 'phone' AND ix = $2),
+		       (SELECT why FROM suppression WHERE network = $1 AND kind = 'nhs' AND ix = $3),
+		       (SELECT MAX(at) FROM contact WHERE phone_ix = $2 AND campaign <> $4),
+		       (SELECT COUNT(*) FROM referral
+		        WHERE network = $1 AND phone_ix = $2 AND state IN ('new', 'claimed', 'contacting', 'in_support', 'onward'))
+		       + (SELECT COUNT(*) FROM referral
+		        WHERE network = $1 AND nhs_ix = $3 AND state IN ('new', 'claimed', 'contacting', 'in_support', 'onward'))`,
+		int64(n.ID), m.phoneIx, nhsIx, m.campaign).Scan(&number, &person, &last, &open)
 	if err != nil {
 		return fail(err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var kind, why string
-		if err := rows.Scan(&kind, &why); err != nil {
-			return fail(err)
-		}
-		if kind == "phone" {
-			f.NumberSuppressed = why
-		} else {
-			f.PersonSuppressed = why
-		}
+	if number != nil {
+		f.NumberSuppressed = *number
 	}
-	if err := rows.Err(); err != nil {
-		return fail(err)
-	}
-	rows.Close()
-	var last *int64
-	if err := tx.QueryRow(`SELECT MAX(at) FROM contact WHERE phone_ix = $1 AND campaign <> $2`, m.phoneIx, m.campaign).Scan(&last); err != nil {
-		return fail(err)
+	if person != nil {
+		f.PersonSuppressed = *person
 	}
 	if last != nil {
 		f.TextedElsewhere = timeOf(*last)
-	}
-	var open int
-	err = tx.QueryRow(`
-		SELECT COUNT(*)
-		FROM (
-			SELECT 1 FROM referral WHERE network = $1 AND phone_ix = $2 AND state IN ('new', 'claimed', 'contacting', 'in_support', 'onward')
-			UNION ALL
-			SELECT 1 FROM referral WHERE network = $1 AND nhs_ix = $3 AND state IN ('new', 'claimed', 'contacting', 'in_support', 'onward')
-		) AS open_referral`, int64(n.ID), m.phoneIx, nhsIx).Scan(&open)
-	if err != nil {
-		return fail(err)
 	}
 	f.OpenReferral = open > 0
 	if w, ok := db.Calendar.WindowAt(time.UnixMilli(tx.now), f.Campaign.Policy.Windows); ok {
@@ -282,17 +266,37 @@ func (db *DB) facts(tx *Tx, m message) (f campaign.Facts, n staff.Network, pract
 	return f, n, practice, sealed, nil
 }
 
+// senderAge is how long a claim may go by what it knows of a network's name, sender and practices.
+const senderAge = 10 * time.Second
+
+type knownSender struct {
+	staff.Network
+	until int64 // machine
+}
+
+// sender is the network of a text, remembered for a few seconds: each text needs it, and it hardly ever changes.
+func (db *DB) sender(tx *Tx, id staff.NetworkID) (staff.Network, error) {
+	if k, ok := db.senders.Load(id); ok && k.(knownSender).until > tx.machine {
+		return k.(knownSender).Network, nil
+	}
+	n, err := db.network(tx, id)
+	if err == nil {
+		db.senders.Store(id, knownSender{n, tx.machine + senderAge.Milliseconds()})
+	}
+	return n, err
+}
+
 // Record writes what came back from the gateway. Acceptance is evidence and is adopted whatever the state; everything else only counts
 // while the attempt is still the one that is being sent.
 func (db *DB) Record(ctx context.Context, r campaign.Ring, o campaign.Outcome) error {
 	attempt := r.Attempt + 1 // the claim counted it
 	return db.write(ctx, "record", func(tx *Tx) error {
+		if o.Event.IsEvidence() { // the evidence itself says what became of the attempt
+			return db.adopt(tx, campaign.Evidence{Message: r.Message, Attempt: attempt, Event: o.Event, Kind: "reply", SID: o.SID, At: time.UnixMilli(tx.now)})
+		}
 		_, err := tx.Exec(`UPDATE attempt SET outcome = $1, code = $2 WHERE message = $3 AND n = $4`, string(o.Event), o.Code, int64(r.Message), attempt)
 		if err != nil {
 			return err
-		}
-		if o.Event.IsEvidence() {
-			return db.adopt(tx, campaign.Evidence{Message: r.Message, Attempt: attempt, Event: o.Event, Kind: "reply", SID: o.SID, At: time.UnixMilli(tx.now)})
 		}
 		m, err := messageOf(tx, `id = $1`, db.engine.lockClause(), int64(r.Message))
 		if err != nil {
@@ -356,25 +360,32 @@ func (db *DB) adoptFor(tx *Tx, m *message, ev campaign.Evidence) error {
 	if err != nil || fresh == 0 {
 		return err // seen before
 	}
-	if ev.SID != "" {
+	before := m.state
+	sets, args := `deadline = 0`, []any(nil)
+	set := func(column string, value any) {
+		args = append(args, value)
+		sets += `, ` + column + ` = $` + strconv.Itoa(4+len(args))
+	}
+	if ev.Code != "" {
+		set("code", ev.Code)
+	}
+	if !before.Left() {
+		set("sent_at", tx.now)
+	}
+	if ev.SID != "" && m.sid == "" {
+		set("sid", ev.SID)
+	}
+	moved, err := db.apply(tx, m, ev.Event, sets, args...)
+	if err != nil {
+		return err
+	}
+	if ev.SID != "" && (m.sid != "" || !moved) {
 		if err := db.adoptSID(tx, *m, ev.SID); err != nil {
 			return err
 		}
 	}
-	sets, args := `deadline = 0`, []any(nil)
-	if ev.Code != "" {
-		sets, args = `deadline = 0, code = $5`, []any{ev.Code}
-	}
-	before := m.state
-	if !before.Left() {
-		args = append(args, tx.now)
-		sets += `, sent_at = $` + strconv.Itoa(4+len(args))
-	}
-	if _, err := db.apply(tx, m, ev.Event, sets, args...); err != nil {
-		return err
-	}
-	if !before.Left() {
-		// A text that we believed unsent has left: the contact ledger must know.
+	if !before.Left() && before != campaign.Sending {
+		// A text that we believed unsent has left: the contact ledger must know. For one that was being sent the claim told it.
 		_, err = tx.Exec(`
 			INSERT INTO contact (phone_ix, message, campaign, at) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (phone_ix, message) DO NOTHING`, m.phoneIx, m.id, m.campaign, tx.now)
@@ -390,6 +401,9 @@ func (db *DB) adoptFor(tx *Tx, m *message, ev campaign.Evidence) error {
 
 // adoptSID notes the provider's id. A second id for one message means that somebody was texted twice: the system audits its own promise.
 func (db *DB) adoptSID(tx *Tx, m message, sid string) error {
+	if m.sid == sid {
+		return nil
+	}
 	n, err := tx.Exec(`UPDATE message SET sid = $1 WHERE id = $2 AND (sid IS NULL OR sid = $1)`, sid, m.id)
 	if err != nil || n == 1 {
 		return err

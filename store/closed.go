@@ -36,13 +36,16 @@ type closed struct {
 	hourly
 }
 
-// counted is a counter that a transaction has changed.
-type counted struct{ owner, hour int64 }
+// counted is what a transaction has added to a counter.
+type counted struct {
+	counter
+	n int
+}
 
 // changed is told after a commit, before its caller is. Hour now is civil.
 func (c *closedHours) changed(what []counted, now int64) {
 	for _, w := range what {
-		if w.hour >= now {
+		if w.hour == 0 || w.hour >= now {
 			continue
 		}
 		c.mu.Lock()

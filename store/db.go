@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -59,9 +60,10 @@ type DB struct {
 	readers           chan *session // SQLite only
 	closers           []func() error
 
-	lastID atomic.Int64 // see newID
-	owed   debts        // journal records that the database has yet to take
-	closed closedHours  // counters that the pacer need not read again
+	lastID  atomic.Int64 // see newID
+	senders sync.Map     // staff.NetworkID -> knownSender
+	owed    debts        // journal records that the database has yet to take
+	closed  closedHours  // counters that the pacer need not read again
 
 	// ContactBy forecasts by when a team will have called somebody who asks for help now. Set it before serving; nil tells nobody a date.
 	ContactBy func(team staff.TeamID, now time.Time) time.Time

@@ -137,6 +137,8 @@ func (t target) dsn(readOnly bool) string {
 		q.Add("_pragma", "query_only(1)")
 	} else {
 		q.Add("_pragma", "cache_size(-32000)")
+		// 32 MB of log between checkpoints: each checkpoint writes and syncs the whole file while everybody waits.
+		q.Add("_pragma", "wal_autocheckpoint(8000)")
 		q.Set("_txlock", "immediate")
 	}
 	q.Set("_dqs", "0")

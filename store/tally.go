@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"math/rand/v2"
 
 	"github.com/wellpaced/wellpaced/campaign"
@@ -26,23 +27,52 @@ func stateTally(s campaign.MessageState) string { return "is:" + string(s) }
 
 func hourOf(ms int64) int64 { return ms / 3_600_000 }
 
-// bump adds n to a counter. Owner is a campaign or a team; hour and from are unix hours, or 0.
+// counter names one counter. Owner is a campaign or a team; hour and from are unix hours, or 0.
+type counter struct {
+	owner               int64
+	kind                string
+	stratum, hour, from int64
+}
+
+// bump adds n to a counter. On SQLite it is added with the commit, once for all who share it: a busy minute counts in a few rows. Nothing
+// reads counters in a transaction that writes.
 func (db *DB) bump(tx *Tx, owner int64, kind string, stratum, hour, from int64, n int) error {
 	if n == 0 {
 		return nil
 	}
-	if hour != 0 {
-		tx.counted = append(tx.counted, counted{owner, hour})
+	c := counter{owner, kind, stratum, hour, from}
+	if db.engine == engineSQLite {
+		tx.counted = append(tx.counted, counted{c, n})
+		return nil
 	}
-	shard := int64(0)
-	if db.engine == enginePostgres {
-		shard = rand.Int64N(tallyShards)
-	}
-	_, err := tx.Exec(`
+	return tx.add(c, rand.Int64N(tallyShards), n)
+}
+
+func (t *Tx) add(c counter, shard int64, n int) error {
+	_, err := t.Exec(`
 		INSERT INTO tally (owner, kind, stratum, hour, from_hour, shard, n)
 		VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (owner, kind, hour, stratum, from_hour, shard)
 		DO UPDATE SET n = tally.n + excluded.n`,
-		owner, kind, stratum, hour, from, shard, n)
+		c.owner, c.kind, c.stratum, c.hour, c.from, shard, n)
 	return err
+}
+
+// addAll writes what the functions of one commit have counted.
+func (t *Tx) addAll(all [][]counted) error {
+	sums := map[counter]int{}
+	for _, did := range all {
+		for _, c := range did {
+			sums[c.counter] += c.n
+		}
+	}
+	for c, n := range sums {
+		if n == 0 {
+			continue
+		}
+		if err := t.add(c, 0, n); err != nil {
+			return fmt.Errorf("count: %w", err)
+		}
+	}
+	return nil
 }

@@ -328,6 +328,15 @@ func (w *writer) group(first *job) {
 			}
 		}
 	}
+	var counts [][]counted
+	for _, j := range members {
+		if j.err == nil {
+			counts = append(counts, j.did)
+		}
+	}
+	if lost = w.db.newTx(context.Background(), w.s).addAll(counts); lost != nil {
+		return
+	}
 	if _, lost = w.s.exec(context.Background(), "COMMIT", nil); lost != nil {
 		lost = fmt.Errorf("commit: %w", lost)
 	}

@@ -24,6 +24,9 @@ import (
 // DefaultConcurrency is how many rings are answered at once. Ten segments a second keep about as many sends in flight.
 const DefaultConcurrency = 20
 
+// fetchers is how many asynq servers fetch from a Redis of its own.
+const fetchers = 4
+
 // DefaultIdle is how often an empty queue inside this process is looked at.
 const DefaultIdle = 50 * time.Millisecond
 
@@ -292,24 +295,34 @@ func (q *Queue) Work(ctx context.Context, answer func(context.Context, campaign.
 	if q.inside != nil {
 		idle, forward, firstRetry = cmp.Or(q.cfg.Idle, DefaultIdle), 50*time.Millisecond, 50*time.Millisecond
 	}
-	srv := asynq.NewServer(q.opt, asynq.Config{
-		Concurrency:              q.cfg.Concurrency,
-		Queues:                   map[string]int{queueName: 1},
-		TaskCheckInterval:        idle,
-		DelayedTaskCheckInterval: forward,
-		ShutdownTimeout:          shutdownTimeout,
-		RetryDelayFunc:           func(n int, _ error, _ *asynq.Task) time.Duration { return firstRetry << min(n, 6) },
-		Logger:                   logger{q.cfg.Log},
-		LogLevel:                 asynq.InfoLevel,
-	})
-	err := srv.Start(asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error {
-		return q.handle(ctx, t, answer)
-	}))
-	if err != nil {
-		return fmt.Errorf("start answering the queue: %w", err)
+	// An asynq server fetches rings one after the other, a round trip each: on a busy machine that, not the sending, sets the pace.
+	// Several share the concurrency. Redis inside this process runs one command at a time, so there one is as good.
+	servers := 1
+	if q.inside == nil {
+		servers = min(fetchers, q.cfg.Concurrency)
+	}
+	var stop sync.WaitGroup
+	defer stop.Wait()
+	for i := range servers {
+		srv := asynq.NewServer(q.opt, asynq.Config{
+			Concurrency:              (q.cfg.Concurrency + i) / servers, // they add up
+			Queues:                   map[string]int{queueName: 1},
+			TaskCheckInterval:        idle,
+			DelayedTaskCheckInterval: forward,
+			ShutdownTimeout:          shutdownTimeout,
+			RetryDelayFunc:           func(n int, _ error, _ *asynq.Task) time.Duration { return firstRetry << min(n, 6) },
+			Logger:                   logger{q.cfg.Log},
+			LogLevel:                 asynq.InfoLevel,
+		})
+		err := srv.Start(asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error {
+			return q.handle(ctx, t, answer)
+		}))
+		if err != nil {
+			return fmt.Errorf("start answering the queue: %w", err)
+		}
+		defer stop.Go(srv.Shutdown) // all at once: each waits for its own answers
 	}
 	<-ctx.Done()
-	srv.Shutdown()
 	return nil
 }
 

@@ -32,7 +32,7 @@ const (
 	// theirs (and its callbacks come) while others are still being sent.
 	benchHaste = 60
 	// sendersAtOnce is how many texts are in hand at once, in both loops: enough for commits to be shared.
-	sendersAtOnce = 64
+	sendersAtOnce = 256
 )
 
 // sends measures texts through the whole path: release, queue, claim, gateway, record, until the signed callbacks are in; against as many

@@ -193,7 +193,7 @@ CREATE TABLE attempt (
   message    BIGINT NOT NULL,
   n          BIGINT NOT NULL,
   started_at BIGINT NOT NULL, -- machine
-  outcome    TEXT NOT NULL,
+  outcome    TEXT NOT NULL, -- of a refusal or a loss of sight; acceptance is in evidence
   code       TEXT NOT NULL,
   PRIMARY KEY (message, n)
 );
