@@ -93,22 +93,27 @@ func campaignOf(tx *Tx, n staff.NetworkID, id campaign.ID, lock string) (campaig
 
 // Campaigns lists a network's campaigns, newest first.
 func (db *DB) Campaigns(ctx context.Context, n staff.NetworkID, limit int) (all []campaign.Campaign, err error) {
-	err = db.read(ctx, "campaigns", func(tx *Tx) error {
-		rows, err := tx.Query(`SELECT `+campaignColumns+` FROM campaign WHERE network = $1 ORDER BY id DESC LIMIT $2`, int64(n), limit)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			c, err := scanCampaign(rows)
-			if err != nil {
-				return err
-			}
-			all = append(all, c)
-		}
-		return rows.Err()
+	err = db.read(ctx, "campaigns", func(tx *Tx) (err error) {
+		all, err = campaignsOf(tx, `WHERE network = $1 ORDER BY id DESC LIMIT $2`, int64(n), limit)
+		return err
 	})
 	return all, err
+}
+
+func campaignsOf(tx *Tx, where string, args ...any) (all []campaign.Campaign, err error) {
+	rows, err := tx.Query(`SELECT `+campaignColumns+` FROM campaign `+where, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		c, err := scanCampaign(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	return all, rows.Err()
 }
 
 // ApprovePractice notes that a practice, as controller, agrees to its patients being texted.

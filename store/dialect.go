@@ -226,7 +226,7 @@ func (e engine) isUnique(err error) bool {
 func (e engine) isRetry(err error) bool {
 	if e == enginePostgres {
 		switch pgCode(err) {
-		case "40001", "40P01": // serialization failure, deadlock
+		case "40001", "40P01": // serialisation failure, deadlock
 			return true
 		}
 		return false

@@ -117,7 +117,7 @@ func TestJournal_tornTail(t *testing.T) {
 	root := t.TempDir()
 	s := mustSealer(t, t.TempDir())
 	rapid.Check(t, func(rt *rapid.T) {
-		dir, err := os.MkdirTemp(root, "")
+		dir, err := os.MkdirTemp(root, "") //nolint:usetesting // one for each draw
 		if err != nil {
 			rt.Fatal(err)
 		}

@@ -127,7 +127,6 @@ func (db *DB) snapshotCampaigns(tx *Tx, s *campaign.Snapshot, mark int64) error 
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	rows.Close()
 	midnight := hourOf(s.Policy.Calendar.Midnight(time.UnixMilli(tx.now)).UnixMilli())
 	for _, r := range all {
 		cs, err := db.campaignState(tx, r.c, r.strata, midnight, mark)
@@ -279,7 +278,7 @@ func (db *DB) storeDecision(tx *Tx, id int64, d throttle.Decision) (batch int64,
 
 func (db *DB) releaseNext(tx *Tx, id, batch int64, n int) (rings []campaign.Ring, err error) {
 	// The inner guard on state is for a campaign that was paused while Decide was thinking.
-	rows, err := tx.Query(`
+	return db.moved(tx, id, campaign.Planned, campaign.Released, `
 		UPDATE message
 		SET state = 'released', rings = rings + 1, batch = $1, released_at = $2
 		WHERE state = 'planned' AND id IN (
@@ -290,14 +289,14 @@ func (db *DB) releaseNext(tx *Tx, id, batch int64, n int) (rings []campaign.Ring
 			ORDER BY m.place
 			LIMIT $5)
 		RETURNING id, attempt, rings, stratum, cost`, batch, tx.machine, id, tx.now, n)
+}
+
+// moved makes a bulk update and keeps the counters. It must return the columns id, attempt, rings, stratum, cost.
+func (db *DB) moved(tx *Tx, owner int64, from, to campaign.MessageState, update string, args ...any) (rings []campaign.Ring, err error) {
+	rows, err := tx.Query(update, args...)
 	if err != nil {
 		return nil, err
 	}
-	return db.moved(tx, rows, id, campaign.Planned, campaign.Released, true)
-}
-
-// moved reads the rows that a bulk update returned and keeps the counters. Columns: id, attempt, rings, stratum, cost.
-func (db *DB) moved(tx *Tx, rows rowsOf, owner int64, from, to campaign.MessageState, ring bool) (rings []campaign.Ring, err error) {
 	defer rows.Close()
 	strata := map[int64]int{}
 	var total, cost int
@@ -310,14 +309,11 @@ func (db *DB) moved(tx *Tx, rows rowsOf, owner int64, from, to campaign.MessageS
 		}
 		strata[stratum]++
 		total, cost = total+1, cost+price
-		if ring {
-			rings = append(rings, r)
-		}
+		rings = append(rings, r)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
-	rows.Close()
 	for s, n := range strata {
 		if err := db.bumpMove(tx, owner, s, from, to, n); err != nil {
 			return nil, err
@@ -333,13 +329,6 @@ func (db *DB) moved(tx *Tx, rows rowsOf, owner int64, from, to campaign.MessageS
 		}
 	}
 	return rings, nil
-}
-
-type rowsOf interface {
-	Next() bool
-	Scan(...any) error
-	Err() error
-	Close() error
 }
 
 func (db *DB) bumpMove(tx *Tx, owner, stratum int64, from, to campaign.MessageState, n int) error {
@@ -410,15 +399,11 @@ func (db *DB) Recall(ctx context.Context, epoch int64) (total int, err error) {
 				if err := tx.leads(epoch, ""); err != nil {
 					return err
 				}
-				rows, err := tx.Query(`
+				rings, err := db.moved(tx, l.id, campaign.Released, campaign.Planned, `
 					UPDATE message
 					SET state = 'planned'
 					WHERE state = 'released' AND id IN (SELECT id FROM message WHERE campaign = $1 AND state = 'released' LIMIT $2)
 					RETURNING id, attempt, rings, stratum, cost`, l.id, recallChunk)
-				if err != nil {
-					return err
-				}
-				rings, err := db.moved(tx, rows, l.id, campaign.Released, campaign.Planned, true)
 				n = len(rings)
 				return err
 			})
@@ -469,25 +454,11 @@ func (db *DB) Overdue(ctx context.Context, before time.Time, limit int) (rings [
 // Finish plans the reminders that are due, expires what a finished campaign leaves, and ends campaigns with nothing left to do.
 func (db *DB) Finish(ctx context.Context, epoch int64) error {
 	var all []campaign.Campaign
-	err := db.read(ctx, "live campaigns", func(tx *Tx) error {
-		all = nil
-		rows, err := tx.Query(`
-			SELECT `+campaignColumns+`
-			FROM campaign
+	err := db.read(ctx, "live campaigns", func(tx *Tx) (err error) {
+		all, err = campaignsOf(tx, `
 			WHERE (state IN ('running', 'paused') AND planning < 0)
 			   OR (state = 'stopped' AND finished_at > $1)`, tx.now-(24*time.Hour).Milliseconds())
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			c, err := scanCampaign(rows)
-			if err != nil {
-				return err
-			}
-			all = append(all, c)
-		}
-		return rows.Err()
+		return err
 	})
 	if err != nil {
 		return err
@@ -552,15 +523,11 @@ func (db *DB) finishOne(ctx context.Context, epoch int64, c campaign.Campaign) e
 				}
 				n = 0
 				for _, from := range campaign.Expire.From() {
-					rows, err := tx.Query(`
+					rings, err := db.moved(tx, int64(c.ID), from, campaign.Expired, `
 						UPDATE message
 						SET state = 'expired', code = 'campaign_over'
 						WHERE state = $1 AND id IN (SELECT id FROM message WHERE campaign = $2 AND state = $1 LIMIT $3)
 						RETURNING id, attempt, rings, stratum, cost`, string(from), int64(c.ID), recallChunk)
-					if err != nil {
-						return err
-					}
-					rings, err := db.moved(tx, rows, int64(c.ID), from, campaign.Expired, true)
 					if err != nil {
 						return err
 					}

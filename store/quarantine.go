@@ -99,15 +99,11 @@ func (db *DB) moveAll(ctx context.Context, label string, on campaign.Event, sets
 			to, _ := campaign.Next(from, on)
 			for n := doubtChunk; n == doubtChunk; {
 				err := db.write(ctx, label, func(tx *Tx) error {
-					rows, err := tx.Query(`
+					rings, err := db.moved(tx, owner, from, to, `
 						UPDATE message
 						SET state = $1, `+sets+`
 						WHERE state = $2 AND id IN (SELECT id FROM message WHERE campaign = $3 AND state = $2 `+and+` LIMIT $4)
 						RETURNING id, attempt, rings, stratum, cost`, string(to), string(from), owner, doubtChunk)
-					if err != nil {
-						return err
-					}
-					rings, err := db.moved(tx, rows, owner, from, to, true)
 					n = len(rings)
 					return err
 				})

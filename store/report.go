@@ -157,7 +157,6 @@ func (db *DB) Totals(ctx context.Context) (t Totals, err error) {
 		if err := alarms.Err(); err != nil {
 			return err
 		}
-		alarms.Close()
 		return tx.QueryRow(`
 			SELECT COUNT(*), COALESCE(SUM(CASE WHEN urgent THEN 1 ELSE 0 END), 0)
 			FROM referral

@@ -42,7 +42,6 @@ type desk struct {
 	share   float64
 	n       int
 	limit   Limit
-	matured float64 // answers on which the maturity limit rests
 }
 
 // order is the order in which limits are named when several allow the same number: first what lasts longest.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -153,7 +154,11 @@ func (h *Handler) campaignData(ctx context.Context, who staff.Account, v campaig
 	if v.Last != nil {
 		d.Decision, d.DecidedAt = v.Last.Sentence, h.when(v.Last.At)
 		if live { // afterwards nobody decides again, and an old day would be promised for ever
-			d.Forecast = h.forecastWords(forecastOf(v.Last))
+			f := forecastOf(v.Last)
+			if strings.Contains(d.Decision, "last text should go") { // the sentence has said it
+				f.FinishFrom = time.Time{}
+			}
+			d.Forecast = h.forecastWords(f)
 		}
 	}
 	for _, a := range v.Alarms {
@@ -492,6 +497,19 @@ func (h *Handler) askData(ctx context.Context, who staff.Account, v campaign.Vie
 	case h.cfg.Live && v.Audience.Synthetic:
 		d.Refused = asSentence(campaign.ErrSynthetic.Error())
 	default:
+		shares, err := h.cfg.Store.PracticeShares(ctx, who.Network, v.ID)
+		if err != nil {
+			return nil, fmt.Errorf("read the practices of campaign %d: %w", v.ID, err)
+		}
+		missing := 0
+		for _, s := range shares {
+			if !s.Approved {
+				missing++
+			}
+		}
+		if missing > 0 {
+			d.Refused = fmt.Sprintf("It cannot be launched yet: %s to agree first.", count(missing, "practice has", "practices have"))
+		}
 		d.Button = "Launch the campaign"
 		d.Points = append(d.Points, "A text that has left cannot be called back. You can pause or stop the campaign at any time; then no further texts leave.")
 	}

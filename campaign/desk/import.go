@@ -117,24 +117,24 @@ func readAll(ctx context.Context, r *patientlist.Reader, full chan<- batch, empt
 		default:
 			rows = make([]patientlist.Row, 0, rowsAtOnce)
 		}
-		var end error
-		for len(rows) < rowsAtOnce && end == nil {
+		end := false
+		for len(rows) < rowsAtOnce && !end {
 			row, err := r.Next()
-			if err != nil {
-				end = err
-				break
+			switch {
+			case err == nil:
+				rows = append(rows, row)
+			case errors.Is(err, io.EOF):
+				end = true
+			default:
+				return err
 			}
-			rows = append(rows, row)
-		}
-		if end != nil && !errors.Is(end, io.EOF) {
-			return end
 		}
 		select {
 		case full <- batch{rows, r.Offset()}:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if end != nil {
+		if end {
 			return nil
 		}
 	}

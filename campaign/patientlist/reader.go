@@ -285,7 +285,7 @@ func (r *Reader) Next() (Row, error) {
 
 func (r *Reader) atEnd() error {
 	switch {
-	case r.lines.err != io.EOF:
+	case !errors.Is(r.lines.err, io.EOF):
 		return wrapRead(r.lines.err)
 	case r.row == 0:
 		return &FileError{FileEmpty, "This file has column names but no patients below them. Export the list again, and choose the new file."}

@@ -32,7 +32,7 @@ func read(src io.Reader, opt Options) ([]Row, *Reader, error) {
 	var rows []Row
 	for {
 		row, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return rows, r, nil
 		}
 		if err != nil {
@@ -502,7 +502,7 @@ func BenchmarkRead(b *testing.B) {
 				for err == nil {
 					_, err = r.Next()
 				}
-				if err != io.EOF {
+				if !errors.Is(err, io.EOF) {
 					b.Fatal(err)
 				}
 			}
@@ -535,7 +535,7 @@ func TestReader_memoryIsFlat(t *testing.T) {
 			for ; err == nil; n++ {
 				_, err = r.Next()
 			}
-			if n--; err != io.EOF || n != tt.want {
+			if n--; !errors.Is(err, io.EOF) || n != tt.want {
 				t.Errorf("%d rows, %v, want %d", n, err, tt.want)
 			}
 			if len(r.lines.buf) > 2*windowMax {

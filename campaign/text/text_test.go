@@ -81,7 +81,7 @@ func TestParse_refuses(t *testing.T) {
 		"":                                                    "no ((link))",
 		"Hi ((link)) ":                                        "no ((stop_link))",
 		"Hi ((stop_link))":                                    "no ((link))",
-		"((nmae)) ((link)) ((stop_link))":                     "there is no field ((nmae)). The fields are ((first_name)), ((practice)), ((network)), ((link)), ((stop_link)) and ((phone))",
+		"((nane)) ((link)) ((stop_link))":                     "there is no field ((nane)). The fields are ((first_name)), ((practice)), ((network)), ((link)), ((stop_link)) and ((phone))",
 		"Hi ((link ((stop_link))":                             "there is no field",
 		"Hi ((link)) ((stop_link":                             "never closed",
 		"Go: ((link)). Stop: ((stop_link))":                   "after ((link)), and no full stop",

@@ -237,7 +237,7 @@ func bareForms(ctx context.Context, path, ours string, after map[string]int64, n
 	defer func() { err = errors.Join(err, db.Close()) }()
 	insert := map[string]*sql.Stmt{}
 	for _, table := range formTables {
-		if insert[table], err = db.PrepareContext(ctx, `INSERT INTO `+table+` VALUES (?`+strings.Repeat(",?", len(rows[table][0])-1)+`)`); err != nil {
+		if insert[table], err = db.PrepareContext(ctx, `INSERT INTO `+table+` VALUES (?`+strings.Repeat(",?", len(rows[table][0])-1)+`)`); err != nil { //nolint:sqlclosecheck // closed with db
 			return 0, nil, err
 		}
 	}

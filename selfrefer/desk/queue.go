@@ -150,13 +150,21 @@ func (h *Handler) showQueue(w http.ResponseWriter, r *http.Request, who staff.Ac
 		}
 	}
 	if f.State == "mine" && f.After == 0 { // whom somebody supports is theirs, too, though nobody waits for a first call
-		supported, _, err := h.queue(r, selfrefer.Filter{Network: f.Network, Team: f.Team, NoUrgent: f.NoUrgent, State: string(selfrefer.InSupport), Mine: who.ID, Limit: pageSize})
-		if err != nil {
-			return err
-		}
 		l := queueList{Caption: "In support with you"}
-		for _, ref := range supported {
-			l.Rows = append(l.Rows, h.queueRow(ref, who, name, practices))
+		part := selfrefer.Filter{Network: f.Network, Team: f.Team, NoUrgent: f.NoUrgent, State: string(selfrefer.InSupport), Limit: 4 * pageSize}
+		for len(l.Rows) < pageSize { // Filter.Mine counts for the part "mine" alone: the rest of the team's are left out here
+			supported, next, err := h.queue(r, part)
+			if err != nil {
+				return err
+			}
+			for _, ref := range supported {
+				if ref.ClaimedBy == who.ID {
+					l.Rows = append(l.Rows, h.queueRow(ref, who, name, practices))
+				}
+			}
+			if part.After = next; next == 0 {
+				break
+			}
 		}
 		if len(l.Rows) > 0 {
 			s.Lists = append(s.Lists, l)
@@ -253,8 +261,8 @@ func notice(r *http.Request) string {
 		"decline":        "Saved: they do not want help now.",
 		"give_up":        "Saved: they cannot be reached.",
 		"mark_duplicate": "Saved: this was a second referral from the same person.",
-		"hours":          "Saved. The pacer counts with the new hours from its next decision.",
-		"leave":          "Saved. The pacer counts with the leave from its next decision.",
+		"hours":          "Saved. The new hours count from the next decision about texts.",
+		"leave":          "Saved. The leave counts from the next decision about texts.",
 	}[r.URL.Query().Get("done")]
 }
 

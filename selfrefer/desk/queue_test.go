@@ -68,6 +68,9 @@ func TestQueuePage(t *testing.T) {
 	// Whom one supports stays within reach.
 	b.send(lin, "POST", path, form("event", "start_support", "channel", "call")).holds(t, 303)
 	b.send(lin, "GET", "/desk/queue?state=mine", "").holds(t, 200, "Mine (0)", "In support with you", "Ursula Urgent")
+	if body := b.send(sam, "GET", "/desk/queue?state=mine", "").body; strings.Contains(body, "Ursula Urgent") {
+		t.Error("whom somebody else supports stands under Mine")
+	}
 }
 
 func TestQueuePaging(t *testing.T) {

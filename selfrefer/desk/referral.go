@@ -35,10 +35,10 @@ type outcome struct {
 // outcomes are what a link worker chooses among, in the words of the page. Claim and release have buttons of their own.
 var outcomes = []outcome{
 	{selfrefer.Attempt, "I did not reach them", "They stay with you, and the try is counted", true},
-	{selfrefer.StartSupport, "I spoke to them, and we will support them", "They stay with you", true},
-	{selfrefer.SendOnward, "I spoke to them, and another service will help", "Say in the note which one", true},
-	{selfrefer.Decline, "I spoke to them, and they do not want help now", "", true},
-	{selfrefer.Close, "I spoke to them, and nothing more is needed", "", true},
+	{selfrefer.StartSupport, "I reached them, and we will support them", "They stay with you", true},
+	{selfrefer.SendOnward, "I reached them, and another service will help", "Say in the note which one", true},
+	{selfrefer.Decline, "I reached them, and they do not want help now", "", true},
+	{selfrefer.Close, "I reached them, and nothing more is needed", "", true},
 	{selfrefer.GiveUp, "We cannot reach them", "After several tries, at different times", false},
 	{selfrefer.MarkDuplicate, "This is a second referral from the same person", "Say in the note which is the other", false},
 }
@@ -55,6 +55,7 @@ type referralScreen struct {
 	Outcome    *outcomeForm
 	Duplicate  *ui.Field // the note, where the one thing to record is that it is a second referral
 	Safe       []safeLine
+	NoWay      bool   // neither a call nor a text is safe
 	SayIf      string // what to say if somebody else answers
 	Number     string
 	Dial       template.URL // html/template trusts no tel: of its own
@@ -154,9 +155,10 @@ func (s *referralScreen) safety(ref selfrefer.Referral) {
 			s.Safe = append(s.Safe, safeLine{true, unasked})
 		}
 	}
-	line(a.CallSafe, "It is safe to call.", "Do NOT call: they said that it is not safe.", "Take care with calling: nobody has asked whether it is safe.")
-	line(a.MessageSafe, "You can leave a voice message.", "Do NOT leave a message.", "Do NOT leave a message: nobody has asked whether it is safe.")
-	line(a.TextSafe, "It is safe to text.", "Do NOT text.", "Do NOT text: nobody has asked whether it is safe.")
+	line(a.CallSafe, "It is safe to call.", "Do NOT call: they said that it is not safe.", "Take care with calling: they have not said whether it is safe.")
+	line(a.MessageSafe, "You can leave a voice message.", "Do NOT leave a message.", "Do NOT leave a message: they have not said that it is safe.")
+	line(a.TextSafe, "It is safe to text.", "Do NOT text.", "Do NOT text: they have not said that it is safe.")
+	s.NoWay = a.CallSafe == selfrefer.SafeNo && a.TextSafe != selfrefer.SafeYes
 	s.SayIf = a.IfAnother
 	s.ShowNumber = a.CallSafe == selfrefer.SafeYes
 	if !ref.Phone.IsZero() {
@@ -215,10 +217,10 @@ func answers(ref selfrefer.Referral) ui.SummaryList {
 		add("Filled in by", "Somebody else, on their behalf")
 	}
 	if a.DangerNow != "" {
-		add("In danger now?", capital(strings.ReplaceAll(a.DangerNow, "_", " ")))
+		add("In danger now?", cmp.Or(map[string]string{"unsaid": "They did not want to say"}[a.DangerNow], capital(a.DangerNow)))
 	}
 	if a.Agreed {
-		add("Agreed to", "Being contacted, and to us sharing this with their practice")
+		add("Agreed to", "Being contacted, and sharing these answers with the link workers who help them")
 	}
 	add("How it came", sources[ref.Source])
 	return l
@@ -278,7 +280,7 @@ func allowed(ref selfrefer.Referral, who staff.Account) []selfrefer.Event {
 }
 
 var eventWords = map[selfrefer.Event]string{
-	selfrefer.Claim: "Claimed", selfrefer.Release: "Handed back to the queue", selfrefer.Attempt: "Tried and not reached", selfrefer.StartSupport: "Spoken to: in support",
+	selfrefer.Claim: "Claimed", selfrefer.Release: "Handed back to the queue", selfrefer.Attempt: "Tried and not reached", selfrefer.StartSupport: "Reached: in support",
 	selfrefer.SendOnward: "Sent onward to another service", selfrefer.Close: "Closed", selfrefer.Decline: "Does not want help now", selfrefer.GiveUp: "Cannot be reached",
 	selfrefer.MarkDuplicate: "Marked as a second referral from the same person",
 }

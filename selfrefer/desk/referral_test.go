@@ -21,7 +21,7 @@ func TestReferralPage_safety(t *testing.T) {
 		return b.send(lin, "GET", fmt.Sprint("/desk/referrals/", b.refer(a, selfrefer.Unverified)), "")
 	}
 	unasked := open(selfrefer.Answers{Name: "Marigold Testperson"})
-	unasked.holds(t, 200, "Do NOT leave a message: nobody has asked", "Do NOT text", "Take care with calling", "Show the number", "Not confirmed", "Came without a link")
+	unasked.holds(t, 200, "Do NOT leave a message: they have not said", "Do NOT text", "Take care with calling", "Show the number", "Not confirmed", "Came without a link")
 	if !inOrder(unasked.body, "Do NOT leave a message", "<details", "07700 900123", "</details>") {
 		t.Error("the number is not hidden behind what is safe")
 	}
@@ -33,6 +33,10 @@ func TestReferralPage_safety(t *testing.T) {
 	if !inOrder(no.body, "Do NOT call", "you are from the library", "<details", "07700 900123") {
 		t.Error("the number comes before what is safe")
 	}
+	if strings.Contains(no.body, "There is no safe way") {
+		t.Error("somebody who may be texted counts as out of reach")
+	}
+	open(selfrefer.Answers{CallSafe: selfrefer.SafeNo, DangerNow: "unsaid", Agreed: true}).holds(t, 200, "There is no safe way to reach them by phone", "They did not want to say", "sharing these answers with the link workers")
 	yes := open(selfrefer.Answers{CallSafe: selfrefer.SafeYes, MessageSafe: selfrefer.SafeYes, TextSafe: selfrefer.SafeNo, Needs: "an interpreter", Language: "Welsh", Reasons: []string{"carer"}})
 	yes.holds(t, 200, "It is safe to call.", "You can leave a voice message.", "Do NOT text.", "an interpreter", "Welsh", "Carer", `href="tel:&#43;447700900123"`)
 	if !inOrder(yes.body, "It is safe to call.", "07700 900123") || strings.Contains(yes.body, "Show the number") {
@@ -82,7 +86,7 @@ func TestReferralPage_case(t *testing.T) {
 	}
 	post(sam, 303, "event", "close", "note", "goals met")
 	end := b.send(sam, "GET", path, "")
-	if !inOrder(end.body, "Closed", "Sam Jones", "goals met", "Spoken to: in support, by call", "Claimed", "Sam Jones", "Handed back", "Try 2", "Try 1", "Claimed", "Lin Okafor", "Received") {
+	if !inOrder(end.body, "Closed", "Sam Jones", "goals met", "Reached: in support, by call", "Claimed", "Sam Jones", "Handed back", "Try 2", "Try 1", "Claimed", "Lin Okafor", "Received") {
 		t.Error("the history is not in order")
 	}
 	post(sam, 409, "event", "close").holds(t, 409, "is closed")

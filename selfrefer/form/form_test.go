@@ -350,6 +350,24 @@ func TestForm_wholeWay(t *testing.T) {
 	}
 }
 
+// Who cannot be reached safely is promised no call, and who shares a phone learns what it remembers.
+func TestForm_noSafeWay(t *testing.T) {
+	s := newSite(t)
+	b := s.browser(t)
+	base := link.URL("", known)
+	code, body := b.get(base)
+	b.want(200, code, body, "If somebody else uses this phone")
+	b.post(base+"/start", url.Values{})
+	b.fill(full)
+	code, body = b.post(base+"/safe?change=1", url.Values{"call_safe": {"no"}})
+	b.want(200, code, body, "we may not be able to reach you")
+	code, body = b.post(base+"/send", url.Values{})
+	b.want(200, code, body, "We will try to find a safe way", "Please ring us when it is safe for you", "can see that you have sent a form")
+	if strings.Contains(body, "We will call you") || strings.Contains(body, "You need not do anything") {
+		t.Error("the page promises what nobody can keep")
+	}
+}
+
 // Two taps on "Send" before any answer has come back.
 func TestForm_doubleTap(t *testing.T) {
 	s := newSite(t)

@@ -44,7 +44,7 @@ func (h *Handler) home(w http.ResponseWriter, r *http.Request) {
 	}
 	v := &visit{}
 	for _, s := range all {
-		n := homeNetwork{Name: s.Network.Name, Says: "We send no texts now.", Ring: ringInstead("Ring us:", s.Network.Phone, "")}
+		n := homeNetwork{Name: s.Network.Name, Says: "No new texts are going out now. A text of ours that is some days or weeks old can still be real: ring us or your practice, or type its code here.", Ring: ringInstead("Ring us:", s.Network.Phone, "")}
 		if s.Running && len(s.Texts) > 0 {
 			n.Says = "We send these texts now. The names are made up; yours has your own first name, your own practice, and 12 letters and digits of your own at the end of each link."
 			for _, t := range s.Texts {

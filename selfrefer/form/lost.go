@@ -18,6 +18,11 @@ type wayOn struct{ Text, Href string }
 // lost explains a link that leads no further, and the way on. A used link and an old one look alike: whoever opens the texts of somebody
 // else must not learn that help was asked for.
 func (h *Handler) lost(w http.ResponseWriter, r *http.Request, v *visit, status int) {
+	if v.in.Network.ID == 0 {
+		if all, _ := h.sendings(r.Context()); len(all) == 1 {
+			v.in.Network = all[0].Network // whose number to ring
+		}
+	}
 	p := lostPage{
 		Heading: "This link does not work any more",
 		Lines: []string{"Each link works once, and for some weeks only.", "You can still ask for help. It is the same form, and we also ask for your name and your number.",

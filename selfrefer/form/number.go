@@ -17,7 +17,7 @@ func (h *Handler) number() question {
 			if v.general() {
 				f.Hint = "We need it to answer you."
 			} else {
-				f.Hint = "We use the number that had our text. Enter another one only if you would rather be called there."
+				f.Hint = "We use the number that had our text. Enter another one if that is safer or easier for you."
 			}
 			if !a.ForOther {
 				f.Autocomplete = "tel"

@@ -65,6 +65,9 @@ func reach(a *selfrefer.Answers) string {
 
 const sayNoReach = "You have said that it is not safe to ring or to text you, so we may not be able to reach you. If you can, change that or give us another number. Or ring us yourself."
 
+// sayNoReachSent stands where nothing can be changed any more.
+const sayNoReachSent = "You have said that it is not safe to ring or to text you, so we may not be able to reach you. Please ring us when it is safe for you."
+
 func sayYesNo(s selfrefer.Safe) string {
 	if s == selfrefer.SafeYes {
 		return "yes"

@@ -153,6 +153,8 @@ func (h *Handler) showSent(w http.ResponseWriter, r *http.Request, v *visit, hea
 		will = "We will call you"
 	case "text":
 		will = "We will text you"
+	case "":
+		will = "We will try to find a safe way to contact you"
 	case "visit":
 		will = "We will get in touch to agree a time and a place"
 	}
@@ -171,6 +173,11 @@ func (h *Handler) showSent(w http.ResponseWriter, r *http.Request, v *visit, hea
 	} else {
 		p.Lead = []string{will + " by " + h.dayBy(rc.by) + "."}
 	}
+	if rc.reach == "" {
+		p.Lead = append(p.Lead, sayNoReachSent)
+		p.Next = []string{"A link worker reads your answers. We do not ring or text you unless you tell us that it is safe.", "You may want to note the reference."}
+	}
+	p.Next = append(p.Next, sayShared)
 	if rc.urgent {
 		p.Urgent = []string{"What you wrote sounds urgent, so it is at the top of our list. But nobody may see it before we are at work again, from Monday to Friday in the daytime.",
 			"If you or somebody else is in danger now, ring one of the numbers on this page. Do not wait for us."}

@@ -12,7 +12,7 @@ type startPage struct {
 	Lead                                    []string
 	NextHeading                             string
 	Next                                    []string
-	Time                                    string
+	Time, Draft                             string
 	Lost                                    string
 	Cards                                   []card
 	Action, Start, Again                    string
@@ -36,6 +36,7 @@ func (h *Handler) startWords(v *visit) startPage {
 			"You decide together what would help. You can stop at any time.",
 		},
 		Time:  "It takes about 5 minutes. You do not need your NHS number.",
+		Draft: sayDraft,
 		Cards: cards, Action: v.base + "/start", Start: "Start now", Again: "Start again with empty answers", Begun: v.secret != "",
 		OtherHeading: "Other ways",
 		Ring:         ringInstead("You can ring us instead:", v.in.Network.Phone, "and ask for a link worker."),
@@ -57,6 +58,12 @@ func (h *Handler) startWords(v *visit) startPage {
 	}
 	return p
 }
+
+// sayShared warns whoever shares a phone: for a day it remembers what was done on it.
+const (
+	sayDraft  = "If somebody else uses this phone or computer: for a day, they can open the link and read your answers. “Leave this page” deletes them at once."
+	sayShared = "For a day, whoever opens the link on this phone or computer can see that you have sent a form, but not your answers. “Leave this page” removes that at once."
+)
 
 const sayLost = "We cannot find your answers on this phone or computer. They are kept for a day, and only where you wrote them. Please start again. " +
 	"If you see this a second time, your browser keeps no cookies: please ring us instead."

@@ -415,7 +415,7 @@ func (e *Emulator) run(ctx context.Context, errands []errand) {
 		wg.Go(func() {
 			defer func() { <-slots; e.inFlight.Add(-1) }()
 			for _, h := range r.hooks {
-				e.settle(ctx, r.text, h)
+				_ = e.settle(ctx, r.text, h) // it logs, and puts back what ctx cut off
 			}
 		})
 	}
