@@ -68,10 +68,11 @@ func (db *DB) Sending(ctx context.Context) (all []selfrefer.Sending, err error) 
 			return nil, err
 		}
 		for _, c := range campaigns {
-			if c.State != campaign.Running && c.State != campaign.Paused {
-				continue
+			live := c.State == campaign.Running || c.State == campaign.Paused
+			if ended := db.cfg.Now().Sub(c.FinishedAt); !live && (c.FinishedAt.IsZero() || c.LaunchedAt.IsZero() || ended > linkLife) {
+				continue // texts of a campaign that has ended are checked for as long as their links work
 			}
-			s.Running = true
+			s.Running = s.Running || live
 			for _, step := range c.Steps {
 				t, err := c.Text(step.Number)
 				if err != nil {

@@ -454,7 +454,7 @@ func (db *DB) guard(label string, tx *Tx, fn func(tx *Tx) error) (err error) {
 
 func (db *DB) warnSlow(label string, before time.Time) {
 	if took := db.cfg.Machine().Sub(before); took > slowWrite {
-		db.log.Warn("a write held the writer too long", slog.String("label", label), slog.Duration("took", took))
+		db.log.Info("a write held the writer too long", slog.String("label", label), slog.Duration("took", took))
 	}
 }
 

@@ -83,7 +83,7 @@ func TestWrite_failuresStayApart(t *testing.T) {
 					if err := insertThing(id, fmt.Sprint(id))(tx); err != nil {
 						return err
 					}
-					rows, err := tx.Query(`SELECT id FROM thing`) //nolint:rowserrcheck // left open on purpose
+					rows, err := tx.Query(`SELECT id FROM thing`) //nolint:rowserrcheck,sqlclosecheck // left open on purpose
 					if err == nil {
 						rows.Next()
 					}

@@ -33,15 +33,15 @@ type caps map[Limit]int
 
 // desk is one campaign on its way to a decision.
 type desk struct {
-	policy  *CampaignPolicy
-	state   *CampaignState
-	e       *evidence
-	own     caps // limits of this campaign alone
-	most    int  // their minimum
-	least   int  // smallest batch
-	share   float64
-	n       int
-	limit   Limit
+	policy *CampaignPolicy
+	state  *CampaignState
+	e      *evidence
+	own    caps // limits of this campaign alone
+	most   int  // their minimum
+	least  int  // smallest batch
+	share  float64
+	n      int
+	limit  Limit
 }
 
 // order is the order in which limits are named when several allow the same number: first what lasts longest.

@@ -10,6 +10,7 @@ import (
 	"github.com/wellpaced/wellpaced/campaign"
 	"github.com/wellpaced/wellpaced/campaign/patientlist"
 	"github.com/wellpaced/wellpaced/campaign/text"
+	"github.com/wellpaced/wellpaced/selfrefer/ui"
 	"github.com/wellpaced/wellpaced/throttle"
 )
 
@@ -204,16 +205,7 @@ var officeHours = throttle.Week{time.Monday: {From: 540, To: 1020}, time.Tuesday
 
 // clockOf writes minutes after midnight: "9am", "4:30pm".
 func clockOf(minutes int) string {
-	t := time.Date(2000, 1, 1, 0, minutes, 0, 0, time.UTC)
-	switch {
-	case minutes == 720:
-		return "midday"
-	case minutes%1440 == 0:
-		return "midnight"
-	case minutes%60 == 0:
-		return t.Format("3pm")
-	}
-	return t.Format("3:04pm")
+	return ui.Clock(time.Date(2000, 1, 1, 0, minutes, 0, 0, time.UTC))
 }
 
 // bar is a share as a bar for a table's cell; the number stands beside it, so it says nothing to a screen reader.

@@ -461,7 +461,7 @@ func namesFound(names []string) string {
 	if len(shown) > 30 {
 		shown = append(shown[:30], fmt.Sprintf("and %d more", len(shown)-30))
 	}
-	return "It has: " + strings.Join(shown, ", ") + "."
+	return "The columns are: " + strings.Join(shown, ", ") + "."
 }
 
 func quoted(names []string) string {

@@ -99,23 +99,35 @@ var benchCases = []struct {
 	{name: "demo", what: "six weeks of the demo, without a window", run: (*bench).demo, asked: true},
 }
 
+// profile writes where the processor's time goes until it is told to stop; without a path it does nothing.
+func profile(path string) (stop func() error, err error) {
+	if path == "" {
+		return func() error { return nil }, nil
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, fmt.Errorf("write a profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(fmt.Errorf("write a profile: %w", err), f.Close())
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		return f.Close()
+	}, nil
+}
+
 func (c *benchCmd) Run(ctx context.Context, to std) (err error) {
 	dir, err := os.MkdirTemp(c.Dir, "wellpaced-bench-")
 	if err != nil {
 		return fmt.Errorf("make a folder for the measurement: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if c.Profile != "" {
-		f, err := os.Create(c.Profile)
-		if err != nil {
-			return fmt.Errorf("make the profile: %w", err)
-		}
-		defer f.Close()
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return fmt.Errorf("start the profile: %w", err)
-		}
-		defer pprof.StopCPUProfile()
+	stop, err := profile(c.Profile)
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, stop()) }()
 	b := &bench{dir: dir, quick: c.Quick, words: to.err, log: slog.New(slog.NewTextHandler(to.err, &slog.HandlerOptions{Level: slog.LevelError}))}
 	var all []benchResult
 	for _, k := range benchCases {

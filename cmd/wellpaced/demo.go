@@ -13,8 +13,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime/pprof"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -70,17 +70,18 @@ const demoAccount = "AC000000000000000000000000000decaf"
 type demo struct {
 	*demoCmd
 	std
-	log     *slog.Logger
-	charter charter
-	clock   *town.Clock
-	phones  *emulator.Emulator
-	screen  *http.Server // API and screen of the phones
-	app     *app
-	town    *town.Town
-	home    settled
-	running errgroup.Group
-	stop    context.CancelCauseFunc
-	appDone chan struct{} // closed when the site has ended
+	log       *slog.Logger
+	charter   charter
+	clock     *town.Clock
+	phones    *emulator.Emulator
+	screen    *http.Server // API and screen of the phones
+	app       *app
+	town      *town.Town
+	residents atomic.Pointer[town.Town] // the same, for the phone screen, which may be looked at before
+	home      settled
+	running   errgroup.Group
+	stop      context.CancelCauseFunc
+	appDone   chan struct{} // closed when the site has ended
 
 	paced time.Time // when the pacer is asked next
 	steps int
@@ -90,17 +91,11 @@ type demo struct {
 }
 
 func (c *demoCmd) Run(ctx context.Context, s std) (err error) {
-	if c.Profile != "" {
-		f, err := os.Create(c.Profile)
-		if err != nil {
-			return fmt.Errorf("write a profile: %w", err)
-		}
-		defer f.Close()
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return fmt.Errorf("write a profile: %w", err)
-		}
-		defer pprof.StopCPUProfile()
+	written, err := profile(c.Profile)
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, written()) }()
 	ctx, stop := context.WithCancelCause(ctx)
 	d := &demo{demoCmd: c, std: s, stop: stop, took: map[string]time.Duration{}, log: settings{Log: c.Log}.logger(s.err)}
 	defer func() {
@@ -163,7 +158,8 @@ func (d *demo) open(ctx context.Context) error {
 		return err
 	}
 	d.town, err = town.Open(town.Config{Dir: d.dir(), Site: d.app.PublicURL, Seed: d.charter.Seed, Patients: d.charter.Patients, Practices: demoNetwork.Practices,
-		Today: d.charter.Start, World: world, Team: d.home.team, Hands: d.home.hands, Phones: d.phones, Log: d.log.With("comp", "town")})
+		Today: d.charter.Start, World: world, Team: d.home.team, Hands: d.home.hands, Phones: d.phones, Visitors: !d.Headless, Log: d.log.With("comp", "town")})
+	d.residents.Store(d.town)
 	return err
 }
 
@@ -295,7 +291,13 @@ func choosePort(address string) (string, error) {
 // openPhones starts the pretend Twilio: its API, and the screen that shows what is on the phones.
 func (d *demo) openPhones(auth string) (err error) {
 	d.phones, err = emulator.Open(emulator.Config{Dir: d.dir(), AccountSID: demoAccount, AuthToken: auth, Now: d.clock.Now, Seed: d.charter.Seed,
-		InboundURL: "http://" + d.charter.Site + twilio.InboundPath + "#rc=3&rp=all", Logger: d.log})
+		InboundURL: "http://" + d.charter.Site + twilio.InboundPath + "#rc=3&rp=all", Logger: d.log,
+		Owner: func(number string) string {
+			if t := d.residents.Load(); t != nil {
+				return t.Owner(number)
+			}
+			return ""
+		}})
 	if err != nil {
 		return err
 	}

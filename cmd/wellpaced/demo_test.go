@@ -133,7 +133,7 @@ func TestDemo_kill(t *testing.T) {
 			}
 		case <-time.After(time.Duration(150+rng.IntN(1500)) * time.Millisecond):
 			_ = cmd.Process.Kill()
-			_ = <-done // killed
+			<-done //nolint:errcheck // killed
 			killed++
 		}
 		if b, err := os.ReadFile(clock); err == nil {

@@ -26,7 +26,7 @@ type serveCmd struct {
 	PreviousToken       secret  `name:"twilio-previous-token" env:"TWILIO_PREVIOUS_TOKEN" help:"The token before, while it is being changed."`
 	From                string  `name:"twilio-from" env:"TWILIO_FROM" help:"Sender name or number, unless a network has its own."`
 	MessagingServiceSID string  `name:"twilio-messaging-service-sid" env:"TWILIO_MESSAGING_SERVICE_SID" help:"Used instead of a sender."`
-	APIURL              string  `name:"twilio-api-url" env:"TWILIO_API_URL" help:"Default: Twilio's own."`
+	APIURL              string  `name:"twilio-api-url" env:"TWILIO_API_URL" help:"The gateway; this version accepts one on this computer only. Default: none, nothing is sent."`
 	MetricsListen       string  `env:"WELLPACED_METRICS_LISTEN" placeholder:"ADDRESS" help:"Listener of its own for /metrics. Default: none."`
 	Rate                float64 `env:"WELLPACED_RATE" default:"10" help:"Segments per second that the sender may do."`
 

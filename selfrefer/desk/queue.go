@@ -116,7 +116,7 @@ func (h *Handler) showQueue(w http.ResponseWriter, r *http.Request, who staff.Ac
 	for _, p := range network.Practices {
 		practices[p.ODS] = p.Name
 	}
-	s := queueScreen{State: f.State, After: f.After, Poll: queueURL(f.State, f.After), Updated: clock(h.Now().In(h.zone)), NoUrgent: f.NoUrgent}
+	s := queueScreen{State: f.State, After: f.After, Poll: queueURL(f.State, f.After), Updated: ui.Clock(h.Now().In(h.zone)), NoUrgent: f.NoUrgent}
 	if err := h.countQueue(r, who, f, &s); err != nil {
 		return err
 	}

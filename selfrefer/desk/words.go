@@ -11,19 +11,6 @@ import (
 	"github.com/wellpaced/wellpaced/selfrefer/ui"
 )
 
-// clock writes a time of day the NHS way: 9:05am, 3pm, midday.
-func clock(t time.Time) string {
-	switch {
-	case t.Minute() != 0:
-		return t.Format("3:04pm")
-	case t.Hour() == 0:
-		return "midnight"
-	case t.Hour() == 12:
-		return "midday"
-	}
-	return t.Format("3pm")
-}
-
 // when writes an instant as people here say it: "9:05am today", "9:05am on Tuesday 3 June". "" for the zero time.
 func (h *Handler) when(t time.Time) string {
 	if t.IsZero() {
@@ -35,13 +22,13 @@ func (h *Handler) when(t time.Time) string {
 	midnight := func(days int) time.Time { return time.Date(y, m, d+days, 0, 0, 0, 0, h.zone) }
 	switch {
 	case !t.Before(midnight(0)) && t.Before(midnight(1)):
-		return clock(t) + " today"
+		return ui.Clock(t) + " today"
 	case !t.Before(midnight(-1)) && t.Before(midnight(0)):
-		return clock(t) + " yesterday"
+		return ui.Clock(t) + " yesterday"
 	case !t.Before(midnight(1)) && t.Before(midnight(2)):
-		return clock(t) + " tomorrow"
+		return ui.Clock(t) + " tomorrow"
 	}
-	return clock(t) + " on " + h.day(t)
+	return ui.Clock(t) + " on " + h.day(t)
 }
 
 // day writes a date: "Tuesday 3 June", with the year if it is another one.

@@ -18,12 +18,7 @@ type checkPage struct {
 
 // check shows all answers before they are sent.
 func (h *Handler) check(w http.ResponseWriter, r *http.Request, v *visit) {
-	if v.done != nil {
-		h.already(w, r, v)
-		return
-	}
-	if v.secret == "" {
-		http.Redirect(w, r, v.base+"?lost=1", http.StatusSeeOther)
+	if !h.begun(w, r, v) {
 		return
 	}
 	a, err := h.load(r.Context(), v)

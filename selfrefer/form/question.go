@@ -92,14 +92,22 @@ const changing = "?change=1"
 
 func isChange(r *http.Request) bool { return r.URL.Query().Get("change") == "1" }
 
+// begun tells whether there are answers to go on with. If not (they are sent, or this browser does not have them) it has answered.
+func (h *Handler) begun(w http.ResponseWriter, r *http.Request, v *visit) bool {
+	switch {
+	case v.done != nil:
+		h.already(w, r, v)
+	case v.secret == "":
+		http.Redirect(w, r, v.base+"?lost=1", http.StatusSeeOther)
+	default:
+		return true
+	}
+	return false
+}
+
 // ask shows a question.
 func (h *Handler) ask(w http.ResponseWriter, r *http.Request, v *visit, q *question) {
-	if v.done != nil {
-		h.already(w, r, v)
-		return
-	}
-	if v.secret == "" {
-		http.Redirect(w, r, v.base+"?lost=1", http.StatusSeeOther)
+	if !h.begun(w, r, v) {
 		return
 	}
 	a, err := h.load(r.Context(), v)

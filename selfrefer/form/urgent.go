@@ -21,12 +21,7 @@ type urgentPage struct {
 
 // urgent interrupts after an answer that sounds like danger: what can be done now, and what this form cannot.
 func (h *Handler) urgent(w http.ResponseWriter, r *http.Request, v *visit) {
-	if v.done != nil {
-		h.already(w, r, v)
-		return
-	}
-	if v.secret == "" {
-		http.Redirect(w, r, v.base+"?lost=1", http.StatusSeeOther)
+	if !h.begun(w, r, v) {
 		return
 	}
 	a, err := h.load(r.Context(), v)

@@ -168,7 +168,7 @@ func funcs() template.FuncMap {
 		"endBanner":  end("</div></div>"),
 		"number":     number,
 		"date":       func(t time.Time) string { return t.Format("2 January 2006") },
-		"clock":      clock,
+		"clock":      Clock,
 		"inc":        func(i int) int { return i + 1 },
 	}
 }
@@ -211,8 +211,8 @@ func number(n any) string {
 	return sign + whole
 }
 
-// clock writes a time of day the NHS way: 9am, 2:30pm, midday, midnight.
-func clock(t time.Time) string {
+// Clock writes a time of day the NHS way: 9am, 2:30pm, midday, midnight.
+func Clock(t time.Time) string {
 	switch {
 	case t.Minute() != 0:
 		return t.Format("3:04pm")

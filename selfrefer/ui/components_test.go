@@ -247,7 +247,7 @@ func TestComponents_escape(t *testing.T) {
 func TestWords(t *testing.T) {
 	for _, tt := range []struct{ got, want string }{
 		{number(0), "0"}, {number(999), "999"}, {number(52000), "52,000"}, {number(-1234567), "-1,234,567"}, {number("1234.5"), "1,234.5"},
-		{clock(at(9, 0)), "9am"}, {clock(at(14, 30)), "2:30pm"}, {clock(at(12, 0)), "midday"}, {clock(at(0, 0)), "midnight"},
+		{Clock(at(9, 0)), "9am"}, {Clock(at(14, 30)), "2:30pm"}, {Clock(at(12, 0)), "midday"}, {Clock(at(0, 0)), "midnight"},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("got %q, want %q", tt.got, tt.want)

@@ -152,8 +152,8 @@ func (r *run) day(t time.Time) int {
 func (r *run) newDay(now time.Time) {
 	if d := r.day(now); d != r.today {
 		r.today = d
-		r.dayNoise = gamma(r.rng, r.w.DayNoise)
-		r.output = gamma(r.rng, r.w.Productivity/math.Sqrt(float64(max(1, r.w.Workers))))
+		r.dayNoise = Gamma(r.rng, r.w.DayNoise)
+		r.output = Gamma(r.rng, r.w.Productivity/math.Sqrt(float64(max(1, r.w.Workers))))
 		r.c.SentToday = 0
 	}
 }
@@ -203,7 +203,7 @@ func (r *run) work(from, to time.Time) {
 	}
 	for minutes > 0 && len(r.queue) > 0 {
 		if r.call <= 0 {
-			r.call = callMinutes * gamma(r.rng, r.w.CallNoise)
+			r.call = callMinutes * Gamma(r.rng, r.w.CallNoise)
 		}
 		if r.call > minutes {
 			r.call -= minutes

@@ -121,7 +121,7 @@ func TestDraws(t *testing.T) {
 	}
 	sum, squares := 0.0, 0.0
 	for range 100000 {
-		x := gamma(rng, .5)
+		x := Gamma(rng, .5)
 		sum += x
 		squares += x * x
 	}

@@ -143,7 +143,7 @@ func (w World) Drawn(rng *rand.Rand) World {
 	for i := range w.Response {
 		w.Response[i] = 1
 		if w.Spread > 0 {
-			w.Response[i] = gamma(rng, 1/math.Sqrt(w.Spread))
+			w.Response[i] = Gamma(rng, 1/math.Sqrt(w.Spread))
 		}
 		sum += w.Response[i]
 	}
@@ -178,8 +178,8 @@ func (w World) Delay(rng *rand.Rand) float64 {
 	return d.Median * math.Exp(d.Sigma*rng.NormFloat64())
 }
 
-// gamma draws from a Gamma of mean 1 and the given coefficient of variation (Marsaglia and Tsang).
-func gamma(rng *rand.Rand, cv float64) float64 {
+// Gamma draws from a Gamma of mean 1 and the given coefficient of variation (Marsaglia and Tsang).
+func Gamma(rng *rand.Rand, cv float64) float64 {
 	if cv <= 0 {
 		return 1
 	}

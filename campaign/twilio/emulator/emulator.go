@@ -49,9 +49,11 @@ type Config struct {
 	Rate    float64
 	Machine func() time.Time
 
-	InboundURL     string       // where replies go; may end in connection overrides such as #rc=3&rp=all
-	ServiceSender  string       // the number a Messaging Service sends from; DefaultServiceSender if empty
-	PhonePrefix    string       // where PhoneHandler is mounted; DefaultPhonePrefix if empty
+	InboundURL    string // where replies go; may end in connection overrides such as #rc=3&rp=all
+	ServiceSender string // the number a Messaging Service sends from; DefaultServiceSender if empty
+	PhonePrefix   string // where PhoneHandler is mounted; DefaultPhonePrefix if empty
+	// Owner, if set, says on a phone's screen whose it is, for somebody who tries what they got; "" says nothing.
+	Owner          func(number string) string
 	CallbackClient *http.Client // nil: one with keep-alive that dials this computer only
 	Logger         *slog.Logger // nil: none
 }

@@ -64,8 +64,7 @@ func TestFaults_create(t *testing.T) {
 func TestFaults_lateAcceptOutlivesTheCaller(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.Faults = Faults{LateAccept: 1, LateBy: 300 * time.Millisecond} })
 	hurried := &http.Client{Transport: &http.Transport{}, Timeout: 50 * time.Millisecond}
-	if _, err := r.tryPost( //nolint:bodyclose // there is none
-		t.Context(), hurried, url.Values{"To": {number(1)}, "From": {sender}, "Body": {"x"}}); err == nil {
+	if _, err := r.tryPost(t.Context(), hurried, url.Values{"To": {number(1)}, "From": {sender}, "Body": {"x"}}); err == nil { //nolint:bodyclose // there is none
 		t.Fatal("the caller waited")
 	}
 	if len(r.read(t).Texts) != 0 || r.InFlight() != 1 {

@@ -80,6 +80,7 @@ type phoneRow struct{ Path, Number, From, Preview, When string }
 type phonePage struct {
 	screen
 	Path, Number, Sender string
+	Owner                string // whose phone it is, as far as the page may say
 	Bubbles              []bubble
 	OneWay, Writing      bool
 	Sent                 bool
@@ -211,6 +212,9 @@ func (p *phones) reply(w http.ResponseWriter, r *http.Request) {
 func (p *phones) load(digits string) (phonePage, bool) {
 	number := "+" + digits
 	page := phonePage{Path: p.path(number), Number: national(number), screen: p.screen("Phone "+national(number), refresh)}
+	if p.e.cfg.Owner != nil {
+		page.Owner = p.e.cfg.Owner(number)
+	}
 	p.e.mu.Lock()
 	defer p.e.mu.Unlock()
 	var shown []*text

@@ -32,6 +32,7 @@ type entry struct {
 const (
 	did     = "did"     // a patient has done it
 	sending = "sending" // a patient is about to send the form
+	ours    = "ours"    // a form of the town's own got this reference
 	busy    = "busy"    // a worker takes no new call before At
 	call    = "call"    // a worker's call with somebody ends at At
 	again   = "again"   // a worker tries somebody again at At

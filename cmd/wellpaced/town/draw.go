@@ -3,7 +3,6 @@ package town
 import (
 	"encoding/binary"
 	"hash/fnv"
-	"math"
 	"math/rand/v2"
 )
 
@@ -19,24 +18,4 @@ func lots(seed uint64, what string, which ...string) *rand.Rand {
 		_, _ = h.Write([]byte(w))
 	}
 	return rand.New(rand.NewPCG(h.Sum64(), seed))
-}
-
-// gamma draws from a Gamma of mean 1 and the given coefficient of variation, at most 1 (Marsaglia and Tsang).
-func gamma(rng *rand.Rand, cv float64) float64 {
-	if cv <= 0 {
-		return 1
-	}
-	shape := 1 / (cv * cv)
-	d := shape - 1./3
-	for {
-		x := rng.NormFloat64()
-		v := 1 + x/math.Sqrt(9*d)
-		if v <= 0 {
-			continue
-		}
-		v = v * v * v
-		if math.Log(1-rng.Float64()) < x*x/2+d-d*v+d*math.Log(v) {
-			return d * v / shape
-		}
-	}
 }

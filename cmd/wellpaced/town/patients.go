@@ -50,6 +50,9 @@ func (t *Town) readTexts() {
 			t.read = x.Delivery
 			nth := t.texts[x.To]
 			t.texts[x.To]++
+			if _, ok := t.people[x.To]; !ok {
+				continue // of a list that somebody uploaded by hand: the town does not know what they would answer
+			}
 			for _, p := range t.decide(x, nth) {
 				if !t.done[deed{x.Seq, p.what}] {
 					heap.Push(&t.agenda, p)
@@ -67,7 +70,7 @@ func (t *Town) decide(x emulator.Text, nth int) []plan {
 	rng := lots(t.cfg.Seed, "text", x.To, fmt.Sprint(nth))
 	practice := t.people[x.To].practice
 	// Some days are livelier than others.
-	day := gamma(lots(t.cfg.Seed, "day", x.StatusAt.In(London).Format(time.DateOnly)), t.world.DayNoise)
+	day := sim.Gamma(lots(t.cfg.Seed, "day", x.StatusAt.In(London).Format(time.DateOnly)), t.world.DayNoise)
 	rate := min(1, t.world.RateOf(practice)*day)
 	at := func(what string, hours float64) plan {
 		return plan{at: sim.ResponseClock{}.Add(x.StatusAt, hours), what: what, text: x}

@@ -45,7 +45,9 @@ type Config struct {
 	Team      staff.TeamID
 	Hands     []Hand
 	Phones    Phones
-	Log       *slog.Logger
+	// Visitors may come: what somebody at the keyboard sends is left for them to find in the queue before the town's link workers take it.
+	Visitors bool
+	Log      *slog.Logger
 }
 
 // Town is patients and link workers. Its methods are not safe for concurrent use.
@@ -61,7 +63,8 @@ type Town struct {
 	texts  map[string]int // texts read, by number
 	mu     sync.Mutex     // of what follows, while people act
 	done   map[deed]bool
-	posts  map[deed]entry // forms that were about to be sent
+	posts  map[deed]entry  // forms that were about to be sent
+	ours   map[string]bool // references of the town's own forms
 	agenda agenda
 	desk   desk
 }
@@ -82,7 +85,7 @@ func Open(cfg Config) (*Town, error) {
 	}
 	t := &Town{cfg: cfg, log: cfg.Log, people: register(cfg.Seed, cfg.Patients, cfg.Practices, cfg.Today),
 		world: cfg.World.Drawn(lots(cfg.Seed, "practices")), web: loopbackClient(),
-		texts: map[string]int{}, done: map[deed]bool{}, posts: map[deed]entry{}}
+		texts: map[string]int{}, done: map[deed]bool{}, posts: map[deed]entry{}, ours: map[string]bool{}}
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
 	}
@@ -95,11 +98,22 @@ func Open(cfg Config) (*Town, error) {
 			delete(t.posts, deed{e.Text, e.Deed})
 		case sending:
 			t.posts[deed{e.Text, e.Deed}] = e
+		case ours:
+			t.ours[e.Form] = true
 		default:
 			t.desk.recall(e)
 		}
 	})
 	return t, err
+}
+
+// Owner says who lives behind a number, for somebody who tries their form; "" for a number of somebody else's list.
+func (t *Town) Owner(number string) string {
+	who, ok := t.people[number]
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("%s %s, born %s", who.given, who.family, who.born.Format("2 January 2006"))
 }
 
 // Close lets go of the diary.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -21,11 +22,12 @@ var errGone = errors.New("the link does not work any more")
 type browser struct {
 	http.Client
 	site string
+	page []byte // the last page opened
 }
 
 func (t *Town) browser() *browser {
 	jar, _ := cookiejar.New(nil) // no options, no error
-	return &browser{http.Client{Transport: t.web.Transport, Timeout: t.web.Timeout, Jar: jar}, t.cfg.Site}
+	return &browser{http.Client{Transport: t.web.Transport, Timeout: t.web.Timeout, Jar: jar}, t.cfg.Site, nil}
 }
 
 // get opens a page, and post sends a form; both give the path where they ended up.
@@ -56,7 +58,7 @@ func (b *browser) do(req *http.Request) (string, error) {
 		return "", fmt.Errorf("%s a page: %w", strings.ToLower(req.Method), err)
 	}
 	defer res.Body.Close()
-	if _, err := io.Copy(io.Discard, res.Body); err != nil {
+	if b.page, err = io.ReadAll(io.LimitReader(res.Body, 1<<20)); err != nil {
 		return "", fmt.Errorf("read a page: %w", err)
 	}
 	if res.StatusCode == http.StatusGone {
@@ -110,7 +112,7 @@ func (t *Town) refer(ctx context.Context, path string, p plan) error {
 			return fmt.Errorf("read a cookie in the diary: %w", err)
 		}
 		b.Jar.SetCookies(site, cookies)
-		return b.send(ctx, before.Base, answers)
+		return t.send(ctx, b, before.Base, answers)
 	}
 	if _, err := b.get(ctx, path); err != nil {
 		return err
@@ -147,15 +149,27 @@ func (t *Town) refer(ctx context.Context, path string, p plan) error {
 	t.mu.Lock()
 	t.posts[d] = e
 	t.mu.Unlock()
-	return b.send(ctx, path, answers)
+	return t.send(ctx, b, path, answers)
 }
 
-func (b *browser) send(ctx context.Context, path string, answers url.Values) error {
+var referencePattern = regexp.MustCompile(`\b[0-9A-Z]{4}-[0-9A-Z]{4}\b`)
+
+// send sends the form, and notes the reference: what has none of the town's is a visitor's, who wants to find themselves in the queue.
+func (t *Town) send(ctx context.Context, b *browser, path string, answers url.Values) error {
 	end, err := b.post(ctx, path+"/send", answers)
-	if err == nil && !strings.HasSuffix(end, "/sent") {
-		err = errors.New("the form was not taken")
+	if err != nil {
+		return err
 	}
-	return err
+	if !strings.HasSuffix(end, "/sent") {
+		return errors.New("the form was not taken")
+	}
+	if ref := referencePattern.Find(b.page); ref != nil {
+		t.mu.Lock()
+		t.ours[string(ref)] = true
+		t.mu.Unlock()
+		return t.diary.note(entry{Kind: ours, Form: string(ref)})
+	}
+	return nil
 }
 
 var (

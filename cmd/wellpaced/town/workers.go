@@ -15,6 +15,7 @@ import (
 
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 	"github.com/wellpaced/wellpaced/throttle"
+	"github.com/wellpaced/wellpaced/throttle/sim"
 )
 
 const (
@@ -42,16 +43,17 @@ var outcomes = []struct {
 
 // desk is where the link workers of the town sit.
 type desk struct {
-	t        *Town
-	calendar throttle.Calendar
-	hands    []*hand
-	items    map[int64]item      // by referral
-	rested   map[int64]time.Time // until when somebody who was handed back is left alone, by referral
-	looked   time.Time           // at the queue, by somebody free
-	empty    bool                // it was
-	roster   time.Time           // when the rota was read
-	restored bool                // referrals were compared with the diary
-	worked   time.Time           // what was due by then is done
+	t         *Town
+	calendar  throttle.Calendar
+	hands     []*hand
+	items     map[int64]item      // by referral
+	rested    map[int64]time.Time // until when somebody who was handed back is left alone, by referral
+	strangers map[int64]time.Time // visitors' referrals, by when they were first seen (machine time)
+	looked    time.Time           // at the queue, by somebody free
+	empty     bool                // it was
+	roster    time.Time           // when the rota was read
+	restored  bool                // referrals were compared with the diary
+	worked    time.Time           // what was due by then is done
 }
 
 // hand is a link worker at work.
@@ -68,7 +70,7 @@ type item struct {
 }
 
 func newDesk(t *Town) desk {
-	d := desk{t: t, items: map[int64]item{}, rested: map[int64]time.Time{}}
+	d := desk{t: t, items: map[int64]item{}, rested: map[int64]time.Time{}, strangers: map[int64]time.Time{}}
 	for _, h := range t.cfg.Hands {
 		d.hands = append(d.hands, &hand{Hand: h})
 	}
@@ -316,7 +318,7 @@ func (d *desk) takeNext(ctx context.Context, now time.Time, h *hand) error {
 			return err
 		}
 		for _, r := range queue.Referrals {
-			if r.State != "new" || now.Before(d.rested[r.ID]) {
+			if r.State != "new" || now.Before(d.rested[r.ID]) || d.visitors(r) {
 				continue
 			}
 			_, err := d.act(ctx, h, r.ID, "claim")
@@ -339,6 +341,22 @@ func (d *desk) takeNext(ctx context.Context, now time.Time, h *hand) error {
 	return nil
 }
 
+// visitorsTime is how long (by the machine's clock) a visitor has to find themselves in the queue.
+const visitorsTime = 3 * time.Minute
+
+// visitors tells whether a referral is to be left to somebody at the keyboard for now.
+func (d *desk) visitors(r referral) bool {
+	if !d.t.cfg.Visitors || r.Source == "reply" || d.t.ours[r.Reference] {
+		return false
+	}
+	first, seen := d.strangers[r.ID]
+	if !seen {
+		first = time.Now()
+		d.strangers[r.ID] = first
+	}
+	return time.Since(first) < visitorsTime
+}
+
 // ring begins a call: how long it takes is fixed by the person and by how often they were tried.
 func (d *desk) ring(now time.Time, h *hand, referral int64) error {
 	tries := 0
@@ -351,8 +369,8 @@ func (d *desk) ring(now time.Time, h *hand, referral int64) error {
 	if reached {
 		// The declared length is that of a first contact with all that belongs to it: the calls that nobody took as well.
 		mean := h.Minutes - noAnswer.Minutes()*(1-shareReached)/shareReached
-		pace := gamma(lots(d.t.cfg.Seed, "pace", strconv.FormatInt(int64(h.Account), 10), now.Format(time.DateOnly)), daySpread)
-		took = time.Duration(max(5, mean*pace*gamma(rng, callSpread)) * float64(time.Minute))
+		pace := sim.Gamma(lots(d.t.cfg.Seed, "pace", strconv.FormatInt(int64(h.Account), 10), now.Format(time.DateOnly)), daySpread)
+		took = time.Duration(max(5, mean*pace*sim.Gamma(rng, callSpread)) * float64(time.Minute))
 	}
 	// The rest of their hours belongs to the people they support already.
 	share := h.FirstContact
@@ -413,6 +431,8 @@ func (d *desk) restore(ctx context.Context, now time.Time) error {
 type referral struct {
 	ID        int64  `json:"id"`
 	State     string `json:"state"`
+	Reference string `json:"reference"`
+	Source    string `json:"source"`
 	Attempts  int    `json:"attempts"`
 	ClaimedBy struct {
 		ID int64 `json:"id"`
