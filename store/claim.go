@@ -366,7 +366,7 @@ func (db *DB) adoptFor(tx *Tx, m *message, ev campaign.Evidence) error {
 		args = append(args, value)
 		sets += `, ` + column + ` = $` + strconv.Itoa(4+len(args))
 	}
-	if ev.Code != "" {
+	if ev.Code != "" || !before.Left() { // what we feared of it before is settled
 		set("code", ev.Code)
 	}
 	if !before.Left() {

@@ -37,7 +37,7 @@ func (db *DB) Overrun(ctx context.Context, now time.Time) (total int, err error)
 			if m.state != campaign.Sending {
 				continue
 			}
-			ok, err := db.apply(tx, &m, campaign.LoseSight, `code = 'deadline', look_at = $5, looks = 0, deadline = 0`, now.Add(db.Settle).UnixMilli())
+			ok, err := db.apply(tx, &m, campaign.LoseSight, `code = 'deadline', look_at = $5, looks = 0, deadline = 0`, tx.machine+db.Settle.Milliseconds())
 			if err != nil {
 				return err
 			}
@@ -48,6 +48,21 @@ func (db *DB) Overrun(ctx context.Context, now time.Time) (total int, err error)
 		return nil
 	})
 	return total, err
+}
+
+// Orphaned makes unknown what an earlier process was sending. Where one process serves a database, whatever is sending at its start has lost
+// its sender; elsewhere only the deadline can tell, and this does nothing.
+func (db *DB) Orphaned(ctx context.Context) error {
+	if db.engine != engineSQLite || !db.cfg.Serve {
+		return nil
+	}
+	for {
+		now := db.cfg.Machine()
+		n, err := db.Overrun(ctx, now.Add(campaign.SendDeadline+time.Second))
+		if err != nil || n == 0 {
+			return err
+		}
+	}
 }
 
 // Doubts lists unknown messages whose next look is due, with the number and the token to look for.

@@ -224,6 +224,9 @@ func (a *app) run(ctx context.Context) error {
 	if err := a.db.DropBrokenImports(ctx, started); err != nil {
 		return fmt.Errorf("drop broken imports: %w", err)
 	}
+	if err := a.db.Orphaned(ctx); err != nil {
+		return fmt.Errorf("find what was being sent: %w", err)
+	}
 	if err := a.db.ResumeLaunches(ctx); err != nil {
 		return fmt.Errorf("complete launches: %w", err)
 	}

@@ -419,8 +419,26 @@ func (d *demo) ended(ctx context.Context, err error) error {
 	return err
 }
 
+// settleDoubts lets the clock stand until it is known what became of the texts that were being sent when an earlier run was killed: a text in
+// hand takes seconds of ours, in which a town in haste would live through weeks.
+func (d *demo) settleDoubts(ctx context.Context) error {
+	for range 600 {
+		t, err := d.app.db.Totals(ctx)
+		if err != nil || t.Messages[campaign.Sending]+t.Messages[campaign.Unknown] == 0 {
+			return err
+		}
+		if err := sleep(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // live steps civil time to end. Time stands still while a text, a callback or somebody's request is under way.
 func (d *demo) live(ctx context.Context, end time.Time, speed float64) error {
+	if err := d.settleDoubts(ctx); err != nil {
+		return err
+	}
 	began, from := time.Now(), d.clock.Now()
 	for {
 		now := d.clock.Now()
