@@ -309,26 +309,20 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
 
-// The sample lists have known ledgers; they are large, and only here if somebody put them here.
+// Through the door that everybody uses, both sample lists give their true ledger.
 func TestImport_samples(t *testing.T) {
-	dir := os.Getenv("WELLPACED_LISTS")
-	files, _ := filepath.Glob(filepath.Join(dir, "*.csv"))
-	if dir == "" || len(files) == 0 {
-		t.Skip("WELLPACED_LISTS names no folder with lists")
-	}
+	want := campaign.Ledger{Rows: 2000, Invited: 1664,
+		Excluded: map[string]int{"deceased": 19, "dissent": 48, "duplicate_person": 27, "shared_number": 83, "under_age": 24},
+		Rejected: map[string]int{"date_of_birth_invalid": 14, "mobile_damaged": 12, "mobile_invalid": 16, "mobile_missing": 39, "mobile_not_mobile": 27, "nhs_number_invalid": 27}}
 	w := newWorld(t, nil)
-	for _, file := range files {
-		list, err := os.ReadFile(file)
+	for _, name := range []string{"emis-2000.csv", "systmone-2000.csv"} {
+		list, err := os.ReadFile(filepath.Join("..", "patientlist", "testdata", name))
 		w.must(err)
-		truth, err := os.ReadFile(file + ".truth.json")
-		w.must(err)
-		var want campaign.Ledger
-		w.must(json.Unmarshal(truth, &want))
 		v := w.answer(w.upload(w.by[staff.CampaignManager], "/api/v1/lists", "@x.csv="+string(list)), 201)
 		a, err := w.db.Audience(context.Background(), w.network.ID, campaign.AudienceID(v["id"].(float64)))
 		w.must(err)
 		if got := a.Ledger; fmt.Sprint(got) != fmt.Sprint(want) || !a.Synthetic {
-			t.Errorf("%s:\n got %+v\nwant %+v", filepath.Base(file), got, want)
+			t.Errorf("%s:\n got %+v\nwant %+v", name, got, want)
 		}
 	}
 }
