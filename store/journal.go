@@ -187,9 +187,16 @@ func frameSum(head, sealed []byte) uint32 {
 	return crc32.Update(crc32.Checksum(head, castagnoli), castagnoli, sealed)
 }
 
+// gather is how long a busy journal waits for more before it syncs.
+const gather = 4 * time.Millisecond
+
 // flushPending writes what waits until nothing waits.
 func (j *journal) flushPending() {
-	for {
+	for busy := false; ; {
+		if busy {
+			// Others come at the same pace: one sync for all of them costs the disk, which the database shares, less than several.
+			time.Sleep(gather)
+		}
 		j.mu.Lock()
 		c := j.pending
 		j.pending = nil
@@ -200,6 +207,7 @@ func (j *journal) flushPending() {
 			return
 		}
 		j.mu.Unlock()
+		busy = len(c.seqs) > 1
 		if err := j.writeChunks(c.chunks); err != nil {
 			j.giveUp(c, err)
 			continue

@@ -255,9 +255,6 @@ func (db *DB) origin(tx *Tx, f selfrefer.Form) (o origin, err error) {
 	if o.message == 0 {
 		return o, o.homeless(tx, f.Network)
 	}
-	if o.matched.Spent, err = linkSpent(tx, o.message); err != nil {
-		return o, err
-	}
 	var finished int64
 	var team staff.TeamID
 	err = tx.QueryRow(`
