@@ -188,7 +188,7 @@ func frameSum(head, sealed []byte) uint32 {
 }
 
 // gather is how long a busy journal waits for more before it syncs.
-const gather = 4 * time.Millisecond
+const gather = 8 * time.Millisecond
 
 // flushPending writes what waits until nothing waits.
 func (j *journal) flushPending() {
