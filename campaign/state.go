@@ -175,14 +175,3 @@ func NextState(s State, m Move) (State, bool) {
 	to, ok := moves[s][m]
 	return to, ok
 }
-
-// Moves lists what can be done with a campaign in state s, in a fixed order.
-func Moves(s State) []Move {
-	var can []Move
-	for _, m := range []Move{Submit, Approve, Return, Launch, Pause, Resume, Stop} {
-		if _, ok := NextState(s, m); ok {
-			can = append(can, m)
-		}
-	}
-	return can
-}

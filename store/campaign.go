@@ -580,11 +580,7 @@ func practiceOf(n staff.Network, ods string) staff.Practice {
 	return staff.Practice{ODS: ods, Name: n.Name, Phone: n.Phone}
 }
 
-// HoldCampaign stops a campaign's sending because of an alarm; a person resumes it.
-func (db *DB) HoldCampaign(ctx context.Context, id campaign.ID, why string) error {
-	return db.write(ctx, "hold campaign", func(tx *Tx) error { return db.hold(tx, id, why) })
-}
-
+// hold stops a campaign's sending because of an alarm; a person resumes it.
 func (db *DB) hold(tx *Tx, id campaign.ID, why string) error {
 	n, err := tx.Exec(`UPDATE campaign SET held = $1, state = $2 WHERE id = $3 AND state = $4`, why, string(campaign.Paused), int64(id), string(campaign.Running))
 	if err != nil || n == 0 {

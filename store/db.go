@@ -72,7 +72,6 @@ type DB struct {
 // Keys of the table meta that belong to the plumbing.
 const (
 	metaDatabaseID = "database_id"
-	metaIntentHigh = "intent_high" // the marker's twin; highest intent counter
 )
 
 // Open opens the store, creating it if it is new, and brings its schema up to

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wellpaced/wellpaced/campaign/twilio"
+	"github.com/wellpaced/wellpaced/selfrefer/ui"
 )
 
 // serveCmd runs the product.
@@ -62,6 +63,9 @@ func (c *serveCmd) Run(ctx context.Context, s std) error {
 		return err
 	}
 	defer a.close()
+	if !ui.Built() {
+		log.Warn("the page styles are not built: pages work, and look plain. Run make build")
+	}
 	if c.APIURL == "" {
 		log.Warn("no gateway: nothing is sent. Set TWILIO_API_URL to one on this computer; this version sends to no other")
 	}
