@@ -1,23 +1,24 @@
 package sim
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
-
-	"github.com/wellpaced/wellpaced/throttle"
 )
 
-// Policy is who decides how many texts go.
-type Policy string
+// Options of a run. The zero value measures and no more.
+type Options struct {
+	// Course records the run half hour by half hour.
+	Course bool
+	// Dates asks, for everybody who comes, what date they would be told, and counts those that are broken.
+	Dates bool
+	// Nights asks the pacer outside the hours for texts too: it has to say none.
+	Nights bool
+}
 
-// The policies.
-const (
-	Pacer Policy = "pacer" // throttle.Decide as in earnest
-	Blast Policy = "blast" // the same with no regard for people
-)
-
-// Result is what became of one campaign.
+// Result is what became of one run.
 type Result struct {
 	World       string  `json:"world"`
 	Policy      Policy  `json:"policy"`
@@ -26,265 +27,563 @@ type Result struct {
 	Referrals   int     `json:"referrals"`
 	Late        int     `json:"late"` // first contact after the promise
 	LatePercent float64 `json:"late_percent"`
-	PeakQueue   int     `json:"peak_queue"`
-	// WorkingDays from the start to the last text; TextsLeft if it was not reached in the time simulated.
+	// Pass says whether at most one in a hundred was late; of a list that brings fewer than a hundred, at most one.
+	Pass      bool    `json:"pass"`
+	PeakQueue int     `json:"peak_queue"`
+	Peak      float64 `json:"peak"` // the queue against what the team could clear within the promise, at its worst
+	// WorkingDays from the start to the last text, at least 1; TextsLeft if it was not reached in the time simulated.
 	WorkingDays float64 `json:"working_days"`
 	TextsLeft   int     `json:"texts_left"`
 	Decisions   int     `json:"decisions"`
 	// Idle is the share of the team's time, until the last text, with nobody to call.
 	Idle float64 `json:"idle"`
 	// Limits counts by which limit the decisions were bound.
-	Limits map[throttle.Limit]int `json:"limits"`
-	// BrokenBy counts referrals called after the date that ContactBy gave when they came.
-	BrokenBy int `json:"broken_by"`
+	Limits map[string]int `json:"limits,omitempty"`
+	// Outside counts decisions beyond the hours for texts, the sender's speed, the list or the roster. There must be none.
+	Outside int `json:"outside"`
+	// Lost are people who met a form that was down.
+	Lost int `json:"lost,omitempty"`
+	// BrokenBy counts referrals called after the date that they were told when they came, if Options.Dates.
+	BrokenBy int `json:"broken_by,omitempty"`
+	// Calibration compares what the policy said with what came.
+	Calibration Calibration `json:"calibration,omitzero"`
+	// Course of the run, if Options.Course.
+	Course *Course `json:"-"`
 }
 
-const (
-	tick      = 30 * time.Minute
-	days      = 240 // simulated at most
-	promise   = 2   // working days
-	firstCall = 4   // working hours after the start that do not count as idle
-)
+// Calibration counts decisions by what was said and what came. A next day are the 24 hours after a decision; its answers are those to
+// texts released up to and with that decision.
+type Calibration struct {
+	Days       int     `json:"days"` // decisions that gave both bands
+	In50, In90 int     // of those
+	Risks      int     `json:"risks"`     // decisions that gave a chance of a late contact
+	RiskSaid   float64 `json:"risk_said"` // sum of those chances
+	RiskSeen   int     `json:"risk_seen"` // how often it came true
+}
 
-// referral is somebody who asked for help.
+func (c *Calibration) add(o Calibration) {
+	c.Days += o.Days
+	c.In50 += o.In50
+	c.In90 += o.In90
+	c.Risks += o.Risks
+	c.RiskSaid += o.RiskSaid
+	c.RiskSeen += o.RiskSeen
+}
+
+// Course is a run half hour by half hour, from the launch.
+type Course struct {
+	Start time.Time
+	Steps []Step
+}
+
+// Step is one half hour of a course.
+type Step struct {
+	Working bool
+	Day     int // since the launch
+	Texts   int
+	Queue   int
+	Clears  float64 // first contacts that the team could make within the promise from now
+	Late    int     // called too late in this half hour
+}
+
+const firstCall = 4. // working hours after the start that do not count as idle
+
+// referral is somebody who asks for help, or only presses Start.
 type referral struct {
-	stratum   int // negative: not by a text
-	delivered int64
-	came, by  time.Time
+	campaign, stratum int // campaign is negative if no text brought them
+	sent              instant
+	delivered, came   instant
+	by                time.Time
+	startOnly         bool
 }
 
-// Run simulates one campaign. The same world, policy and seed give the same result.
-func Run(w World, policy Policy, seed uint64) Result {
-	return newRun(w, policy, seed).run()
+// receipt is the provider's word on some texts of a batch.
+type receipt struct {
+	campaign, stratum, sent, n int
+	delivered                  bool
+}
+
+// made is a decision to be judged later.
+type made struct {
+	at       instant
+	campaign int // whose answers it foretells; negative for all
+	choice   choice
+	answers  int
+	someLate bool
+}
+
+// Run simulates one campaign. The same world, policy and seed give the same result, and one seed gives all policies the same town.
+func Run(w World, policy Policy, seed uint64, o Options) Result {
+	return newRun(newStage(w), policy, seed, o).play()
 }
 
 type run struct {
-	w      World
-	rng    *rand.Rand
-	cal    throttle.Calendar
-	policy throttle.TeamPolicy
-	state  throttle.TeamState
-	c      *throttle.CampaignState
-	start  time.Time
-	coming [][]referral // by tick
-	queue  []referral
-	call   float64 // minutes left of the call at hand
-	result Result
+	s         *stage
+	o         Options
+	w         World // with its practices drawn
+	campaigns []*campaign
+	ledger    *ledger // of the pacer
+	planner   planner // of the others
+	oracle    *oracle
 
-	dayNoise, output float64
-	today            int
-	worked, idle     float64
-	answered         map[[3]int64]int // delivered, answered, stratum -> index in Answers
+	days, outputs     []float64 // response and team by day
+	real              []float64 // cumulative: what the team can do in this run
+	callers, others   *rand.Rand
+	post, jitter      *rand.Rand
+	coming            [][]referral // by tick
+	receipts          [][]receipt
+	pending           int
+	queue             []referral
+	call              float64 // left of the call at hand, in average calls
+	answers           int
+	decided           []made
+	checks            []float64 // by campaign: open hour at which somebody looks whether the link works; 0 for nobody
+	lastText, lastDay int
+	worked, idle      float64
+	result            Result
 }
 
-func newRun(w World, policy Policy, seed uint64) *run {
+// dice are independent of each other, so that what a policy does with one kind leaves the others alone.
+func dice(seed uint64, kind uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(seed, 0x77656c6c<<8|kind))
+}
+
+func newRun(s *stage, policy Policy, seed uint64, o Options) *run {
 	r := &run{
-		w: w, rng: rand.New(rand.NewPCG(seed, 0x77656c6c)), start: w.StartTime(), today: -1,
-		coming: make([][]referral, days*48+1), answered: map[[3]int64]int{},
-		result: Result{World: w.Name, Policy: policy, Seed: seed, Limits: map[throttle.Limit]int{}},
+		s: s, o: o, callers: dice(seed, 1), others: dice(seed, 2), post: dice(seed, 3), jitter: dice(seed, 4), lastDay: -1, lastText: s.first,
+		coming: make([][]referral, mostDays*perDay), receipts: make([][]receipt, mostDays*perDay),
+		result: Result{World: s.w.Name, Policy: policy, Seed: seed, Limits: map[string]int{}},
 	}
-	r.w = w.Drawn(r.rng)
-	r.policy = throttle.TeamPolicy{
-		PromiseDays: promise,
-		Campaigns:   []throttle.CampaignPolicy{{ID: "c", Rate: 50, Blast: policy == Blast}},
+	town := dice(seed, 0)
+	r.w = s.w.Drawn(town)
+	weather, mood := dice(seed, 5), dice(seed, 6)
+	spread := s.w.Productivity / math.Sqrt(float64(max(1, len(s.team))))
+	for range s.begins {
+		r.days = append(r.days, Gamma(weather, s.w.DayNoise))
+		r.outputs = append(r.outputs, Gamma(mood, spread))
 	}
-	c := throttle.CampaignState{ID: "c", Running: true, Planned: w.Patients, Started: r.start}
-	for i := range w.Practices {
-		c.Strata = append(c.Strata, string(rune('A'+i)))
-		c.Sizes = append(c.Sizes, w.Patients*(i+1)/w.Practices-w.Patients*i/w.Practices)
+	r.real = make([]float64, ticks+1)
+	for k := range ticks {
+		r.real[k+1] = r.real[k] + (s.capacity[k+1]-s.capacity[k])*r.outputs[s.day[k]]
 	}
-	r.state.Campaigns = []throttle.CampaignState{c}
-	r.c = &r.state.Campaigns[0]
+	r.campaigns = append(r.campaigns, newCampaign(s, &r.w, s.w.Patients, s.w.Rate, s.w.StartTime(), town))
+	for _, c := range s.w.Also {
+		starts := s.w.midnight(c.StartDay).Add(9 * time.Hour)
+		r.campaigns = append(r.campaigns, newCampaign(s, &r.w, c.Patients, c.Rate, starts, town))
+	}
+	r.checks = make([]float64, len(r.campaigns))
+	if o.Course {
+		r.result.Course = &Course{Start: s.w.StartTime()}
+	}
+	r.appoint(policy)
 	return r
 }
 
-func (r *run) run() Result {
-	every := tick
-	if r.w.EveryMinutes > 0 {
-		every = min(tick, time.Duration(r.w.EveryMinutes)*time.Minute)
-	}
-	open := 0.0
-	for i := range days * 48 {
-		now := r.start.Add(time.Duration(i) * tick)
-		if i > 0 {
-			r.arrive(i, now)
-			r.work(now.Add(-tick), now)
-		}
-		r.newDay(now)
-		for t := now; t.Before(now.Add(tick)); t = t.Add(every) {
-			if r.c.Planned > 0 && r.cal.Working(t, t.Add(time.Second)) > 0 {
-				r.decide(t)
+func (r *run) play() Result {
+	s := r.s
+	for i := s.first; i < mostDays*perDay; i++ {
+		if d := s.day[i]; d != r.lastDay {
+			r.lastDay = d
+			if r.ledger != nil {
+				r.ledger.midnight()
 			}
 		}
-		if r.c.Planned > 0 {
-			open = r.cal.Working(r.start, now).Hours()
-		} else if len(r.queue) == 0 && r.expected(i) == 0 {
+		for _, x := range r.receipts[i] {
+			if r.ledger != nil {
+				r.ledger.receipt(x.campaign, x.sent, x.stratum, x.n, s.at(i), x.delivered)
+			}
+		}
+		r.measure(i)
+		texts, late := r.result.Texts, r.result.Late
+		if r.left() > 0 {
+			r.consult(i)
+		} else if r.pending == 0 && len(r.queue) == 0 {
 			break
 		}
+		r.work(i)
+		r.arrive(i)
+		if c := r.result.Course; c != nil {
+			last := &c.Steps[len(c.Steps)-1]
+			last.Texts, last.Late = r.result.Texts-texts, r.result.Late-late
+		}
 	}
-	x := &r.result
-	x.TextsLeft = r.c.Planned
-	x.Late += len(r.queue) // the world ends and nobody has called them
-	if x.Referrals > 0 {
-		x.LatePercent = 100 * float64(x.Late) / float64(x.Referrals)
-	}
-	x.WorkingDays = open / r.cal.WorkingDayLength().Hours()
-	if r.worked > 0 {
-		x.Idle = r.idle / r.worked
-	}
-	return r.result
+	return r.judge()
 }
 
-// expected counts who is still to come; other referrals do not keep the world going.
-func (r *run) expected(i int) int {
+func (r *run) left() int {
 	n := 0
-	for _, c := range r.coming[i:] {
-		n += len(c)
+	for _, c := range r.campaigns {
+		n += c.left
 	}
 	return n
 }
 
-func (r *run) day(t time.Time) int {
-	y, m, d := r.start.Date()
-	return int(t.Sub(time.Date(y, m, d, 0, 0, 0, 0, civil)).Hours()+1) / 24
-}
-
-func (r *run) newDay(now time.Time) {
-	if d := r.day(now); d != r.today {
-		r.today = d
-		r.dayNoise = Gamma(r.rng, r.w.DayNoise)
-		r.output = Gamma(r.rng, r.w.Productivity/math.Sqrt(float64(max(1, r.w.Workers))))
-		r.c.SentToday = 0
+// consult asks the policy, as often as is due in a half hour.
+func (r *run) consult(i int) {
+	s := r.s
+	step := int(s.every / time.Minute)
+	night := r.o.Nights && r.ledger != nil && (s.half[i] == 41 || s.half[i] == 14)
+	if !s.window[i] && !night {
+		return
+	}
+	for m := 0; m < 30; m++ {
+		if (s.half[i]*30+m)%step == 0 {
+			r.decide(i, instant(i)*tick+instant(m)*time.Minute)
+		}
+	}
+	if night {
+		r.decide(i, instant(i)*tick)
 	}
 }
 
-// arrive lets in whoever asks for help in the half hour before now.
-func (r *run) arrive(i int, now time.Time) {
-	came := r.coming[i]
-	if r.w.OtherPerDay > 0 {
-		if h := r.cal.Working(now.Add(-tick), now).Hours(); h > 0 {
-			for range poisson(r.rng, r.w.OtherPerDay*h/8) {
-				came = append(came, referral{stratum: -1, came: now.Add(-tick / 2)})
+func (r *run) decide(i int, at instant) {
+	s := r.s
+	v := r.view(i, at)
+	if v.left == 0 {
+		return
+	}
+	var choices []choice
+	if r.ledger != nil {
+		r.confirm(v)
+		if len(r.queue) > 0 {
+			v.oldestDue = s.origin.Add(reach(s.open, read(s.open, r.queue[0].came)+s.promise))
+		}
+		choices = r.ledger.decide(v)
+	} else {
+		choices = r.split(v, r.planner.total(v))
+	}
+	r.result.Decisions++
+	for c, x := range choices {
+		if r.ledger != nil {
+			r.result.Limits[x.limit]++
+			r.decided = append(r.decided, made{at: at, campaign: c, choice: x})
+		} else if c == 0 { // a planner speaks once, for all
+			r.decided = append(r.decided, made{at: at, campaign: -1, choice: x})
+		}
+		if !r.allowed(v, c, x.n) {
+			r.result.Outside++
+		}
+		if x.asks && r.checks[c] == 0 {
+			r.checks[c] = read(s.open, at) + checkedIn
+		}
+		r.send(v, c, min(max(0, x.n), r.campaigns[c].left))
+	}
+}
+
+// view is what everybody may see at an instant.
+func (r *run) view(i int, at instant) view {
+	s := r.s
+	v := view{now: s.origin.Add(at), at: at, tick: i, queue: len(r.queue), known: s.present(i), every: s.every.Hours(), answers: r.answers,
+		sent: r.result.Texts, running: make([]bool, len(r.campaigns))}
+	for c, x := range r.campaigns {
+		if v.running[c] = !v.now.Before(x.starts); v.running[c] {
+			v.left += x.left
+		}
+	}
+	v.canAnswer = v.known.capacity[s.due[i]] - v.known.capacity[i]
+	return v
+}
+
+// allowed holds a batch to the limits that nobody may break.
+func (r *run) allowed(v view, c, n int) bool {
+	if n == 0 {
+		return true
+	}
+	return n > 0 && v.running[c] && r.s.window[v.tick] && n <= r.campaigns[c].left && float64(n) <= sender*v.every*3600 && v.canAnswer >= 1
+}
+
+const checkedIn = 2. // working hours until somebody has looked whether the link works
+
+// confirm lets a person who was asked to look at the link say that it works, if it does.
+func (r *run) confirm(v view) {
+	open := read(r.s.open, v.at)
+	for c, due := range r.checks {
+		switch {
+		case due == 0 || open < due:
+		case r.down(v.at):
+			r.checks[c] = open + checkedIn // the person looks again
+		default:
+			r.checks[c] = 0
+			r.ledger.confirm(c)
+		}
+	}
+}
+
+// down reports whether the form is down.
+func (r *run) down(at instant) bool {
+	for _, o := range r.s.w.Outages {
+		from := r.s.w.midnight(o.FromDay).Sub(r.s.origin) + instant(o.FromHour*float64(time.Hour))
+		if at >= from && at < from+instant(o.Days*24*float64(time.Hour)) {
+			return true
+		}
+	}
+	return false
+}
+
+// send texts the next n of a list.
+func (r *run) send(v view, c, n int) {
+	if n == 0 {
+		return
+	}
+	x := r.campaigns[c]
+	share := x.take(n)
+	if r.oracle != nil {
+		r.oracle.sent(v, x, share)
+	}
+	factor := r.days[r.s.day[v.tick]] * r.w.surge(r.s.day[v.tick])
+	for stratum, k := range share {
+		if k == 0 {
+			continue
+		}
+		if r.ledger != nil {
+			r.ledger.released(c, v.tick, stratum, k)
+		}
+		r.deliver(v, c, stratum, k, factor)
+		x.taken[stratum] += k
+	}
+	x.left -= n
+	r.result.Texts += n
+	r.lastText = v.tick
+}
+
+// deliver brings texts of one stratum to people, some of whom will answer.
+func (r *run) deliver(v view, c, stratum, n int, factor float64) {
+	x := r.campaigns[c]
+	from := x.taken[stratum]
+	var when func(place int) instant // of delivery; negative for never
+	if w := r.s.w.Receipts; w == (Receipts{}) {
+		when = func(int) instant { return v.at }
+		if r.ledger != nil {
+			r.ledger.receipt(c, v.tick, stratum, n, v.now, true)
+		}
+	} else {
+		ats := make([]instant, n)
+		for i := range ats {
+			lag := w.MedianMinutes * math.Exp(w.Sigma*r.post.NormFloat64())
+			k := int((v.at + instant(lag*float64(time.Minute))) / tick)
+			lost := r.post.Float64() < w.Undelivered
+			ats[i] = max(v.at, instant(k)*tick)
+			if lost {
+				ats[i] = -1
+			}
+			if k = max(k, v.tick) + 1; k < len(r.receipts) { // known in the next half hour
+				r.receipts[k] = append(r.receipts[k], receipt{c, stratum, v.tick, 1, !lost})
+			}
+		}
+		when = func(place int) instant { return ats[place-from] }
+	}
+	rate := x.rate[stratum] * factor
+	r.respond(x.people[stratum], &x.next[stratum], from+n, rate, when, referral{campaign: c, stratum: stratum, sent: v.at})
+	if x.starters[stratum] != nil {
+		r.respond(x.starters[stratum], &x.nextStarter[stratum], from+n, rate*(r.s.w.Starts-1), when,
+			referral{campaign: c, stratum: stratum, sent: v.at, startOnly: true})
+	}
+}
+
+// respond plans who will come of those up to a place in the stratum.
+func (r *run) respond(people []responder, next *int, upTo int, rate float64, when func(int) instant, a referral) {
+	for ; *next < len(people) && people[*next].at < upTo; *next++ {
+		p := &people[*next]
+		if p.threshold >= rate {
+			continue
+		}
+		if a.delivered = when(p.at); a.delivered < 0 {
+			continue
+		}
+		a.came = reach(r.s.response, read(r.s.response, a.delivered)+p.delay)
+		if k := int(a.came / tick); k < len(r.coming) {
+			r.coming[k] = append(r.coming[k], a)
+			if !a.startOnly {
+				r.pending++
 			}
 		}
 	}
+}
+
+// work lets the team call for half an hour those who waited at its beginning.
+func (r *run) work(k int) {
+	all := r.real[k+1] - r.real[k]
+	if all <= 0 {
+		return
+	}
+	counted := r.left() > 0 && r.s.open[k]-r.s.open[r.s.first] >= firstCall
+	if counted {
+		r.worked += all
+	}
+	units := all
+	for units > 0 && len(r.queue) > 0 {
+		if r.call <= 0 {
+			r.call = Gamma(r.callers, r.s.w.CallNoise)
+		}
+		if r.call > units {
+			r.call -= units
+			units = 0
+			break
+		}
+		units -= r.call
+		r.call = 0
+		a := r.queue[0]
+		r.queue = r.queue[1:]
+		r.called(a, instant(k)*tick+instant((1-units/all)*float64(tick)))
+	}
+	if counted {
+		r.idle += units
+	}
+}
+
+// called ends somebody's wait.
+func (r *run) called(a referral, at instant) {
+	if read(r.s.open, at)-read(r.s.open, a.came) > r.s.promise+1e-9 {
+		r.late(a, at)
+	}
+	if !a.by.IsZero() && r.s.origin.Add(at).After(a.by) {
+		r.result.BrokenBy++
+	}
+	if r.ledger != nil {
+		r.ledger.called(r.s.origin.Add(at))
+	}
+}
+
+// late counts somebody, and reminds the decisions that had said how likely that was.
+func (r *run) late(a referral, until instant) {
+	r.result.Late++
+	for i := len(r.decided) - 1; i >= 0 && r.decided[i].at >= a.sent; i-- {
+		if r.decided[i].at < until {
+			r.decided[i].someLate = true
+		}
+	}
+}
+
+// arrive lets in whoever asks for help in a half hour.
+func (r *run) arrive(k int) {
+	came := r.coming[k]
+	for range poisson(r.others, r.s.other[k+1]-r.s.other[k]) {
+		at := instant(k)*tick + instant(r.others.Float64()*float64(tick))
+		came = append(came, referral{campaign: -1, sent: at, came: at})
+	}
+	if len(came) == 0 {
+		return
+	}
+	slices.SortStableFunc(came, func(a, b referral) int { return cmp.Compare(a.came, b.came) })
+	var by time.Time
+	if r.o.Dates && r.ledger != nil {
+		by = r.ledger.contactBy(r.view(k, instant(k)*tick))
+	}
 	for _, a := range came {
-		r.state.Waiting = len(r.queue)
-		a.by = throttle.ContactBy(a.came, r.policy, r.state)
-		r.queue = append(r.queue, a)
-		r.result.Referrals++
-		hour := a.came.Unix() / 3600
-		if a.stratum < 0 {
-			r.state.Other = append(r.state.Other, throttle.HourCount{Hour: hour, N: 1})
+		if a.campaign >= 0 && !a.startOnly {
+			r.pending--
+		}
+		if r.down(a.came) {
+			if !a.startOnly {
+				r.result.Lost++
+			}
 			continue
 		}
-		key := [3]int64{a.delivered, hour, int64(a.stratum)}
-		at, ok := r.answered[key]
-		if !ok {
-			at = len(r.c.Answers)
-			r.answered[key] = at
-			r.c.Answers = append(r.c.Answers, throttle.Answer{Delivered: a.delivered, Answered: hour, Stratum: a.stratum})
+		at := r.s.origin.Add(a.came)
+		if r.ledger != nil {
+			switch {
+			case a.campaign < 0:
+				r.ledger.other(at)
+			case !a.startOnly:
+				r.ledger.answer(a.campaign, a.stratum, r.s.origin.Add(a.delivered), at)
+			}
+			if a.campaign >= 0 && r.s.w.Starts > 0 {
+				r.ledger.start(a.campaign, a.stratum, at)
+			}
 		}
-		r.c.Answers[at].N++
+		if a.startOnly {
+			continue
+		}
+		if a.campaign >= 0 {
+			r.answers++
+			r.foretold(a)
+		}
+		a.by = by
+		r.queue = append(r.queue, a)
+		r.result.Referrals++
 	}
 	r.result.PeakQueue = max(r.result.PeakQueue, len(r.queue))
 }
 
-// work lets the team call for half an hour.
-func (r *run) work(from, to time.Time) {
-	hours := r.cal.Working(from, to).Hours()
-	if hours == 0 {
-		return
-	}
-	minutes := hours * float64(r.w.present(r.day(from))) * r.w.ContactsPerDay * callMinutes / 8 * r.output
-	counted := r.c.Planned > 0 && r.cal.Working(r.start, to) > firstCall*time.Hour
-	if counted {
-		r.worked += minutes
-	}
-	for minutes > 0 && len(r.queue) > 0 {
-		if r.call <= 0 {
-			r.call = callMinutes * Gamma(r.rng, r.w.CallNoise)
+// foretold counts an answer for the decisions of the day before that had its text released.
+func (r *run) foretold(a referral) {
+	from := max(a.sent, a.came-24*time.Hour)
+	for i := len(r.decided) - 1; i >= 0 && r.decided[i].at >= from; i-- {
+		if d := &r.decided[i]; d.at < a.came && (d.campaign < 0 || d.campaign == a.campaign) {
+			d.answers++
 		}
-		if r.call > minutes {
-			r.call -= minutes
-			minutes = 0
-			break
-		}
-		minutes -= r.call
-		r.call = 0
-		a := r.queue[0]
-		r.queue = r.queue[1:]
-		if to.After(r.cal.DueBy(a.came, promise).Add(tick - time.Second)) { // a tick is as exact as we know
-			r.result.Late++
-		}
-		if !a.by.IsZero() && to.After(a.by.Add(tick)) {
-			r.result.BrokenBy++
-		}
-		r.state.Contacts = append(r.state.Contacts, throttle.HourCount{Hour: from.Unix() / 3600, N: 1})
-	}
-	if counted {
-		r.idle += minutes
 	}
 }
 
-func (r *run) decide(now time.Time) {
-	r.state.Waiting = len(r.queue)
-	r.policy.Roster = r.w.roster(now)
-	d := throttle.Decide(now, r.policy, r.state)[0]
-	r.result.Decisions++
-	r.result.Limits[d.Limit]++
-	r.c.Memory = d.Memory
-	r.send(now, d.N)
-}
-
-// send texts the next n of the list, every prefix of which mirrors the whole.
-func (r *run) send(now time.Time, n int) {
-	if n <= 0 {
-		return
+// measure looks at the queue at the start of a half hour.
+func (r *run) measure(i int) {
+	s := r.s
+	working := s.open[i+1] > s.open[i]
+	clears := r.real[s.due[i]] - r.real[i]
+	if working {
+		r.result.Peak = max(r.result.Peak, float64(len(r.queue))/max(1, clears))
 	}
-	before := r.w.Patients - r.c.Planned
-	hour := now.Unix() / 3600
-	for s, size := range r.c.Sizes {
-		share := size*(before+n)/r.w.Patients - size*before/r.w.Patients
-		if share == 0 {
-			continue
-		}
-		r.c.Delivered = append(r.c.Delivered, throttle.Cell{Hour: hour, Stratum: s, N: share})
-		p := min(1, r.w.RateOf(s)*r.dayNoise*r.w.surge(r.today))
-		for range binomial(r.rng, share, p) {
-			came := ResponseClock{}.Add(now, r.w.Delay(r.rng))
-			if i := int(came.Sub(r.start)/tick) + 1; i < len(r.coming) {
-				r.coming[i] = append(r.coming[i], referral{stratum: s, delivered: hour, came: came})
-			}
-		}
-	}
-	r.c.Planned -= n
-	r.c.SentToday += n
-	r.result.Texts += n
-}
-
-// binomial counts successes by skipping from one to the next, so that it costs as many draws as there are successes.
-func binomial(rng *rand.Rand, n int, p float64) int {
-	if p <= 0 {
-		return 0
-	}
-	if p >= 1 {
-		return n
-	}
-	count, at, log := 0, 0, math.Log1p(-p)
-	for {
-		at += int(math.Log(1-rng.Float64())/log) + 1
-		if at > n {
-			return count
-		}
-		count++
+	if c := r.result.Course; c != nil {
+		c.Steps = append(c.Steps, Step{Working: working, Day: s.day[i], Queue: len(r.queue), Clears: clears})
 	}
 }
 
-func poisson(rng *rand.Rand, mean float64) int {
-	n := 0
-	for limit, p := math.Exp(-mean), rng.Float64(); p > limit; n++ {
-		p *= rng.Float64()
+// judge closes the books.
+func (r *run) judge() Result {
+	x := &r.result
+	x.TextsLeft = r.left()
+	for _, a := range r.queue { // the world ends and nobody has called them
+		r.late(a, math.MaxInt64)
 	}
-	return n
+	if x.Referrals > 0 {
+		x.LatePercent = 100 * float64(x.Late) / float64(x.Referrals)
+	}
+	x.Pass = x.LatePercent <= 1
+	if r.fewExpected() {
+		x.Pass = x.Late <= 1
+	}
+	last := r.lastText
+	if x.TextsLeft > 0 {
+		last, x.Pass = mostDays*perDay, false
+	}
+	x.WorkingDays = max(1, (r.s.open[last]-r.s.open[r.s.first])/8)
+	if r.worked > 0 {
+		x.Idle = r.idle / r.worked
+	}
+	for i := range r.decided {
+		r.weigh(&r.decided[i])
+	}
+	return *x
+}
+
+// fewExpected reports whether the lists bring fewer than a hundred referrals, of whom one would already be more than one in a hundred.
+func (r *run) fewExpected() bool {
+	n := float64(r.s.w.Patients) * r.s.w.Rate
+	for _, c := range r.s.w.Also {
+		n += float64(c.Patients) * c.Rate
+	}
+	return n < 100
+}
+
+// weigh compares one decision with what came.
+func (r *run) weigh(m *made) {
+	c := &r.result.Calibration
+	if m.choice.saysRisk {
+		c.Risks++
+		c.RiskSaid += m.choice.risk
+		if m.someLate {
+			c.RiskSeen++
+		}
+	}
+	if m.choice.saysNext {
+		// A count is spread over its unit: else no band of a small count could hold just half of them.
+		y := float64(m.answers) + r.jitter.Float64() - .5
+		c.Days++
+		if m.choice.fifty.holds(y) {
+			c.In50++
+		}
+		if m.choice.ninety.holds(y) {
+			c.In90++
+		}
+	}
 }

@@ -1,16 +1,19 @@
 package sim
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/wellpaced/wellpaced/throttle"
 )
 
-const seeds = 5
-
-func load(t *testing.T, name string) World {
+func load(t testing.TB, name string) World {
 	t.Helper()
 	w, err := LoadWorld(name)
 	if err != nil {
@@ -19,63 +22,278 @@ func load(t *testing.T, name string) World {
 	return w
 }
 
+func compare(t *testing.T, c Comparison) []Row {
+	t.Helper()
+	rows, err := Compare(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
 // Every scenario says what the pacer has to keep in it.
 func TestWorlds(t *testing.T) {
+	c := Comparison{Policies: []Policy{Pacer}, Seeds: 2, First: 1, Options: Options{Nights: true}}
 	for _, name := range Worlds() {
-		t.Run(name, func(t *testing.T) {
-			w := load(t, name)
-			working, late, peak := 0.0, 0.0, 0
-			for seed := uint64(1); seed <= seeds; seed++ {
-				r := Run(w, Pacer, seed)
-				working += r.WorkingDays / seeds
-				late += r.LatePercent / seeds
-				peak = max(peak, r.PeakQueue)
-				if r.Texts != w.Patients || r.TextsLeft != 0 {
-					t.Errorf("seed %d: %d of %d texts", seed, r.Texts, w.Patients)
+		w := load(t, name)
+		if w.Name != name || w.About == "" {
+			t.Errorf("%s is called %q: %q", name, w.Name, w.About)
+		}
+		c.Worlds = append(c.Worlds, w)
+	}
+	all, err := c.results(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, w := range c.Worlds {
+		t.Run(w.Name, func(t *testing.T) {
+			row := sum(all[i][Pacer], all[i][Honest], all[i][Oracle])
+			t.Logf("%.0f referrals, %.2f %% late, %.1f working days, %.2f of the honest oracle's, queue up to %.2f of what can be cleared, idle %.0f %%",
+				row.Referrals, row.LatePercent, row.WorkingDays, row.ToHonest, row.PeakP95, row.IdlePercent)
+			for _, r := range all[i][Pacer] {
+				if r.TextsLeft != 0 {
+					t.Errorf("seed %d: %d texts are left", r.Seed, r.TextsLeft)
+				}
+				if r.Outside != 0 {
+					t.Errorf("seed %d: %d decisions beyond window, rate, list or roster", r.Seed, r.Outside)
 				}
 				if e := w.Expect.LatePercent; e > 0 && r.LatePercent > e {
-					t.Errorf("seed %d: %.2f %% of %d referrals late, at most %.2f %% may be", seed, r.LatePercent, r.Referrals, e)
-				}
-				if r.BrokenBy*100 > r.Referrals {
-					t.Errorf("seed %d: %d of %d were called after the date that they were given", seed, r.BrokenBy, r.Referrals)
+					t.Errorf("seed %d: %.2f %% of %d referrals late, at most %.2f %% may be", r.Seed, r.LatePercent, r.Referrals, e)
 				}
 			}
-			t.Logf("late %.2f %%, %.1f working days, longest queue %d", late, working, peak)
-			if e := w.Expect.WorkingDays; e > 0 && working > e {
-				t.Errorf("%.1f working days until the last text, at most %.0f", working, e)
+			if e := w.Expect.WorkingDays; e > 0 && row.WorkingDays > e {
+				t.Errorf("%.1f working days until the last text, at most %.0f", row.WorkingDays, e)
 			}
 		})
 	}
 }
 
-// What it is all for: the same town without the pacer.
-func TestBlastFloods(t *testing.T) {
-	for seed := uint64(1); seed <= seeds; seed++ {
-		r := Run(load(t, "01"), Blast, seed)
-		if r.LatePercent < 50 || r.WorkingDays > 1 || r.PeakQueue < 100 {
-			t.Errorf("seed %d: %.1f %% late, %.1f days, longest queue %d", seed, r.LatePercent, r.WorkingDays, r.PeakQueue)
+// What it is all for: the same town under each of the policies that people use today.
+func TestPoliciesOfToday(t *testing.T) {
+	rows := map[string]Row{}
+	for _, r := range compare(t, Comparison{Worlds: []World{load(t, "01"), load(t, "03"), load(t, "06")}, Policies: Policies[:6], Seeds: 20, First: 1}) {
+		rows[r.World[:2]+" "+string(r.Policy)] = r
+	}
+	for key, good := range map[string]func(Row) bool{
+		"01 blast":  func(r Row) bool { return r.LatePercent > 80 && r.PassPercent == 0 && r.WorkingDays == 1 },
+		"01 fixed":  func(r Row) bool { return r.PassPercent >= 95 && r.ToHonest > 1.5 }, // safe by luck, since the guess was too high
+		"03 fixed":  func(r Row) bool { return r.LatePercent > 50 },                      // and it was too low here
+		"01 aimd":   func(r Row) bool { return r.PassPercent >= 80 && r.ToHonest > 1.4 },
+		"01 token":  func(r Row) bool { return r.PassPercent > 50 && r.ToHonest < 1.25 },
+		"06 token":  func(r Row) bool { return r.PassPercent < 20 }, // not yet is not no
+		"01 oracle": func(r Row) bool { return r.PassPercent < 75 && r.ToHonest <= 1.01 && r.ToOracle == 1 },
+		"01 honest": func(r Row) bool { return r.PassPercent >= 60 && r.ToHonest == 1 && r.IdlePercent < 1 },
+	} {
+		if r := rows[key]; !good(r) {
+			t.Errorf("%s: %+v", key, r)
 		}
 	}
 }
 
-// Being asked every few minutes instead of each half hour changes neither lateness nor speed by much.
+// The oracle knows the town, so what it says has to come true about as often as it says.
+func TestOracleIsCalibrated(t *testing.T) {
+	w := load(t, "03")
+	w.DayNoise, w.CallNoise, w.Productivity = 0, 0, 0
+	r := compare(t, Comparison{Worlds: []World{w}, Policies: []Policy{Honest}, Seeds: 20, First: 1})[0]
+	if r.Cover50 < 46 || r.Cover50 > 54 || r.Cover90 < 87 || r.Cover90 > 93 {
+		t.Errorf("the bands of a half and of nine tenths hold %.1f %% and %.1f %%", r.Cover50, r.Cover90)
+	}
+	if r.PassPercent < 95 || r.RiskSaid > .6 {
+		t.Errorf("without noise beyond chance: %+v", r)
+	}
+}
+
+// Being asked every few minutes instead of each hour changes neither lateness nor speed by much.
 func TestAskedOften(t *testing.T) {
-	w := load(t, "01")
-	seldom := Run(w, Pacer, 2)
-	w.EveryMinutes = 5
-	often := Run(w, Pacer, 2)
-	if often.LatePercent > 1 || often.PeakQueue > seldom.PeakQueue+6 || math.Abs(often.WorkingDays-seldom.WorkingDays) > 4 {
-		t.Errorf("each half hour: %+v\neach five minutes: %+v", seldom, often)
+	w := load(t, "02")
+	seldom := Run(w, Pacer, 2, Options{})
+	w.EveryMinutes = 10
+	often := Run(w, Pacer, 2, Options{})
+	if often.Decisions < 5*seldom.Decisions || often.LatePercent > 1 || often.PeakQueue > seldom.PeakQueue+6 ||
+		math.Abs(often.WorkingDays-seldom.WorkingDays) > 3 {
+		t.Errorf("each hour: %+v\neach ten minutes: %+v", seldom, often)
 	}
 }
 
 func TestRunIsReproducible(t *testing.T) {
 	w := load(t, "02")
-	if a, b := Run(w, Pacer, 3), Run(w, Pacer, 3); !reflect.DeepEqual(a, b) {
+	if a, b := Run(w, Pacer, 3, Options{}), Run(w, Pacer, 3, Options{}); !reflect.DeepEqual(a, b) {
 		t.Errorf("one seed, two results:\n%+v\n%+v", a, b)
 	}
-	if a, b := Run(w, Pacer, 3), Run(w, Pacer, 4); reflect.DeepEqual(a.Referrals, b.Referrals) && a.Decisions == b.Decisions {
+	if a, b := Run(w, Token, 3, Options{}), Run(w, Token, 4, Options{}); a.Referrals == b.Referrals && a.Decisions == b.Decisions {
 		t.Error("two seeds, one result")
+	}
+}
+
+// The order in which the cores get to the runs must not show.
+func TestCompareIsReproducible(t *testing.T) {
+	c := Comparison{Worlds: []World{load(t, "14"), load(t, "31")}, Policies: []Policy{Token, Honest}, Seeds: 4, First: 9}
+	many := compare(t, c)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	done := 0
+	c.Progress = func(n, all int) {
+		if done++; n != done || all != 2*3*4 { // the fast oracle runs along
+			t.Errorf("%d of %d", n, all)
+		}
+	}
+	if one := compare(t, c); !reflect.DeepEqual(many, one) {
+		t.Errorf("on all cores and on one:\n%+v\n%+v", many, one)
+	}
+	gone, stop := context.WithCancel(t.Context())
+	stop()
+	if rows, err := Compare(gone, c); err == nil {
+		t.Errorf("nobody waits for it any more: %+v", rows)
+	}
+}
+
+// Policies are compared in the same town: with nothing that depends on the day, the same people answer all of them.
+func TestOneSeedOneTown(t *testing.T) {
+	w := load(t, "33")
+	w.DayNoise = 0
+	a, b := Run(w, Blast, 5, Options{}), Run(w, Fixed, 5, Options{})
+	if a.Referrals != b.Referrals || a.Texts != w.Patients || b.Texts != w.Patients {
+		t.Errorf("%d and %d referrals from %d and %d texts", a.Referrals, b.Referrals, a.Texts, b.Texts)
+	}
+}
+
+// Each misfortune of a world happens, and only there.
+func TestMisfortunes(t *testing.T) {
+	if r, calm := Run(load(t, "17"), Token, 1, Options{}), Run(load(t, "01"), Token, 1, Options{}); r.Lost == 0 || calm.Lost != 0 {
+		t.Errorf("the form was down for %d people, and for %d where it was up", r.Lost, calm.Lost)
+	}
+	extra := 0
+	for seed := range uint64(10) {
+		extra += Run(load(t, "18"), Blast, seed, Options{}).Referrals - Run(load(t, "01"), Blast, seed, Options{}).Referrals
+	}
+	if extra < 380 || extra > 520 { // Poisson of 450
+		t.Errorf("the link brought %d people without a text in ten towns, want about 450", extra)
+	}
+	if r := Run(load(t, "32"), Fixed, 1, Options{}); r.Texts != 43000 {
+		t.Errorf("two campaigns sent %d texts", r.Texts)
+	}
+	if r := Run(load(t, "35"), Pacer, 1, Options{}); r.Referrals > 600 {
+		t.Errorf("those who only press Start are counted as referrals: %d", r.Referrals)
+	}
+}
+
+// The pacer's books must be right at the end: every text delivered or known not to be, every answer counted.
+func TestLedger(t *testing.T) {
+	for _, name := range []string{"31", "33"} {
+		w := load(t, name)
+		r := newRun(newStage(w), Pacer, 1, Options{})
+		got := r.play()
+		x := r.ledger.state.Campaigns[0]
+		delivered, answers := 0, 0
+		for _, c := range x.Delivered {
+			if c.N < 0 {
+				t.Errorf("%s: a cell of %d texts", name, c.N)
+			}
+			delivered += c.N
+		}
+		for _, a := range x.Answers {
+			answers += a.N
+		}
+		want := float64(w.Patients) * (1 - w.Receipts.Undelivered)
+		if x.OnTheWay != 0 || x.Planned != 0 || math.Abs(float64(delivered)-want) > 5*math.Sqrt(want*w.Receipts.Undelivered)+.5 {
+			t.Errorf("%s: %d delivered, want %.0f; %d on the way, %d planned", name, delivered, want, x.OnTheWay, x.Planned)
+		}
+		if answers != got.Referrals || len(x.Strata) != len(x.Sizes) {
+			t.Errorf("%s: %d answers in the books, %d referrals", name, answers, got.Referrals)
+		}
+		contacts := 0
+		for _, c := range r.ledger.state.Contacts {
+			contacts += c.N
+		}
+		if contacts != got.Referrals {
+			t.Errorf("%s: %d contacts in the books of %d referrals", name, contacts, got.Referrals)
+		}
+	}
+}
+
+// The simulator keeps its own clocks, for speed. They must agree with the calendar and the roster that the pacer goes by.
+func TestStageAgreesWithTheCalendar(t *testing.T) {
+	for _, name := range []string{"01", "12", "24", "30", "34", "40"} {
+		w := load(t, name)
+		s := newStage(w)
+		for i := s.first; i < s.first+60*perDay; i += 7 {
+			from, to := s.at(i), s.at(i+31)
+			if got, want := s.open[i+31]-s.open[i], s.calendar.Working(from, to).Hours(); math.Abs(got-want) > 1e-9 {
+				t.Fatalf("%s: %v working hours from %v, the calendar has %v", name, got, from.In(civil), want)
+			}
+			if got, want := s.at(s.due[i]), s.calendar.DueBy(from, int(s.promise/8)); !got.Equal(want) {
+				t.Fatalf("%s: the promise of %v runs out at %v, by the calendar at %v", name, from.In(civil), got.In(civil), want.In(civil))
+			}
+			k := s.present(i)
+			if got, want := k.capacity[i+31]-k.capacity[i], throttle.Capacity(s.calendar, k.roster, nil, from, to); math.Abs(got-want) > 1e-6 {
+				t.Fatalf("%s: %v contacts from %v, the roster has %v", name, got, from.In(civil), want)
+			}
+		}
+		// And the response clock with the one by which the town lives.
+		for i := s.first; i < s.first+20*perDay; i += 11 {
+			at := instant(i) * tick
+			got := s.origin.Add(reach(s.response, read(s.response, at)+5.3))
+			if want := w.Clock().Add(s.origin.Add(at), 5.3); got.Sub(want).Abs() > time.Second {
+				t.Fatalf("%s: 5.3 response-hours after %v are %v and %v", name, s.at(i).In(civil), got, want)
+			}
+		}
+	}
+}
+
+// An absence is seen by the roster when it is known, and by the queue when it happens.
+func TestKnowledge(t *testing.T) {
+	week := func(s *stage, capacity []float64, day int) float64 {
+		return capacity[s.begins[day+5]] - capacity[s.begins[day]]
+	}
+	for name, want := range map[string][3]float64{ // contacts of the week of absence: as known at the launch, as known on its first day, in truth
+		"12": {0, 0, 0}, "09": {60, 30, 30}, "10": {60, 60, 30}, "01": {60, 60, 60},
+	} {
+		s := newStage(load(t, name))
+		got := [3]float64{week(s, s.present(s.first).capacity, 14), week(s, s.present(s.begins[14]).capacity, 14), week(s, s.capacity, 14)}
+		for i := range got {
+			if math.Abs(got[i]-want[i]) > 1e-6 {
+				t.Errorf("%s: %v contacts, want %v", name, got, want)
+				break
+			}
+		}
+	}
+	if s := newStage(load(t, "27")); len(s.known) != 3 || s.known[1].from != s.begins[7] {
+		t.Errorf("leave at three days' notice: the roster changes %d times", len(s.known)-1)
+	}
+	if s := newStage(load(t, "22")); !s.dead[s.begins[15]] || s.dead[s.begins[11]] {
+		t.Error("in the week in which all are on leave nobody can be called in time, and before it they can")
+	}
+}
+
+// Every prefix of the list mirrors it, or one practice comes after the other.
+func TestTake(t *testing.T) {
+	w := load(t, "33")
+	rng := rand.New(rand.NewPCG(1, 1))
+	s := newStage(w)
+	drawn := w.Drawn(rng)
+	c := newCampaign(s, &drawn, 5003, .01, w.StartTime(), rng)
+	sent := 0
+	for sent < 5003 {
+		n := min(5003-sent, 1+rng.IntN(90))
+		total := 0
+		for i, k := range c.take(n) {
+			c.taken[i] += k
+			total += k
+		}
+		sent += n
+		if total != n {
+			t.Fatalf("%d of %d", total, n)
+		}
+		for i := range c.taken {
+			if fair := float64(sent) * float64(c.size[i]) / 5003; math.Abs(float64(c.taken[i])-fair) > 2 {
+				t.Fatalf("after %d texts %d of stratum %d have theirs, %.1f would be fair", sent, c.taken[i], i, fair)
+			}
+		}
+	}
+	w = load(t, "28")
+	drawn = w.Drawn(rng)
+	c = newCampaign(newStage(w), &drawn, 1000, .01, w.StartTime(), rng)
+	if got := c.take(200); got[0] != 150 || got[1] != 50 || got[2] != 0 { // sizes 3, 1, 2 of 20
+		t.Errorf("in turn: %v", got)
 	}
 }
 
@@ -88,11 +306,25 @@ func TestLoadWorld(t *testing.T) {
 			t.Errorf("world %q: %+v", name, w)
 		}
 	}
-	for _, text := range []string{"", "{}", `{"patients":1,"practices":1,"rate":2,"delays":[{}],"contacts_per_day":1,"start":"2026-06-01T09:00"}`,
-		`{"patients":1,"practices":1,"rate":1,"delays":[{}],"contacts_per_day":1,"start":"June"}`} {
+	const good = `{"patients":1,"practices":1,"rate":1,"delays":[{"weight":1,"median":1,"sigma":1}],"workers":1,"contacts_per_day":1,"start":"2026-06-01T09:00"}`
+	if _, err := ParseWorld([]byte(good)); err != nil {
+		t.Error(err)
+	}
+	for from, to := range map[string]string{
+		good: "", `"rate":1`: `"rate":2`, `"2026-06-01T09:00"`: `"June"`, `"workers":1`: `"workers":0`, `"practices":1`: `"practice":1`,
+		`"median":1`: `"median":0`, `{"patients"`: `{"hours":[1,2],"patients"`, `"workers":1,"contacts_per_day":1`: `"team":[{"days":"Mo","contacts_per_day":1}]`,
+		`"contacts_per_day":1`: `"contacts_per_day":1,"absences":[{"workers":1,"known":"perhaps"}]`,
+	} {
+		text := strings.Replace(good, from, to, 1)
 		if w, err := ParseWorld([]byte(text)); err == nil {
 			t.Errorf("parsed %q as %+v", text, w)
 		}
+	}
+	if p, err := ParsePolicy("token"); err != nil || p != Token {
+		t.Error(p, err)
+	}
+	if p, err := ParsePolicy("hope"); err == nil || !strings.Contains(err.Error(), "blast, fixed, aimd") {
+		t.Error(p, err)
 	}
 }
 
@@ -119,6 +351,9 @@ func TestDraws(t *testing.T) {
 	if share := float64(quick) / 20000; share < .215 || share > .24 {
 		t.Errorf("%.3f answer within .4 response-hours", share)
 	}
+	if s := newStage(w); math.Abs(s.within(.4)-.227) > .003 || math.Abs(s.within(2000)-1) > .01 || s.within(-1) != 0 {
+		t.Errorf("%.3f answer within .4 response-hours by the table", s.within(.4))
+	}
 	sum, squares := 0.0, 0.0
 	for range 100000 {
 		x := Gamma(rng, .5)
@@ -128,15 +363,23 @@ func TestDraws(t *testing.T) {
 	if mean, variance := sum/1e5, squares/1e5-sum*sum/1e10; math.Abs(mean-1) > .01 || math.Abs(variance-.25) > .01 {
 		t.Errorf("Gamma of mean %.3f and variance %.3f, want 1 and .25", mean, variance)
 	}
-	count := 0
-	for range 2000 {
-		count += binomial(rng, 1000, .0066)
+	low, all := 0, 0
+	for range 200 {
+		for i, p := range draw(rng, &w, 1000, .4) {
+			all++
+			if p.threshold < .1 {
+				low++
+			}
+			if p.at >= 1000 || i > 0 && p.at < 0 {
+				t.Fatalf("somebody at place %d", p.at)
+			}
+		}
 	}
-	if mean := float64(count) / 2000; math.Abs(mean-6.6) > .25 {
-		t.Errorf("binomial mean %.2f, want 6.6", mean)
+	if math.Abs(float64(all)/200-400) > 5 || math.Abs(float64(low)/200-100) > 4 {
+		t.Errorf("of a thousand %.1f might answer and %.1f do at a rate of a tenth", float64(all)/200, float64(low)/200)
 	}
-	if binomial(rng, 7, 1) != 7 || binomial(rng, 7, 0) != 0 {
-		t.Error("binomial of certainties")
+	if len(draw(rng, &w, 7, 1)) != 7 || draw(rng, &w, 7, 0) != nil {
+		t.Error("draws of certainties")
 	}
 }
 
@@ -164,12 +407,37 @@ func TestResponseClock(t *testing.T) {
 	}
 }
 
-func BenchmarkCampaign(b *testing.B) {
-	w, err := LoadWorld("01")
-	if err != nil {
-		b.Fatal(err)
+// A course adds up to its result.
+func TestCourse(t *testing.T) {
+	r := Run(load(t, "02"), Token, 1, Options{Course: true})
+	texts, late, most := 0, 0, 0
+	for _, s := range r.Course.Steps {
+		texts += s.Texts
+		late += s.Late
+		most = max(most, s.Queue)
 	}
-	for b.Loop() {
-		Run(w, Pacer, 1)
+	if texts != r.Texts || late != r.Late || most != r.PeakQueue || len(r.Course.Steps) == 0 {
+		t.Errorf("%d texts, %d late, queue up to %d; want %d, %d, %d", texts, late, most, r.Texts, r.Late, r.PeakQueue)
+	}
+}
+
+// The date on the confirmation page is kept for nearly everybody, since it is reckoned with what the team surely does.
+func TestDatesAreKept(t *testing.T) {
+	for _, name := range []string{"01", "21"} {
+		r := Run(load(t, name), Pacer, 1, Options{Dates: true})
+		if r.BrokenBy*100 > r.Referrals {
+			t.Errorf("%s: %d of %d were called after the date that they were given", name, r.BrokenBy, r.Referrals)
+		}
+	}
+}
+
+func BenchmarkCampaign(b *testing.B) {
+	for _, p := range []Policy{Fixed, Honest, Pacer} {
+		b.Run(string(p), func(b *testing.B) {
+			s := newStage(load(b, "01"))
+			for b.Loop() {
+				newRun(s, p, 1, Options{}).play()
+			}
+		})
 	}
 }

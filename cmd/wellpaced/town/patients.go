@@ -73,7 +73,7 @@ func (t *Town) decide(x emulator.Text, nth int) []plan {
 	day := sim.Gamma(lots(t.cfg.Seed, "day", x.StatusAt.In(London).Format(time.DateOnly)), t.world.DayNoise)
 	rate := min(1, t.world.RateOf(practice)*day)
 	at := func(what string, hours float64) plan {
-		return plan{at: sim.ResponseClock{}.Add(x.StatusAt, hours), what: what, text: x}
+		return plan{at: t.world.Clock().Add(x.StatusAt, hours), what: what, text: x}
 	}
 	delay := t.world.Delay(rng)
 	if u := rng.Float64(); u < rate {
