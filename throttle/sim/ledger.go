@@ -228,5 +228,5 @@ func (l *ledger) contactBy(v view) time.Time {
 	return throttle.ContactBy(v.now, l.policy, l.state)
 }
 
-// confirm enters that a person has looked and the link works.
-func (l *ledger) confirm(c int) { l.state.Campaigns[c].Held = "" }
+// confirm enters that a person has looked and the link works: nothing holds the campaign any more.
+func (l *ledger) confirm(c int, _ time.Time) { l.state.Campaigns[c].Held = "" }

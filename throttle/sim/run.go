@@ -304,7 +304,7 @@ func (r *run) confirm(v view) {
 			r.checks[c] = open + checkedIn // the person looks again
 		default:
 			r.checks[c] = 0
-			r.ledger.confirm(c)
+			r.ledger.confirm(c, v.now)
 		}
 	}
 }

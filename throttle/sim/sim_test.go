@@ -186,12 +186,12 @@ func TestLedger(t *testing.T) {
 		delivered, answers := 0, 0
 		for _, c := range x.Delivered {
 			if c.N < 0 {
-				t.Errorf("%s: a cell of %d texts", name, c.N)
+				t.Errorf("%s: a cell of %v texts", name, c.N)
 			}
-			delivered += c.N
+			delivered += int(c.N)
 		}
 		for _, a := range x.Answers {
-			answers += a.N
+			answers += int(a.N)
 		}
 		want := float64(w.Patients) * (1 - w.Receipts.Undelivered)
 		if x.OnTheWay != 0 || x.Planned != 0 || math.Abs(float64(delivered)-want) > 5*math.Sqrt(want*w.Receipts.Undelivered)+.5 {
@@ -202,7 +202,7 @@ func TestLedger(t *testing.T) {
 		}
 		contacts := 0
 		for _, c := range r.ledger.state.Contacts {
-			contacts += c.N
+			contacts += int(c.N)
 		}
 		if contacts != got.Referrals {
 			t.Errorf("%s: %d contacts in the books of %d referrals", name, contacts, got.Referrals)
