@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -41,6 +42,7 @@ type demoCmd struct {
 	Patients int     `placeholder:"N" help:"Rows of the made-up patient list. Default: 52000."`
 	Seed     uint64  `placeholder:"N" help:"The same seed makes the same town. Default: 1."`
 	Policy   string  `enum:",pacer,blast" default:"" placeholder:"NAME" help:"pacer, or blast: as fast as the sender can, to see what happens. Default: pacer."`
+	World    string  `placeholder:"NAME" help:"Whose people the town has: how many answer, how fast, and when the news makes more of them answer. The team and the list stay the demo's. One of those of wellpaced simulate. Default: 21-five-workers."`
 	Start    string  `placeholder:"TIME" help:"When the town's time starts. Default: 2026-06-01T08:00."`
 	Days     int     `default:"42" help:"How many days of the town to live through, from the launch."`
 	Speed    float64 `default:"15120" help:"Seconds of the town in one of ours; 0 is as fast as it can. The default makes six weeks of four minutes."`
@@ -54,6 +56,7 @@ type charter struct {
 	Seed     uint64    `json:"seed"`
 	Patients int       `json:"patients"`
 	Policy   string    `json:"policy"`
+	World    string    `json:"world"`
 	Start    time.Time `json:"start"`
 	// Site and Phones are addresses. They are in texts that were sent and in callbacks that are owed, so they stay.
 	Site     string `json:"site"`
@@ -63,6 +66,8 @@ type charter struct {
 	OwnKeys bool `json:"own_keys"`
 	Peak    int  `json:"peak_queue"` // the longest queue so far
 }
+
+const demoWorld = "21-five-workers"
 
 const demoAccount = "AC000000000000000000000000000decaf"
 
@@ -153,7 +158,7 @@ func (d *demo) open(ctx context.Context) error {
 	if err := d.settle(ctx); err != nil {
 		return err
 	}
-	world, err := sim.LoadWorld("21")
+	world, err := sim.LoadWorld(cmp.Or(d.charter.World, demoWorld)) // a demo of old has none in its charter
 	if err != nil {
 		return err
 	}
@@ -189,7 +194,13 @@ func (d *demo) found() error {
 			return err
 		}
 	}
-	c := charter{Seed: 1, Patients: 52_000, Policy: "pacer", Site: "127.0.0.1:8080", Password: "demo-" + strings.ToLower(rand.Text()[:8]),
+	world := sim.World{Name: demoWorld}
+	if d.World != "" {
+		if world, err = sim.LoadWorld(d.World); err != nil {
+			return usageError{err}
+		}
+	}
+	c := charter{Seed: 1, Patients: 52_000, Policy: "pacer", World: world.Name, Site: "127.0.0.1:8080", Password: "demo-" + strings.ToLower(rand.Text()[:8]),
 		Start: time.Date(2026, time.June, 1, 8, 0, 0, 0, town.London)}
 	if d.Seed != 0 {
 		c.Seed = d.Seed
@@ -260,6 +271,7 @@ func (d *demo) agree() error {
 	}{
 		{"--seed", d.Seed != 0 && d.Seed != d.charter.Seed, d.Seed, d.charter.Seed},
 		{"--patients", d.Patients != 0 && d.Patients != d.charter.Patients, d.Patients, d.charter.Patients},
+		{"--world", d.World != "" && !strings.HasPrefix(cmp.Or(d.charter.World, demoWorld)+"-", d.World+"-"), d.World, cmp.Or(d.charter.World, demoWorld)},
 		{"--policy", d.Policy != "" && d.Policy != d.charter.Policy, d.Policy, d.charter.Policy},
 		{"--listen", d.Listen != "" && d.Listen != d.charter.Site && !strings.HasSuffix(d.Listen, ":0"), d.Listen, d.charter.Site},
 	} {

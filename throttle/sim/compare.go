@@ -16,6 +16,8 @@ type Comparison struct {
 	Seeds    int
 	First    uint64 // seed
 	Options  Options
+	// Show records the course of the first seed's runs.
+	Show bool
 	// Progress is told after each run how many are done and how many there are; nil tells nobody.
 	Progress func(done, all int)
 }
@@ -49,6 +51,8 @@ type Row struct {
 	RiskSaid float64        `json:"risk_said,omitempty"`
 	RiskSeen float64        `json:"risk_seen,omitempty"`
 	Limits   map[string]int `json:"limits,omitempty"`
+	// Shown is the first seed's run, with its course if Comparison.Show.
+	Shown Result `json:"-"`
 }
 
 // Compare runs them all on all cores and sums them up, world by world. The order of the work does not change a digit. Both oracles run
@@ -108,7 +112,9 @@ func (c Comparison) results(ctx context.Context) ([]map[Policy][]Result, error) 
 				j := jobs[next]
 				next++
 				mu.Unlock()
-				r := newRun(stages[j.world](), j.policy, c.First+uint64(j.seed), c.Options).play()
+				o := c.Options
+				o.Course = o.Course || c.Show && j.seed == 0
+				r := newRun(stages[j.world](), j.policy, c.First+uint64(j.seed), o).play()
 				mu.Lock()
 				out[j.world][j.policy][j.seed] = r
 				done++
@@ -128,7 +134,7 @@ func sum(runs, honest, oracle []Result) Row {
 	if len(runs) == 0 {
 		return Row{}
 	}
-	row := Row{World: runs[0].World, Policy: runs[0].Policy, Runs: len(runs), Limits: map[string]int{}}
+	row := Row{World: runs[0].World, Policy: runs[0].Policy, Runs: len(runs), Limits: map[string]int{}, Shown: runs[0]}
 	var peaks, ratios []float64
 	var c Calibration
 	for i, r := range runs {

@@ -9,7 +9,7 @@
 // [Compare] plays many worlds, policies and seeds on all cores and sums them up. Speed is measured against an oracle that knows the
 // town but not the dice. It is not the best there could be: it keeps no reserve, and thinks no further than the batch at hand.
 //
-// A [World]'s Answers, Delay and Clock draw single people, for a town that is played out in full.
+// A [World]'s RateOf, Delay and Clock make single people, for a town that is played out in full.
 //
 //   - world.go: scenario files, and draws of single people.
 //   - stage.go: what a world has before any die is cast: clocks, capacity, what the roster says when.

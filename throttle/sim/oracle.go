@@ -51,7 +51,7 @@ func (o *oracle) sent(v view, c *campaign, share []int) {
 	for stratum, n := range share {
 		mean += float64(n) * c.rate[stratum]
 	}
-	mean *= o.r.w.surge(s.day[v.tick]) * (1 - s.w.Receipts.Undelivered)
+	mean *= o.r.w.Surge(s.day[v.tick]) * (1 - s.w.Receipts.Undelivered)
 	if n := len(o.days); n == 0 || o.days[n-1].day != s.day[v.tick] {
 		o.days = append(o.days, cohort{day: s.day[v.tick], from: v.tick, by: make([]float64, horizon+perDay)})
 	}
@@ -214,7 +214,7 @@ func (o *oracle) mean(v view, k int) float64 {
 			sum += x.expected(min(x.left, k*x.left/v.left))
 		}
 	}
-	return sum * o.r.w.surge(o.r.s.day[v.tick]) * (1 - o.r.s.w.Receipts.Undelivered)
+	return sum * o.r.w.Surge(o.r.s.day[v.tick]) * (1 - o.r.s.w.Receipts.Undelivered)
 }
 
 // texts is how many texts bring so many answers.

@@ -10,7 +10,7 @@ import (
 
 // Options of a run. The zero value measures and no more.
 type Options struct {
-	// Course records the run half hour by half hour.
+	// Course records how the run goes.
 	Course bool
 	// Dates asks, for everybody who comes, what date they would be told, and counts those that are broken.
 	Dates bool
@@ -70,20 +70,20 @@ func (c *Calibration) add(o Calibration) {
 	c.RiskSeen += o.RiskSeen
 }
 
-// Course is a run half hour by half hour, from the launch.
+// Course is a run by half hours of working time, from the launch.
 type Course struct {
 	Start time.Time
 	Steps []Step
 }
 
-// Step is one half hour of a course.
+// Step is one half hour of a course. What happens after hours is in the last step before.
 type Step struct {
-	Working bool
-	Day     int // since the launch
-	Texts   int
-	Queue   int
-	Clears  float64 // first contacts that the team could make within the promise from now
-	Late    int     // called too late in this half hour
+	Day    int     // civil, since the launch
+	Open   float64 // working hours since the launch
+	Texts  int
+	Queue  int     // at its start
+	Clears float64 // first contacts that the team can make within the promise from then on
+	Late   int     // called too late
 }
 
 const firstCall = 4. // working hours after the start that do not count as idle
@@ -202,9 +202,10 @@ func (r *run) play() Result {
 		}
 		r.work(i)
 		r.arrive(i)
-		if c := r.result.Course; c != nil {
+		if c := r.result.Course; c != nil && len(c.Steps) > 0 {
 			last := &c.Steps[len(c.Steps)-1]
-			last.Texts, last.Late = r.result.Texts-texts, r.result.Late-late
+			last.Texts += r.result.Texts - texts
+			last.Late += r.result.Late - late
 		}
 	}
 	return r.judge()
@@ -330,7 +331,7 @@ func (r *run) send(v view, c, n int) {
 	if r.oracle != nil {
 		r.oracle.sent(v, x, share)
 	}
-	factor := r.days[r.s.day[v.tick]] * r.w.surge(r.s.day[v.tick])
+	factor := r.days[r.s.day[v.tick]] * r.w.Surge(r.s.day[v.tick])
 	for stratum, k := range share {
 		if k == 0 {
 			continue
@@ -518,13 +519,13 @@ func (r *run) foretold(a referral) {
 // measure looks at the queue at the start of a half hour.
 func (r *run) measure(i int) {
 	s := r.s
-	working := s.open[i+1] > s.open[i]
-	clears := r.real[s.due[i]] - r.real[i]
-	if working {
-		r.result.Peak = max(r.result.Peak, float64(len(r.queue))/max(1, clears))
+	if s.open[i+1] == s.open[i] {
+		return
 	}
+	clears := r.real[s.due[i]] - r.real[i]
+	r.result.Peak = max(r.result.Peak, float64(len(r.queue))/max(1, clears))
 	if c := r.result.Course; c != nil {
-		c.Steps = append(c.Steps, Step{Working: working, Day: s.day[i], Queue: len(r.queue), Clears: clears})
+		c.Steps = append(c.Steps, Step{Day: s.day[i], Open: s.open[i] - s.open[s.first], Queue: len(r.queue), Clears: clears})
 	}
 }
 

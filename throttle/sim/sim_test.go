@@ -335,12 +335,20 @@ func TestDraws(t *testing.T) {
 	answers, quick := 0, 0
 	const n = 400000
 	for i := range n {
-		if w.Answers(rng, i%w.Practices) {
+		if rng.Float64() < w.RateOf(i%w.Practices) {
 			answers++
 		}
 	}
 	if share := float64(answers) / n; math.Abs(share-w.Rate) > .0006 {
 		t.Errorf("%.4f answer, want %.4f", share, w.Rate)
+	}
+	// With age bands a practice's rate is the mean of its bands.
+	bands, mean := load(t, "33").Drawn(rng), 0.0
+	for i := range bands.Practices {
+		mean += bands.RateOf(i) / float64(bands.Practices)
+	}
+	if math.Abs(mean-bands.Rate) > 1e-9 || bands.RateOf(0) == bands.RateOf(1) {
+		t.Errorf("practices answer at %.5f, the world at %.5f", mean, bands.Rate)
 	}
 	for range 20000 {
 		if w.Delay(rng) < .4 {

@@ -377,18 +377,24 @@ func (w World) Drawn(rng *rand.Rand) World {
 	return w
 }
 
-// RateOf is the share of a stratum's people who ask for help when texted. Strata beyond those drawn repeat them.
-func (w World) RateOf(stratum int) float64 { return w.relative(w.Rate, stratum) }
+// RateOf is the share of a practice's people who ask for help when texted. Practices beyond those drawn repeat them.
+func (w World) RateOf(practice int) float64 {
+	bands := w.bands()
+	sum, all := 0.0, 0.0
+	for i, b := range bands {
+		sum += b.Share * w.relative(w.Rate, practice*len(bands)+i)
+		all += b.Share
+	}
+	return sum / all
+}
 
+// relative is the rate of a stratum in a campaign whose rate is given.
 func (w *World) relative(rate float64, stratum int) float64 {
 	if len(w.Response) == 0 {
 		return rate
 	}
 	return min(1, rate*w.Response[stratum%len(w.Response)])
 }
-
-// Answers draws whether somebody who is texted asks for help.
-func (w World) Answers(rng *rand.Rand, stratum int) bool { return rng.Float64() < w.RateOf(stratum) }
 
 // Delay draws how many response-hours somebody takes to answer.
 func (w World) Delay(rng *rand.Rand) float64 {
@@ -464,8 +470,8 @@ func (c ResponseClock) Add(t time.Time, hours float64) time.Time {
 	return t
 }
 
-// surge is the factor of the response to texts sent on a day.
-func (w *World) surge(day int) float64 {
+// Surge is the factor of the response to texts sent on a day after the launch.
+func (w World) Surge(day int) float64 {
 	f := 1.0
 	for _, s := range w.Surges {
 		if day >= s.FromDay && day < s.ToDay {
@@ -480,7 +486,7 @@ func (w *World) fiercest() float64 {
 	most := 1.0
 	for _, s := range w.Surges {
 		for _, d := range []int{s.FromDay, s.ToDay - 1} {
-			most = max(most, w.surge(d))
+			most = max(most, w.Surge(d))
 		}
 	}
 	return most

@@ -71,7 +71,7 @@ func (t *Town) decide(x emulator.Text, nth int) []plan {
 	practice := t.people[x.To].practice
 	// Some days are livelier than others.
 	day := sim.Gamma(lots(t.cfg.Seed, "day", x.StatusAt.In(London).Format(time.DateOnly)), t.world.DayNoise)
-	rate := min(1, t.world.RateOf(practice)*day)
+	rate := min(1, t.world.RateOf(practice)*day*t.world.Surge(t.daysSince(x.StatusAt)))
 	at := func(what string, hours float64) plan {
 		return plan{at: t.world.Clock().Add(x.StatusAt, hours), what: what, text: x}
 	}
@@ -100,6 +100,15 @@ func (t *Town) decide(x emulator.Text, nth int) []plan {
 		u -= d.share
 	}
 	return nil
+}
+
+// daysSince counts civil days of the town.
+func (t *Town) daysSince(at time.Time) int {
+	midnight := func(x time.Time) time.Time {
+		y, m, d := x.In(London).Date()
+		return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
+	}
+	return int(midnight(at).Sub(midnight(t.cfg.Today)).Hours() / 24)
 }
 
 var (

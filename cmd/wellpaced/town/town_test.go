@@ -111,6 +111,31 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// TestDecide_surge: in a world with a surge more people answer the texts of its days, and as many as ever those before.
+func TestDecide_surge(t *testing.T) {
+	world, err := sim.LoadWorld("23") // five times as many from the ninth day to the twelfth
+	if err != nil {
+		t.Fatal(err)
+	}
+	world.DayNoise = 0
+	today := time.Date(2026, time.June, 1, 8, 0, 0, 0, London)
+	town := &Town{cfg: Config{Seed: 3, Today: today}, world: world, people: map[string]neighbour{}}
+	const n = 20_000
+	for day, factor := range map[int]float64{8: 1, 9: 5, 11: 5, 12: 1} {
+		count := 0
+		for i := range n {
+			for _, p := range town.decide(emulator.Text{Seq: int64(i + 1), To: fmt.Sprintf("+4474%08d", i), StatusAt: today.AddDate(0, 0, day)}, 0) {
+				if p.what == asks {
+					count++
+				}
+			}
+		}
+		if want := world.Rate * factor * n; math.Abs(float64(count)-want) > 4*math.Sqrt(want) {
+			t.Errorf("day %d: %d ask for help, want about %.0f", day, count, want)
+		}
+	}
+}
+
 func TestHand_atWork(t *testing.T) {
 	day := func(d, h, m int) time.Time { return time.Date(2026, time.August, d, h, m, 0, 0, London) }
 	// Monday 31 August 2026 is a bank holiday; Thursday 27 is a leave.
