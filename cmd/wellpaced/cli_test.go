@@ -49,6 +49,7 @@ func TestRun_exitCodes(t *testing.T) {
 		{name: "a role that nobody has", args: []string{"staff", "add", "a@b.example", "--name", "A", "--role", "king", data, keys}, code: exitUsage, words: "king"},
 		{name: "no network yet", args: []string{"staff", "add", "a@b.example", "--name", "A", "--role", "administrator", data, keys}, code: exitFailed, words: "wellpaced staff network"},
 		{name: "an unknown account", args: []string{"staff", "token", "a@b.example", data, keys}, code: exitFailed, words: "a@b.example"},
+		{name: "a demo in an unknown world", args: []string{"demo", "--data=" + filepath.Join(dir, "demo"), keys, "--world", "atlantis"}, code: exitUsage, words: "there is no world"},
 		{name: "an import by nobody", args: []string{"import", sample("emis"), data, keys}, code: exitUsage, words: "--as"},
 		{name: "an import of nothing", args: []string{"import", filepath.Join(dir, "none"), "--dry-run"}, code: exitFailed, words: "open the list"},
 		{name: "a mapping of an unknown field", args: []string{"import", sample("emis"), "--dry-run", "--map", "shoe=Size"}, code: exitUsage, words: "shoe"},

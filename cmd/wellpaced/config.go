@@ -29,11 +29,12 @@ type settings struct {
 
 // cli is the whole command line.
 type cli struct {
-	Serve  serveCmd  `cmd:"" help:"Run the site, the pacer and the workers."`
-	Demo   demoCmd   `cmd:"" help:"Run everything with a made-up town and a pretend Twilio. Nothing leaves this computer."`
-	Import importCmd `cmd:"" help:"Screen a patient list and show where every row goes."`
-	Staff  staffCmd  `cmd:"" help:"Add networks, teams and staff, and make API tokens."`
-	Bench  benchCmd  `cmd:"" help:"Measure this machine: every figure is a ratio against the bare operation in the same run."`
+	Serve    serveCmd    `cmd:"" help:"Run the site, the pacer and the workers."`
+	Demo     demoCmd     `cmd:"" help:"Run everything with a made-up town and a pretend Twilio. Nothing leaves this computer."`
+	Simulate simulateCmd `cmd:"" help:"Play made-up towns under the pacer and other policies, and compare who would have waited."`
+	Import   importCmd   `cmd:"" help:"Screen a patient list and show where every row goes."`
+	Staff    staffCmd    `cmd:"" help:"Add networks, teams and staff, and make API tokens."`
+	Bench    benchCmd    `cmd:"" help:"Measure this machine: every figure is a ratio against the bare operation in the same run."`
 
 	Version kong.VersionFlag `help:"Print the version."`
 }

@@ -128,6 +128,7 @@ func (r *run) split(v view, x choice) []choice {
 
 const (
 	guess      = .01 // answers per text, as people guess before the first campaign
+	doubt      = 500 // texts for which the guess counts
 	smallBatch = 5
 )
 
@@ -174,6 +175,6 @@ func (t token) total(v view) choice {
 	if float64(v.queue) > .6*v.canAnswer || v.canAnswer < 1 {
 		return choice{}
 	}
-	price := (guess*1000 + float64(v.answers)) / (1000 + float64(v.sent))
+	price := (guess*doubt + float64(v.answers)) / (doubt + float64(v.sent))
 	return choice{n: min(v.left, int(t.perHour*v.every/price))}
 }
