@@ -160,11 +160,11 @@ func (a *aimd) total(v view) choice {
 	if a.rate == 0 {
 		a.rate = a.step / 2
 	}
-	if float64(v.queue) > .25*v.canAnswer {
+	if float64(v.queue) > .5*v.canAnswer {
 		a.rate = max(a.step/20, a.rate/2)
 		return choice{}
 	}
-	a.rate += a.step / 20 * v.every
+	a.rate += a.step / 60 * v.every
 	return choice{n: min(v.left, int(a.rate*v.every))}
 }
 
