@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/wellpaced/wellpaced/throttle/sim"
@@ -136,7 +137,8 @@ func commonAxes(panels []panel) axes {
 	a.days = math.Min(math.Ceil(a.days/5)*5, chartDays)
 	// One policy that floods the team would flatten all the others: what is beyond the axis is cut off, and said.
 	a.queue = niceTop(max(1.15*clears, min(highest(queues), 2*clears)))
-	a.texts = niceTop(min(highest(texts), 2.5*median(texts)))
+	slices.Sort(texts)
+	a.texts = niceTop(min(highest(texts), 2.5*texts[(len(texts)-1)/2]))
 	return a
 }
 
@@ -202,7 +204,8 @@ func chart(w worldHead, seed uint64, panels []panel) string {
 	}
 	i := len(panels)
 	x, y := chartMargin+width*float64(i%columns), chartHead+panelHeight*float64(i/columns)
-	s.key(id, x+8, y, width-22, seed)
+	oracles := slices.ContainsFunc(panels, func(p panel) bool { return p.policy == sim.Oracle || p.policy == sim.Honest })
+	s.key(id, x+8, y, width-22, seed, oracles)
 	s.put(`</svg>`)
 	return s.String()
 }
@@ -325,7 +328,7 @@ func (s *svg) tag(right, y float64, words string) {
 }
 
 // key says how to read the panels.
-func (s *svg) key(id string, x, y, width float64, seed uint64) {
+func (s *svg) key(id string, x, y, width float64, seed uint64, oracles bool) {
 	s.write(x, y+24, 17, `font-weight="bold"`, "How to read this")
 	y += 44
 	s.put(`<rect x="%.1f" y="%.1f" width="26" height="14" fill="%s"/>`, x, y, inkQueue)
@@ -336,7 +339,11 @@ func (s *svg) key(id string, x, y, width float64, seed uint64) {
 	y = s.lines(x+36, y+8, width-36, "more than that: some will be called too late")
 	s.put(`<rect x="%.1f" y="%.1f" width="26" height="14" fill="%s"/>`, x, y-4, inkTexts)
 	y = s.lines(x+36, y+8, width-36, "texts sent in a day")
-	s.lines(x, y+14, width, fmt.Sprintf("From left to right: working days since the launch. All panels have the same axes and the same town (seed %d): the same people would answer, and the team has the same days. The oracles know the town beforehand; nobody real does.", seed))
+	words := fmt.Sprintf("From left to right: working days since the launch. All panels have the same axes and the same town (seed %d): the same people would answer, and the team has the same days.", seed)
+	if oracles {
+		words += " The oracles know the town beforehand; nobody real does."
+	}
+	s.lines(x, y+14, width, words)
 }
 
 // lines writes words in a column and returns where the next could go.

@@ -173,6 +173,9 @@ func TestCharts(t *testing.T) {
 	// One policy that floods the team does not flatten the others.
 	calm := panel{longest: 15, most: 2000, clears: []float64{24, 25}, end: 21}
 	flood := panel{longest: 300, most: 52000, clears: []float64{24, 25}, end: 3}
+	if a := commonAxes([]panel{calm, flood}); a.queue > 80 || a.texts > 8000 {
+		t.Errorf("two policies: %+v", a)
+	}
 	if a := commonAxes([]panel{calm, calm, flood}); a.queue > 80 || a.texts > 8000 || a.days != 25 {
 		t.Errorf("%+v", a)
 	}
