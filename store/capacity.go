@@ -280,8 +280,13 @@ func (db *DB) teamState(tx *Tx, team staff.TeamID) (s throttle.TeamState, err er
 	return s, err
 }
 
-func hourCounts(tx *Tx, owner int64, kind string, since int64) ([]throttle.HourCount, error) {
-	all, err := list(tx, func(r scanner, h *throttle.HourCount) error { return r.Scan(&h.Hour, &h.N) }, `
+func hourCounts(tx *Tx, owner int64, kind string, since int64) ([]throttle.Count, error) {
+	all, err := list(tx, func(r scanner, c *throttle.Count) error {
+		var hour int64
+		err := r.Scan(&hour, &c.N)
+		c.At = tx.middleOf(hour)
+		return err
+	}, `
 		SELECT hour, CAST(SUM(n) AS BIGINT)
 		FROM tally
 		WHERE owner = $1 AND kind = $2 AND hour >= $3

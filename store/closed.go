@@ -99,20 +99,27 @@ func readHourly(tx *Tx, owner, from, to int64) (h hourly, err error) {
 	for rows.Next() {
 		var kind string
 		var hour, began int64
-		var stratum, n int
+		var stratum int
+		var n float64
 		if err := rows.Scan(&kind, &hour, &stratum, &began, &n); err != nil {
 			return h, err
 		}
-		switch cell := (throttle.Cell{Hour: hour, Stratum: stratum, N: n}); kind {
+		at := tx.middleOf(hour)
+		switch cell := (throttle.Cell{At: at, Stratum: stratum, N: n}); kind {
 		case tallyDelivered:
 			h.delivered = append(h.delivered, cell)
 		case tallyStart:
 			h.starts = append(h.starts, cell)
 		case tallyAnswer:
-			h.answers = append(h.answers, throttle.Answer{Delivered: began, Answered: hour, Stratum: stratum, N: n})
+			h.answers = append(h.answers, throttle.Answer{Delivered: min(at, tx.middleOf(began)), Answered: at, Stratum: stratum, N: n})
 		}
 	}
 	return h, rows.Err()
+}
+
+// middleOf is the middle of a unix hour, or of what has passed of it, in unix seconds.
+func (t *Tx) middleOf(hour int64) int64 {
+	return (hour*3600 + max(hour*3600, min((hour+1)*3600, t.now/1000))) / 2
 }
 
 const endOfHours = 1 << 40

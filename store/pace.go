@@ -163,7 +163,7 @@ func prefixed(table, columns string) string {
 }
 
 func (db *DB) campaignState(tx *Tx, c campaign.Campaign, st strata, midnight, mark int64) (cs throttle.CampaignState, err error) {
-	cs = throttle.CampaignState{ID: campaignKey(c.ID), Held: c.Held, Started: c.LaunchedAt, Strata: st.Names, Sizes: st.Sizes, OnTheWayBy: make([]int, len(st.Names))}
+	cs = throttle.CampaignState{ID: campaignKey(c.ID), Held: c.Held, Started: c.LaunchedAt, Strata: st.Names, Sizes: st.Sizes, Grain: time.Hour, OnTheWayBy: make([]int, len(st.Names))}
 	h, err := db.hours(tx, c.ID, midnight, mark)
 	if err != nil {
 		return cs, err

@@ -15,7 +15,11 @@ const (
 	brakeOff        = .60
 	matureAnswers   = 30 // after so many answers of a campaign, or of a stratum, the rate is known well enough
 	matureStratum   = 8
+	firstTexts      = 1.2   // texts before any answer, in what can be answered within the promise at the rate expected beforehand
+	firstOfStratum  = .3    // the same for one stratum, at the rate of the whole
+	growth          = 3     // further texts for each that has had its time
 	strandedShare   = .0015 // of all the answers that a campaign brings
+	ordinary        = 24    // first contacts within the promise: four workers, two days
 	unlimited       = math.MaxInt32
 )
 
@@ -42,11 +46,12 @@ type desk struct {
 	share  float64
 	n      int
 	limit  Limit
+	memory Memory
 }
 
 // order is the order in which limits are named when several allow the same number: first what lasts longest.
 var order = [...]Limit{
-	LimitList, LimitPaused, LimitHeld, LimitListAge, LimitBudget, LimitDailyCap, LimitWindow, LimitNobody, LimitBrake, LimitCaseloads,
+	LimitList, LimitPaused, LimitHeld, LimitSilence, LimitListAge, LimitBudget, LimitDailyCap, LimitWindow, LimitNobody, LimitBrake, LimitCaseloads,
 	LimitMaturity, LimitSetPoint, LimitStress, LimitRisk, LimitRate,
 }
 
@@ -55,27 +60,16 @@ type lift map[Limit]bool
 
 func decide(now time.Time, p *TeamPolicy, s *TeamState, off lift) []Decision {
 	k := p.Knobs.filled()
-	g := newGrid(p.Calendar, p.Roster, s.Booked, p.PromiseDays, now, ahead)
-	g.output = output(now, p, s)
-
-	first := now.Unix() / 3600
-	for i := range s.Campaigns {
-		for _, d := range s.Campaigns[i].Delivered {
-			first = min(first, d.Hour)
-		}
-		for _, a := range s.Campaigns[i].Answers {
-			first = min(first, a.Delivered)
-		}
-	}
-	first = max(first, now.Unix()/3600-366*24)
-	behind := newPast(now, p.Calendar.zone(), first)
+	behind := newPast(now, p.Calendar.zone(), beginning(now, s).Unix()/3600)
+	ground := lookAround(now, p, s, &behind)
 
 	desks := make([]*desk, len(p.Campaigns))
 	evidences := make([]*evidence, len(desks))
 	braked := false
 	for i := range desks {
 		d := &desk{policy: &p.Campaigns[i], state: stateOf(s, p.Campaigns[i].ID)}
-		d.e = gather(now, &behind, d.policy, d.state)
+		d.e = gather(&behind, d.policy, d.state)
+		d.memory = d.e.silence(now)
 		d.own, d.least = d.limits(now, p.Calendar, off), d.policy.MinBatch
 		if d.least <= 0 {
 			d.least = defaultMinBatch
@@ -85,31 +79,111 @@ func decide(now time.Time, p *TeamPolicy, s *TeamState, off lift) []Decision {
 		desks[i], evidences[i] = d, d.e
 	}
 
-	o := newOutlook(g, now, p, s, evidences, off[LimitCaseloads])
-	switch { // a brake with slack, so that it does not chatter
-	case o.waiting >= brakeOn*o.canAnswer:
-		braked = true
-	case o.waiting <= brakeOff*o.canAnswer:
-		braked = false
+	w := &weighing{now: now, p: p, s: s, ground: ground, evidences: evidences, k: k, off: off, braked: braked}
+	o, team := w.weigh(desks, off[LimitCaseloads])
+	// Where the order is given, whom a batch reaches depends on its size: look again with the batch that was found.
+	for range 3 {
+		again, most := false, 0
+		for _, d := range desks {
+			again = d.e.next(d.n) || again
+			most += d.n
+		}
+		if !again {
+			break
+		}
+		o, team = w.weigh(desks, off[LimitCaseloads])
+		if sum(desks) > most && most > 0 { // never more than what was looked at
+			team[LimitRisk] = min(team.at(LimitRisk), most)
+			split(now, desks, team.min(), off[LimitMinBatch])
+			break
+		}
 	}
-
-	team := o.people(desks, k, braked, off)
-	split(now, desks, team.min(), off[LimitMinBatch])
 	name(desks, team)
-	if len(g.limited) > 0 && !o.lifted {
-		o.blameCaseloads(now, p, s, desks, evidences, k, braked, off)
+	if len(ground.grid.limited) > 0 && !o.lifted {
+		w.blameCaseloads(o, desks)
 	}
 
-	w := newWriter(o, p, desks, k)
+	words := newWriter(o, p, desks, k)
 	out := make([]Decision, len(desks))
 	for i, d := range desks {
+		d.memory.Braked = w.braked
 		out[i] = Decision{
 			Campaign: d.policy.ID, At: now, N: d.n, Limit: d.limit,
-			Figures: w.figures(i), Forecast: w.forecast(i), Memory: Memory{Braked: braked},
+			Figures: words.figures(i), Forecast: words.forecast(i), Memory: d.memory,
 		}
-		out[i].Sentence = w.sentence(i, &out[i])
+		out[i].Sentence = words.sentence(i, &out[i])
 	}
 	return out
+}
+
+func sum(desks []*desk) (n int) {
+	for _, d := range desks {
+		n += d.n
+	}
+	return n
+}
+
+// beginning is when the first of what a state tells of happened, at most a year ago.
+func beginning(now time.Time, s *TeamState) time.Time {
+	first := now.Unix()
+	for i := range s.Campaigns {
+		c := &s.Campaigns[i]
+		for _, d := range c.Delivered {
+			first = min(first, d.At)
+		}
+		for _, a := range c.Answers {
+			first = min(first, a.Delivered)
+		}
+	}
+	for _, h := range s.Other {
+		first = min(first, h.At)
+	}
+	for _, h := range s.Contacts {
+		first = min(first, h.At)
+	}
+	return time.Unix(max(first, now.Unix()-366*24*3600), 0)
+}
+
+// lookAround reads what the team has ahead and behind, apart from the campaigns.
+func lookAround(now time.Time, p *TeamPolicy, s *TeamState, behind *past) *ground {
+	g := newGrid(p, s.Booked, now.Add(-throughputDays*24*time.Hour), throughputDays*24*time.Hour+ahead)
+	gr := &ground{grid: g}
+	gr.throughput = lookAtThroughput(now, g, s, p.headcount(now))
+	g.output = gr.throughput.usual
+	gr.others = lookAtOthers(now, p, g, behind, s, beginning(now, s))
+	return gr
+}
+
+// weighing holds what the team's limits are weighed with.
+type weighing struct {
+	now       time.Time
+	p         *TeamPolicy
+	s         *TeamState
+	ground    *ground
+	evidences []*evidence
+	k         Knobs
+	off       lift
+	braked    bool
+}
+
+// weigh forecasts, finds what the team's limits allow, and shares it among the campaigns.
+func (w *weighing) weigh(desks []*desk, lifted bool) (*outlook, caps) {
+	o := newOutlook(w.ground, w.now, w.p, w.s, w.evidences, lifted)
+	w.braked = o.brake(w.braked)
+	team := o.people(desks, w.k, w.braked, w.off)
+	split(w.now, desks, team.min(), w.off[LimitMinBatch])
+	return o, team
+}
+
+// brake stops everything when the queue is nearly what can be answered within the promise, with slack, so that it does not chatter.
+func (o *outlook) brake(on bool) bool {
+	switch {
+	case o.waiting >= brakeOn*o.canAnswer:
+		return true
+	case o.waiting <= brakeOff*o.canAnswer:
+		return false
+	}
+	return on
 }
 
 func (k Knobs) filled() Knobs {
@@ -118,10 +192,10 @@ func (k Knobs) filled() Knobs {
 			*x = otherwise
 		}
 	}
-	set(&k.Risk, .003)
-	set(&k.SetPoint, .2)
+	set(&k.Risk, .02)
+	set(&k.SetPoint, .22)
 	set(&k.Surge, 3)
-	set(&k.Loss, .3)
+	set(&k.Loss, .25)
 	return k
 }
 
@@ -132,6 +206,13 @@ func stateOf(s *TeamState, id string) *CampaignState {
 		}
 	}
 	return &CampaignState{ID: id}
+}
+
+func (c caps) at(l Limit) int {
+	if x, ok := c[l]; ok {
+		return x
+	}
+	return unlimited
 }
 
 func (c caps) min() int {
@@ -159,6 +240,7 @@ func (d *desk) limits(now time.Time, cal Calendar, off lift) caps {
 	set(LimitList, float64(s.Planned))
 	shut(LimitPaused, !s.Running || !p.Last.IsZero() && now.After(p.Last))
 	shut(LimitHeld, s.Held != "")
+	shut(LimitSilence, d.memory.Silence != nil && !p.Blast)
 	shut(LimitWindow, !cal.within(now, p.Windows.or(officeWeek)))
 	rate, segments := p.Rate, p.SegmentsPerText
 	if rate <= 0 {
@@ -167,7 +249,11 @@ func (d *desk) limits(now time.Time, cal Calendar, off lift) caps {
 	if segments <= 0 {
 		segments = 1
 	}
-	set(LimitRate, math.Floor(rate*atOnce.Seconds()/segments)-float64(s.Released))
+	once := p.AtOnce
+	if once <= 0 {
+		once = atOnce
+	}
+	set(LimitRate, math.Floor(rate*once.Seconds()/segments)-float64(s.Released))
 	if p.Blast {
 		return c
 	}
@@ -199,13 +285,13 @@ func (d *desk) maturity(canAnswer float64) int {
 	prior := e.shape / e.rate
 	most := math.Inf(1)
 	if e.answers < matureAnswers {
-		most = .8*canAnswer/prior + 4*e.mature(-1) - e.allSent
+		most = firstTexts*canAnswer/prior + growth*e.mature(-1) - e.allSent
 	}
-	level, _ := e.present()
+	level, _ := e.rateNow()
 	if e.strata > 1 && level > 0 {
 		for i, m := range e.mix {
 			if m > 0 && e.byStratum[i] < matureStratum {
-				most = min(most, (.15*canAnswer/level+4*e.mature(i)-e.sent[i])/m)
+				most = min(most, (firstOfStratum*canAnswer/level+growth*e.mature(i)-e.sent[i])/m)
 			}
 		}
 	}
@@ -269,14 +355,19 @@ func (o *outlook) people(desks []*desk, k Knobs, braked bool, off lift) caps {
 	}
 	budget := 0.0
 	for _, d := range desks {
-		level, _ := d.e.present()
+		level, _ := d.e.rateNow()
 		budget += strandedShare * level * (d.e.allSent + float64(d.state.Planned))
 	}
 	most(LimitNobody, func(n []float64) bool { return o.stranded(n) <= budget })
 	most(LimitSetPoint, func(n []float64) bool { return o.steady(n, k.SetPoint) })
 	most(LimitStress, func(n []float64) bool { return o.robust(n, k.Surge, k.Loss) })
-	most(LimitRisk, func(n []float64) bool { return o.risk(n) <= k.Risk })
+	most(LimitRisk, func(n []float64) bool { return o.risk(n, o.tolerable(k.Risk)) <= o.tolerable(k.Risk) })
 	return c
+}
+
+// tolerable is the most chance of a broken promise: less for a small team, where one person late is a larger share.
+func (o *outlook) tolerable(risk float64) float64 {
+	return risk * math.Pow(min(1, o.canAnswer/ordinary), 1.25)
 }
 
 // pour shares a total among campaigns in proportion to what they have planned, none above its own limits unless spill says that what
@@ -421,18 +512,15 @@ func (d *desk) binding(reached caps) Limit {
 }
 
 // blameCaseloads names the caseload limits if a batch would be larger without them.
-func (o *outlook) blameCaseloads(now time.Time, p *TeamPolicy, s *TeamState, desks []*desk, e []*evidence, k Knobs, braked bool, off lift) {
+func (w *weighing) blameCaseloads(o *outlook, desks []*desk) {
 	capped := false
 	for i := range o.points {
 		c := &o.points[i]
-		capped = capped || o.g.capacity(now, o.g.due(c.at), true) > c.fromNow+1e-9
+		due, _ := o.g.due(c.at)
+		capped = capped || o.g.capacity(w.now, due, true) > c.fromNow+1e-9
 	}
 	if !capped {
 		return
-	}
-	free := newOutlook(o.g, now, p, s, e, true)
-	if free.canAnswer > 0 && free.waiting <= brakeOff*free.canAnswer {
-		braked = false
 	}
 	others := make([]*desk, len(desks))
 	for i, d := range desks {
@@ -446,8 +534,8 @@ func (o *outlook) blameCaseloads(now time.Time, p *TeamPolicy, s *TeamState, des
 		c.most = c.own.min()
 		others[i] = &c
 	}
-	team := free.people(others, k, braked, off)
-	split(now, others, team.min(), off[LimitMinBatch])
+	free := *w
+	free.weigh(others, true)
 	for i, d := range desks {
 		if others[i].n > d.n {
 			d.limit = LimitCaseloads

@@ -45,13 +45,13 @@ func history(rng *rand.Rand, now time.Time, days, perHour, strata int, rate floa
 		}
 		for s := range strata {
 			n := perHour / strata
-			c.Delivered = append(c.Delivered, Cell{h, s, n})
+			c.Delivered = append(c.Delivered, Cell{h*3600 + 1800, s, float64(n)})
 			for range n {
 				if rng.Float64() > rate {
 					continue
 				}
 				if a := h + int64(math.Exp(1+1.8*rng.NormFloat64())); a <= last {
-					c.Answers = append(c.Answers, Answer{h, a, s, 1})
+					c.Answers = append(c.Answers, Answer{h*3600 + 1800, a*3600 + 1800, s, 1})
 				}
 			}
 		}
@@ -115,14 +115,14 @@ func TestDecideLimits(t *testing.T) {
 		}, LimitNobody, 0, "nobody on the rota"},
 		{"full queue", monday, func(p *TeamPolicy, s *TeamState) { s.Waiting = 21 }, LimitBrake, 0, "21 people are waiting"},
 		{"still braked", monday, func(p *TeamPolicy, s *TeamState) { s.Waiting = 15; s.Campaigns[0].Memory.Braked = true }, LimitBrake, 0, "well below"},
-		{"steady queue", monday, func(p *TeamPolicy, s *TeamState) { s.Waiting = 8 }, LimitSetPoint, 0, "20 %"},
+		{"steady queue", monday, func(p *TeamPolicy, s *TeamState) { s.Waiting = 8 }, LimitSetPoint, 0, "22 %"},
 		{"no places", monday, func(p *TeamPolicy, s *TeamState) {
 			for i := range p.Roster {
 				p.Roster[i].Places = 0
 			}
 		}, LimitCaseloads, 0, "caseloads"},
 		{"immature", monday.Add(90 * time.Minute), func(p *TeamPolicy, s *TeamState) {
-			s.Campaigns[0].Delivered = []Cell{{monday.Unix() / 3600, 0, 5000}}
+			s.Campaigns[0].Delivered = []Cell{{monday.Unix() + 1800, 0, 5000}}
 		}, LimitMaturity, 0, "only 0 answers so far"},
 		{"blast", monday, func(p *TeamPolicy, s *TeamState) {
 			p.Campaigns[0].Blast, p.Campaigns[0].DailyCap, p.Campaigns[0].Screened, s.Waiting = true, 5, monday.AddDate(-1, 0, 0), 400
@@ -195,7 +195,7 @@ func random(rng *rand.Rand) (time.Time, TeamPolicy, TeamState) {
 		c.Memory.Braked = true
 	}
 	for range rng.IntN(10) {
-		s.Other = append(s.Other, HourCount{now.Unix()/3600 - rng.Int64N(200), 1})
+		s.Other = append(s.Other, Count{now.Unix() - 3600*rng.Int64N(200), 1})
 	}
 	return now, p, s
 }

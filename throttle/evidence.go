@@ -13,21 +13,24 @@ var edges = [bins + 1]float64{0, .5, 1, 2, 4, 8, 16, 32, 64, 112, 224, 448, 700}
 // A curve is the share of all answers that falls in each bin.
 type curve [bins]float64
 
-// The curves between which the evidence chooses, from fast to very slow, and how likely each is beforehand.
-const templates = 4
-
+// The built-in curves, from fast to very slow, and how likely each is beforehand. Published answer times to texts lie between the first
+// two; the last two are those of e-mail and letters.
 var (
-	templateCurves = [templates]curve{
+	templateCurves = [...]curve{
 		mixture(.72, .3, 1, .2, 4, 1, .08, 36, 1),
 		mixture(.42, .5, 1.1, .33, 6, 1.1, .25, 50, 1.1),
 		mixture(.22, .6, 1.1, .33, 10, 1.1, .45, 80, 1.1),
 		mixture(.10, .8, 1.1, .22, 16, 1.1, .68, 140, 1),
 	}
-	templatePrior = [templates]float64{.25, .40, .20, .15}
+	templatePrior = [...]float64{.25, .40, .20, .15}
 )
 
-// slowTemplate is the curve that the maturity limit assumes.
-const slowTemplate = 2
+const (
+	slowTemplate = 2    // the curve that the maturity limit assumes
+	mostCurves   = 7    // built-in and from history
+	unlikely     = .002 // a curve with less weight is left out
+	historyShare = .75  // of the prior weight goes to the curves of earlier campaigns, if there are any
+)
 
 // mixture makes a curve of log-normals given as weight, median in response-hours, sigma.
 func mixture(parts ...float64) curve {
@@ -72,31 +75,59 @@ func crossed(k int, from, to float64) float64 {
 	return max(0, min(to, edges[k+1])-max(from, edges[k])) / (edges[k+1] - edges[k])
 }
 
+func binOf(age float64) int {
+	for k := range bins {
+		if age < edges[k+1] {
+			return k
+		}
+	}
+	return bins - 1
+}
+
 const (
 	priorMean, priorShape = .015, .5
-	hourly                = 48        // cohorts older than so many hours are merged by day
-	oldest                = 60        // days, at which the last cohort collects the rest
 	fade                  = ln2 / 100 // per response-hour: evidence on the present level has a half-life of about six days
 	ln2                   = math.Ln2
+	firmest               = 20 // answers at most for which the long-run rate counts against recent evidence
+	silenceFloor          = .7 // of the long-run rate: silence is weak evidence and must not open the tap
+	curvePrior            = 3  // answers per bin by which a template is believed
+)
+
+// Texts of about the same age are one cohort: by the half hour while young, by the hour, at last by the day.
+const (
+	halfHourly = 24  // half hours
+	hourly     = 120 // hours: beyond the longest window of change.go
+	daily      = 60  // days; the last collects the rest
 )
 
 // cohort is a group of texts of about the same age.
 type cohort struct {
-	age float64 // response-hours since delivery
-	n   []float64
+	age   float64 // response-hours since delivery
+	n     []float64
+	boost float64           // times as many answer if a surge is on, see surge
+	faded [bins + 1]float64 // what evidence at the start of each bin counts for now
 }
 
-// past is the response clock behind us, by UTC hour.
+// fadedAt is what evidence at an age counts for now; the age lies at edge k or before it.
+func (c *cohort) fadedAt(k int, age float64) float64 {
+	if age == edges[k] {
+		return c.faded[k]
+	}
+	return math.Exp(-fade * (c.age - age))
+}
+
+// past is the response clock behind us.
 type past struct {
-	first int64
-	clock []float64 // at the start of hour first+i
+	first int64     // unix hour
+	clock []float64 // response-hours at the start of hour first+i
 	now   float64
+	unix  int64
 }
 
 func newPast(now time.Time, loc *time.Location, first int64) past {
 	last := now.Unix() / 3600
 	first = min(first, last)
-	p := past{first: first, clock: make([]float64, last-first+2)}
+	p := past{first: first, clock: make([]float64, last-first+2), unix: now.Unix()}
 	sum, offset := 0.0, int64(0)
 	for i := range p.clock {
 		if i%6 == 0 {
@@ -107,13 +138,13 @@ func newPast(now time.Time, loc *time.Location, first int64) past {
 		// A zone that is off by half an hour gets the weight of the hour's start.
 		sum += responseWeight(int(((first+int64(i))*3600 + offset) % 86400 / 3600))
 	}
-	p.now = p.at(float64(now.Unix()) / 3600)
+	p.now = p.at(now.Unix())
 	return p
 }
 
-// at is the clock at a unix hour with fraction.
-func (p *past) at(hour float64) float64 {
-	x := hour - float64(p.first)
+// at is the clock at an instant behind us.
+func (p *past) at(unix int64) float64 {
+	x := float64(min(unix, p.unix))/3600 - float64(p.first)
 	if x <= 0 {
 		return 0
 	}
@@ -124,10 +155,18 @@ func (p *past) at(hour float64) float64 {
 	return p.clock[i] + (p.clock[i+1]-p.clock[i])*(x-float64(i))
 }
 
+// ago is how many response-hours ago an instant was.
+func (p *past) ago(unix int64) float64 { return max(0, p.now-p.at(unix)) }
+
 // evidence is what one campaign's counters say about its response.
 type evidence struct {
+	p       *past
+	state   *CampaignState
 	strata  int
 	cohorts []cohort
+	quiet   [][2]float64 // silences that say nothing, as response-hours ago, from > to
+	grain   float64      // hours by which instants of answers and deliveries may be off
+
 	mix     []float64 // of the next texts over strata, sums to 1
 	sent    []float64 // by stratum, on the way included
 	allSent float64
@@ -137,85 +176,141 @@ type evidence struct {
 	byStratum      []float64
 	answers, faded float64
 
-	shape, rate float64 // Gamma prior
+	shape, rate float64 // Gamma prior of the answers per text
 
-	weight [templates]float64
-	curves [templates]curve
-	level  [templates]float64 // present answers per text
-	theta  []float64          // a stratum's response relative to the whole
-	weigh  float64            // how many answers the long-run rate counts for
+	templates     int
+	prior         [mostCurves]curve
+	weight        [mostCurves]float64
+	curves        [mostCurves]curve   // refined
+	long          [mostCurves]float64 // answers per text, all evidence alike
+	level         [mostCurves]float64 // at present
+	theta         []float64           // a stratum's response relative to the whole
+	spread        float64             // shape of the Gamma from which the strata's responses come
+	weigh         float64             // for how many answers the long-run rate counts
+	windows       [2 * len(windowHours)]window
+	surge         surge
+	startsPerText float64
 }
 
-func gather(now time.Time, p *past, policy *CampaignPolicy, s *CampaignState) *evidence {
+// gather reads a campaign's counters: exposure, answers, and what follows from them.
+func gather(p *past, policy *CampaignPolicy, s *CampaignState) *evidence {
 	n := max(len(s.Strata), len(s.Sizes), 1)
-	e := &evidence{strata: n, shape: policy.PriorShape}
-	if e.shape <= 0 {
-		e.shape = priorShape
-	}
-	mean := policy.PriorMean
-	if mean <= 0 {
-		mean = priorMean
-	}
-	e.rate = e.shape / mean
+	e := &evidence{p: p, state: s, strata: n, shape: priorShape, rate: priorShape / priorMean, grain: max(.25, s.Grain.Hours())}
 	flat := make([]float64, 4*n)
 	e.sent, e.mix, e.byStratum, e.theta = flat[:n], flat[n:2*n], flat[2*n:3*n], flat[3*n:]
 	tables := make([][bins]float64, 2*n)
 	e.seen, e.recent = tables[:n], tables[n:]
-
-	nowHour := float64(now.Unix()) / 3600
-	e.group(int64(nowHour), nowHour, p, s)
-	for i := range e.cohorts {
-		e.expose(&e.cohorts[i])
-	}
-	for _, a := range s.Answers {
-		if a.N > 0 && a.Stratum >= 0 && a.Stratum < n {
-			e.answer(p, nowHour, a)
+	e.expect(policy.Prior)
+	for _, q := range s.Memory.Quiet {
+		if from, to := p.ago(q.From), p.ago(q.To); from > to {
+			e.quiet = append(e.quiet, [2]float64{from, to})
 		}
+	}
+	e.group(s)
+	for i := range e.cohorts {
+		e.exposure(&e.cohorts[i])
+	}
+	for i := range s.Answers {
+		e.answer(&s.Answers[i])
 	}
 	e.mixture(s)
 	e.fit()
+	e.present()
+	e.windows = e.look()
+	e.surge = e.lookForSurge()
 	return e
 }
 
-// group sorts delivery counts into cohorts, the young by hour and the old by day.
-func (e *evidence) group(current int64, now float64, p *past, s *CampaignState) {
-	const slots = hourly + oldest
+// expect takes in what is known beforehand: the built-in curves and the wide prior, or what earlier campaigns of the network taught.
+func (e *evidence) expect(h *Prior) {
+	share := 1.0
+	if h != nil {
+		if h.Mean > 0 && h.Shape > 0 {
+			e.shape, e.rate = h.Shape, h.Shape/h.Mean
+		}
+		if h.Spread > 0 {
+			e.spread = 1 / h.Spread
+		}
+		sum := 0.0
+		for _, c := range h.Curves {
+			sum += max(0, c.Weight)
+		}
+		for _, c := range h.Curves {
+			if sum > 0 && c.Weight > 0 && e.templates < mostCurves-len(templateCurves) {
+				share = 1 - historyShare
+				e.prior[e.templates] = softened(c.Share)
+				e.weight[e.templates] = historyShare * c.Weight / sum
+				e.templates++
+			}
+		}
+	}
+	for j := range templateCurves {
+		e.prior[e.templates] = templateCurves[j]
+		e.weight[e.templates] = share * templatePrior[j]
+		e.templates++
+	}
+}
+
+// softened keeps a learned curve from ruling anything out.
+func softened(share [bins]float64) curve {
+	c := curve(share)
+	for k := range c {
+		c[k] = max(0, c[k])
+	}
+	sum := 0.0
+	for _, x := range c {
+		sum += x
+	}
+	if sum <= 0 {
+		return templateCurves[1]
+	}
+	for k := range c {
+		c[k] = .95*c[k]/sum + .05*templateCurves[1][k]
+	}
+	return c.normal()
+}
+
+// group sorts delivery counts into cohorts.
+func (e *evidence) group(s *CampaignState) {
+	const slots = halfHourly + hourly + daily
 	var at [slots + 1]int16 // cohort + 1
 	flat := make([]float64, 0, 64*e.strata)
-	add := func(slot int, stratum int, n int, clock float64) {
+	add := func(slot int, stratum int, n float64, age float64) {
 		i := at[slot]
 		if i == 0 {
 			if cap(flat)-len(flat) < e.strata {
 				flat = make([]float64, 0, 64*e.strata)
 			}
 			flat = flat[:len(flat)+e.strata]
-			e.cohorts = append(e.cohorts, cohort{n: flat[len(flat)-e.strata:]})
+			e.cohorts = append(e.cohorts, cohort{n: flat[len(flat)-e.strata:], boost: 1})
 			i = int16(len(e.cohorts))
 			at[slot] = i
 		}
 		c := &e.cohorts[i-1]
-		c.n[stratum] += float64(n)
-		c.age += float64(n) * max(0, p.now-clock) // a mean at last
-		e.sent[stratum] += float64(n)
-		e.allSent += float64(n)
+		c.n[stratum] += n
+		c.age += n * age // a mean at last
+		e.sent[stratum] += n
+		e.allSent += n
 	}
+	now := e.p.unix
 	for _, d := range s.Delivered {
-		if d.N <= 0 || d.Stratum < 0 || d.Stratum >= e.strata {
+		if !(d.N > 0) || d.Stratum < 0 || d.Stratum >= e.strata {
 			continue
 		}
-		back := max(0, current-d.Hour)
-		slot := int(back)
-		if back >= hourly {
-			slot = int(min(hourly+(back-hourly)/24, slots-1))
+		hours := float64(max(0, now-d.At)) / 3600
+		slot := int(hours * 2)
+		if slot >= halfHourly {
+			slot = int(min(halfHourly+hours-halfHourly/2, halfHourly+hourly))
+			if slot >= halfHourly+hourly {
+				slot = int(min(halfHourly+hourly+(hours-halfHourly/2-hourly)/24, slots-1))
+			}
 		}
-		// Deliveries count as of the middle of their hour, those of this hour as of the middle of what has passed of it.
-		add(slot, d.Stratum, d.N, p.at((float64(d.Hour)+min(float64(d.Hour+1), now))/2))
+		add(slot, d.Stratum, d.N, e.p.ago(d.At))
 	}
 	if s.OnTheWay > 0 {
-		split := proportional(s.OnTheWay, s.OnTheWayBy, s.Sizes, e.strata)
-		for i, n := range split {
+		for i, n := range proportional(s.OnTheWay, s.OnTheWayBy, s.Sizes, e.strata) {
 			if n > 0 {
-				add(slots, i, n, p.now)
+				add(slots, i, float64(n), 0)
 			}
 		}
 	}
@@ -226,6 +321,9 @@ func (e *evidence) group(current int64, now float64, p *past, s *CampaignState) 
 			sum += n
 		}
 		c.age /= sum
+		for k := range c.faded {
+			c.faded[k] = math.Exp(-fade * max(0, c.age-edges[k]))
+		}
 	}
 }
 
@@ -258,16 +356,30 @@ func proportional(total int, parts, sizes []int, n int) []int {
 	return out
 }
 
-// expose counts the bins that a cohort has been through.
-func (e *evidence) expose(c *cohort) {
+// exposure counts the bins that a cohort has been through: a text whose answer may still come counts only as far as it has come. What was
+// lived through in an explained silence does not count.
+func (e *evidence) exposure(c *cohort) {
+	e.expose(c, 0, c.age, 1)
+	for _, q := range e.quiet {
+		if from, to := max(0, c.age-q[0]), c.age-q[1]; to > from {
+			e.expose(c, from, to, -1)
+		}
+	}
+}
+
+// expose adds the ages between from and to.
+func (e *evidence) expose(c *cohort, from, to, sign float64) {
 	for k := range bins {
-		lo, hi := edges[k], min(edges[k+1], c.age)
-		if hi <= lo {
+		lo, hi := max(from, edges[k]), min(edges[k+1], to)
+		if edges[k] >= to {
 			break
 		}
+		if hi <= lo {
+			continue
+		}
 		width := edges[k+1] - edges[k]
-		whole := (hi - lo) / width
-		faded := (math.Exp(-fade*(c.age-hi)) - math.Exp(-fade*(c.age-lo))) / (fade * width)
+		whole := sign * (hi - lo) / width
+		faded := sign * (c.fadedAt(k+1, hi) - c.fadedAt(k, lo)) / (fade * width)
 		for s, n := range c.n {
 			if n != 0 {
 				e.seen[s][k] += n * whole
@@ -277,36 +389,59 @@ func (e *evidence) expose(c *cohort) {
 	}
 }
 
-// answer counts answers by age. Both hours are known only to the hour, so the age is spread over what it may have been.
-func (e *evidence) answer(p *past, now float64, a Answer) {
-	n := float64(a.N)
-	mid := func(h int64) float64 { return p.at((float64(h) + min(float64(h+1), now)) / 2) }
-	from, to := mid(a.Delivered), mid(max(a.Answered, a.Delivered))
-	switch age := to - from; {
-	case a.Answered <= a.Delivered: // the density falls from the start to the whole hour
-		e.byBin[0] += .75 * n
-		e.byBin[1] += .25 * n
-	case a.Answered == a.Delivered+1:
-		e.byBin[0] += .125 * n
-		e.byBin[1] += .375 * n
-		e.byBin[2] += .5 * n
-	default:
-		e.byBin[binOf(age-.4)] += n / 3
-		e.byBin[binOf(age)] += n / 3
-		e.byBin[binOf(age+.4)] += n / 3
+// answer counts an answer by its age. The instants are known only to a grain, so the age is spread over what it may have been.
+func (e *evidence) answer(a *Answer) {
+	if !e.counts(a) {
+		return
 	}
-	e.byStratum[a.Stratum] += n
-	e.answers += n
-	e.faded += n * math.Exp(-fade*max(0, p.now-to))
-}
-
-func binOf(age float64) int {
-	for k := range bins {
-		if age < edges[k+1] {
-			return k
+	came := e.p.at(max(a.Answered, a.Delivered))
+	age := max(0, came-e.p.at(a.Delivered))
+	first := binOf(age - e.grain)
+	if age-e.grain >= edges[first] && (first == bins-1 || age+e.grain <= edges[first+1]) {
+		e.byBin[first] += a.N
+	} else {
+		before := triangle(0, age, e.grain)
+		rest := 1 - before
+		for k := first; k < bins && before < 1; k++ {
+			upTo := 1.
+			if k < bins-1 {
+				upTo = triangle(edges[k+1], age, e.grain)
+			}
+			e.byBin[k] += a.N * (upTo - before) / rest
+			before = upTo
 		}
 	}
-	return bins - 1
+	e.byStratum[a.Stratum] += a.N
+	e.answers += a.N
+	e.faded += a.N * math.Exp(-fade*(e.p.now-came))
+}
+
+// counts reports whether an answer is evidence: not one of nobody, and not from an explained silence.
+func (e *evidence) counts(a *Answer) bool {
+	if !(a.N > 0) || a.Stratum < 0 || a.Stratum >= e.strata {
+		return false
+	}
+	ago := e.p.ago(a.Answered)
+	for _, q := range e.quiet {
+		if ago <= q[0] && ago > q[1] {
+			return false
+		}
+	}
+	return true
+}
+
+// triangle is the distribution function of a triangle around mid.
+func triangle(x, mid, half float64) float64 {
+	switch t := (x - mid) / half; {
+	case t <= -1:
+		return 0
+	case t >= 1:
+		return 1
+	case t < 0:
+		return (1 + t) * (1 + t) / 2
+	default:
+		return 1 - (1-t)*(1-t)/2
+	}
 }
 
 // mixture estimates whom the next texts reach: what is left of each stratum.
@@ -335,24 +470,54 @@ func (e *evidence) mixture(s *CampaignState) {
 	}
 }
 
+// next says whom the next n texts reach where the order is given; it reports whether that changes anything.
+func (e *evidence) next(n int) bool {
+	if len(e.state.Ahead) == 0 {
+		return false
+	}
+	mix := make([]float64, e.strata)
+	left := float64(max(1, n))
+	sum := 0.0
+	for _, a := range e.state.Ahead {
+		if a.N > 0 && a.Stratum >= 0 && a.Stratum < e.strata && left > 0 {
+			x := min(left, float64(a.N))
+			mix[a.Stratum] += x
+			sum += x
+			left -= x
+		}
+	}
+	if sum == 0 {
+		return false
+	}
+	changed := false
+	for i := range mix {
+		mix[i] /= sum
+		changed = changed || math.Abs(mix[i]-e.mix[i]) > 1e-9
+	}
+	e.mix = mix
+	return changed
+}
+
 // fit learns rate, delay and strata together. Answers in a bin are Poisson with mean rate x theta x curve x texts that have been through
-// the bin, so an answer that has not come yet is never taken for a no.
+// the bin, so an answer that has not come yet is never taken for a no. Each curve keeps a weight: how well it explains what came.
 func (e *evidence) fit() {
 	for s := range e.theta {
 		e.theta[s] = 1
 	}
-	var long [templates]float64
 	var through [bins]float64
-	for range 3 {
+	var prior [mostCurves]float64
+	copy(prior[:], e.weight[:])
+	rounds := 3
+	if e.answers == 0 {
+		rounds = 2
+	}
+	for range rounds {
 		through = e.through(e.seen)
 		best := math.Inf(-1)
-		for j := range templates {
-			t := &templateCurves[j]
-			mass := 0.0
-			for k := range bins {
-				mass += through[k] * t[k]
-			}
-			log := math.Log(templatePrior[j]) - (e.shape+e.answers)*math.Log(e.rate+mass)
+		for j := range e.templates {
+			t := &e.prior[j]
+			mass := dot(&through, t)
+			log := math.Log(prior[j]) - (e.shape+e.answers)*math.Log(e.rate+mass)
 			for k, y := range e.byBin {
 				if y > 0 {
 					log += y * math.Log(t[k])
@@ -360,50 +525,129 @@ func (e *evidence) fit() {
 			}
 			e.weight[j] = log
 			best = max(best, log)
-
-			p, c := (e.shape+e.answers)/(e.rate+mass), *t
-			for range 15 { // fewer leave a visible saw-tooth whenever sending pauses
-				for k := range bins {
-					c[k] = t[k] * (3 + e.byBin[k]) / (3 + p*through[k]*t[k])
-				}
-				c = c.normal()
-				mass = 0
-				for k := range bins {
-					mass += through[k] * c[k]
-				}
-				p = (e.shape + e.answers) / (e.rate + mass)
-			}
-			long[j], e.curves[j] = p, c
+			e.long[j], e.curves[j] = e.refine(t, &through, mass)
 		}
 		sum := 0.0
-		for j := range e.weight {
+		for j := range e.templates {
 			e.weight[j] = math.Exp(e.weight[j] - best)
 			sum += e.weight[j]
 		}
-		var expect [bins]float64 // per text of an average stratum
-		for j := range e.weight {
+		for j := range e.templates {
 			e.weight[j] /= sum
-			for k := range bins {
-				expect[k] += e.weight[j] * long[j] * e.curves[j][k]
-			}
 		}
-		for s := range e.theta {
-			expected := 0.0
-			for k := range bins {
-				expected += expect[k] * e.seen[s][k]
-			}
-			e.theta[s] = (2 + e.byStratum[s]) / (2 + expected)
+		e.compare()
+	}
+	e.drop()
+}
+
+// refine lets the answers bend a template where they say so: each bin by what came against what was expected, rate and curve in turn
+// until they agree. With few turns the rate visibly saw-tooths whenever sending pauses.
+func (e *evidence) refine(t *curve, through *[bins]float64, mass float64) (rate float64, c curve) {
+	rate, c = (e.shape+e.answers)/(e.rate+mass), *t
+	if e.answers == 0 {
+		return rate, c
+	}
+	for range 15 {
+		for k := range bins {
+			c[k] = t[k] * (curvePrior + e.byBin[k]) / (curvePrior + rate*through[k]*t[k])
+		}
+		c = c.normal()
+		before := rate
+		rate = (e.shape + e.answers) / (e.rate + dot(through, &c))
+		if math.Abs(rate-before) < 1e-9*before {
+			break
 		}
 	}
-	// The present level follows recent evidence. Silence is weak evidence: it must not open the tap, hence the floor.
-	e.weigh = min(20, e.shape+e.answers)
-	recent := e.through(e.recent)
-	for j := range templates {
-		mass := 0.0
+	return rate, c
+}
+
+func dot(a *[bins]float64, c *curve) (sum float64) {
+	for k := range bins {
+		sum += a[k] * c[k]
+	}
+	return sum
+}
+
+// shapes are how alike the strata may be, as shapes of the Gamma from which their responses come: from wildly different to nearly alike.
+var (
+	shapes     = [...]float64{1.5, 3, 6, 15, 50}
+	shapePrior = [...]float64{.20, .35, .25, .12, .08}
+)
+
+// compare learns how each stratum responds relative to the whole, and how alike the strata are.
+func (e *evidence) compare() {
+	var expect [bins]float64 // per text of an average stratum
+	for j := range e.templates {
 		for k := range bins {
-			mass += recent[k] * e.curves[j][k]
+			expect[k] += e.weight[j] * e.long[j] * e.curves[j][k]
 		}
-		e.level[j] = max((e.weigh+e.faded)/(e.weigh/long[j]+mass), .7*long[j])
+	}
+	expected := make([]float64, e.strata)
+	for s := range expected {
+		for k := range bins {
+			expected[s] += expect[k] * e.seen[s][k]
+		}
+	}
+	if e.state != nil && e.strata > 1 && e.answers > 0 {
+		e.spread = likelyShape(e.byStratum, expected, e.spread)
+	} else if e.spread == 0 {
+		e.spread = 2
+	}
+	for s := range e.theta {
+		e.theta[s] = (e.spread + e.byStratum[s]) / (e.spread + expected[s])
+	}
+}
+
+// likelyShape weighs the shapes by how well they explain the strata's answers. known is the shape found in earlier campaigns, or 0.
+func likelyShape(answers, expected []float64, known float64) float64 {
+	var log [len(shapes)]float64
+	best := math.Inf(-1)
+	for i, a := range shapes {
+		log[i] = math.Log(shapePrior[i])
+		if known > 0 { // a firm but not a blind belief
+			d := math.Log(a/known) / .5
+			log[i] = -d * d / 2
+		}
+		for s, y := range answers {
+			if x := expected[s]; x > 0 {
+				up, _ := math.Lgamma(a + y)
+				down, _ := math.Lgamma(a)
+				log[i] += up - down + a*math.Log(a) - (a+y)*math.Log(a+x) + y*math.Log(x)
+			}
+		}
+		best = max(best, log[i])
+	}
+	sum, inverse := 0.0, 0.0
+	for i, a := range shapes {
+		w := math.Exp(log[i] - best)
+		sum += w
+		inverse += w / a
+	}
+	return sum / inverse // what counts is the variance, which is one over the shape
+}
+
+// drop leaves out the curves that have become unlikely.
+func (e *evidence) drop() {
+	n, sum := 0, 0.0
+	for j := range e.templates {
+		if e.weight[j] >= unlikely {
+			e.prior[n], e.curves[n], e.long[n], e.weight[n] = e.prior[j], e.curves[j], e.long[j], e.weight[j]
+			sum += e.weight[j]
+			n++
+		}
+	}
+	e.templates = n
+	for j := range n {
+		e.weight[j] /= sum
+	}
+}
+
+// present finds the level at which people answer now: recent evidence against the long run. Silence is weak evidence, hence the floor.
+func (e *evidence) present() {
+	e.weigh = min(firmest, e.shape+e.answers)
+	recent := e.through(e.recent)
+	for j := range e.templates {
+		e.level[j] = max((e.weigh+e.faded)/(e.weigh/e.long[j]+dot(&recent, &e.curves[j])), silenceFloor*e.long[j])
 	}
 }
 
@@ -417,16 +661,21 @@ func (e *evidence) through(seen [][bins]float64) (sum [bins]float64) {
 	return sum
 }
 
-// present is the mean level over the templates and the certainty behind it, as the shape of a Gamma.
-func (e *evidence) present() (mean, shape float64) {
-	mixed := 0.0
+// mixed is how the next texts respond relative to the whole.
+func (e *evidence) mixed() (sum float64) {
 	for s, m := range e.mix {
-		mixed += m * e.theta[s]
+		sum += m * e.theta[s]
 	}
-	for j, w := range e.weight {
-		mean += w * e.level[j] * mixed
+	return sum
+}
+
+// rateNow is the mean of answers per further text, and the certainty behind it as the shape of a Gamma.
+func (e *evidence) rateNow() (mean, shape float64) {
+	mixed := e.mixed()
+	for j := range e.templates {
+		mean += e.weight[j] * e.level[j] * mixed
 	}
-	return mean, e.weigh + e.faded
+	return mean * (1 + e.surge.weight*(e.surge.factor-1)), e.weigh + e.faded
 }
 
 // mature is how many texts have had the time to answer if people are slow, in one stratum or, if it is negative, in all.
@@ -446,4 +695,12 @@ func (e *evidence) mature(stratum int) float64 {
 		}
 	}
 	return sum
+}
+
+// some is a count that may be nonsense.
+func some(n float64) float64 {
+	if n > 0 { // not for NaN either
+		return n
+	}
+	return 0
 }

@@ -13,60 +13,82 @@ const (
 	longClosure = 20 * time.Hour // more than a night: a weekend, a bank holiday
 	windows     = 9              // starts of the windows in which a breach is looked for
 	dead        = 1.             // contacts: with less capacity than this within the promise, nobody could answer
+	relaxed     = .30            // of what can be cleared within the promise may wait after a long closure
+	relaxedSlow = .90            // if people answer slowly
+	eveExtra    = .75            // by this share the queue may be longer on the morning before a long closure
+	absence     = .62            // of the team may vanish and those who wait or will answer are still called in time
+	mood        = .04            // variance of one day's response relative to its square: news, weather, other texts
+	modelNoise  = .01            // the same for what no model says
+	negligible  = 1e-4           // a scenario with less weight is left out
+	nextDay     = 24 * time.Hour
 )
 
 // checkpoint is one instant ahead.
 type checkpoint struct {
 	at       time.Time
 	elapsed  float64 // response-hours from now
+	working  float64 // hours of the promise from now
 	cleared  float64 // first contacts between the previous checkpoint and this one
 	capacity float64 // first contacts within the promise of somebody who comes at this instant
 	fromNow  float64 // first contacts from now until that promise runs out
 	other    float64 // other referrals expected by now
+	otherVar float64
 	closure  int     // index + 1 of the long closure that ended less than a working day before, else 0
+	eve      float64 // how much of the working day is left, on the last before a long closure
 	near     bool    // within the promise and before the next long closure
 	dead     bool
+	open     bool // the queue is judged here; else the point only serves a forecast
 }
 
 // closure is a long stretch of closed hours, between two checkpoints; started < 0 if it has begun before now.
 type closure struct{ start, end int }
 
+// Regimes: people answer as usual, or a surge is on.
+const (
+	usual, surging = 0, 1
+	regimes        = 2
+)
+
 // stream is what one campaign will bring: earlier texts, and each further text. Both are linear in texts, so everything is computed once.
 type stream struct {
 	e       *evidence
-	pending [][templates][bins]float64 // by checkpoint: answers expected by then from texts sent
-	single  [][templates][bins]float64 // and from one more text
-	strata  [][templates][]float64     // pending by stratum
-	each    []float64                  // share of one more text's answers by stratum
-	mean    []float64                  // pending, mean over templates
+	curves  int
+	regimes int
+	pending [regimes][][bins]float64 // by checkpoint and curve: answers expected by then from texts sent
+	strata  [regimes][][]float64     // the same by stratum
+	single  [][bins]float64          // by checkpoint and curve: answers to one more text
+	each    []float64                // share of one more text's answers by stratum
+	surge   float64                  // chance of a surge of this campaign, given that there is one at all
+	factor  float64                  // mean of what a surge makes of one more text
+	mean    []float64                // pending, mean over everything
 	perText []float64
 }
 
 // outlook is the team's forecast.
 type outlook struct {
-	g        *grid
-	now      time.Time
-	waiting  float64
-	points   []checkpoint
-	closures []closure
-	// arrived answers came in a long closure that ended less than a working day ago, and count until then.
-	arrived      float64
-	arrivedUntil time.Time
-	otherRate    float64 // per working hour
-	otherSeen    float64
-	canAnswer    float64 // first contacts within the promise from now
-	due          time.Time
-	headcount    float64
-	streams      []*stream
-	scenarios    []scenario
-	pairs        []pair
-	lifted       bool // caseload limits are ignored
+	g          *grid
+	now        time.Time
+	waiting    float64
+	points     []checkpoint
+	nextDay    int // index of the checkpoint a day ahead, or -1
+	closures   []closure
+	others     others
+	throughput throughput
+	canAnswer  float64 // first contacts within the promise from now
+	due        time.Time
+	headcount  float64
+	streams    []*stream
+	surge      float64 // chance that any campaign surges
+	scenarios  []scenario
+	pairs      []pair
+	width      int  // terms of one campaign in a pair
+	lifted     bool // caseload limits are ignored
 }
 
-// scenario says which delay curve each campaign has. The campaigns' curves are taken to be fast or slow together.
+// scenario says which delay curve each campaign has, and whether a surge is on. The campaigns' curves are taken to be fast or slow together.
 type scenario struct {
 	weight float64
-	curve  []int
+	term   []int // by campaign: index among its terms
 }
 
 // pair is one window (from, to]: a breach is when more come in it than can be answered by the promise of the last.
@@ -76,61 +98,38 @@ type pair struct {
 	spread   float64 // of the capacity, as a coefficient of variation
 	mean     float64 // other referrals
 	variance float64
-	terms    []term // by campaign and template
+	terms    []term // by campaign, regime and curve
 }
 
 // term gives mean and variance of one campaign's answers in a window as polynomials of its further texts.
 type term struct{ m0, m1, sigma, q0, q1, q2 float64 }
 
-func newOutlook(g *grid, now time.Time, p *TeamPolicy, s *TeamState, streams []*evidence, lifted bool) *outlook {
-	o := &outlook{g: g, now: now, waiting: float64(max(0, s.Waiting)), lifted: lifted}
-	o.due = g.due(now)
+// ground is what a forecast stands on, apart from the campaigns.
+type ground struct {
+	grid       *grid
+	throughput throughput
+	others     others
+}
+
+func newOutlook(gr *ground, now time.Time, p *TeamPolicy, s *TeamState, streams []*evidence, lifted bool) *outlook {
+	g := gr.grid
+	o := &outlook{g: g, now: now, waiting: float64(max(0, s.Waiting)), lifted: lifted, others: gr.others, throughput: gr.throughput, nextDay: -1}
+	o.due, _ = g.due(now)
 	o.canAnswer = g.capacity(now, o.due, lifted)
-	for i := range p.Roster {
-		if w := &p.Roster[i]; w.FirstContact > 0 && w.Minutes > 0 {
-			o.headcount++
-		}
-	}
-	o.headcount = max(1, o.headcount)
-	o.others(p.Calendar, s)
+	o.headcount = p.headcount(now)
 	o.lookAhead()
-	o.recent(p.Calendar, s)
+	for _, e := range streams {
+		o.surge = 1 - (1-o.surge)*(1-e.surge.weight)
+	}
+	if o.surge < negligible {
+		o.surge = 0
+	}
 	for _, e := range streams {
 		o.streams = append(o.streams, o.stream(e))
 	}
 	o.couple()
-	o.window()
+	o.windows()
 	return o
-}
-
-// others learns the rate of other referrals: slow background in working hours, with a prior strong enough not to jump.
-func (o *outlook) others(cal Calendar, s *TeamState) {
-	from := o.now.Add(-28 * 24 * time.Hour)
-	first := o.now
-	earlier := func(hour int64) {
-		if t := time.Unix(hour*3600, 0); t.Before(first) {
-			first = t
-		}
-	}
-	for _, h := range s.Other {
-		earlier(h.Hour)
-		if h.Hour >= from.Unix()/3600 {
-			o.otherSeen += float64(max(0, h.N))
-		}
-	}
-	for _, h := range s.Contacts {
-		earlier(h.Hour)
-	}
-	for i := range s.Campaigns {
-		for _, d := range s.Campaigns[i].Delivered {
-			earlier(d.Hour)
-		}
-	}
-	if first.Before(from) {
-		first = from
-	}
-	const priorCount, priorHours = .25, 40
-	o.otherRate = (priorCount + o.otherSeen) / (priorHours + cal.Working(first, o.now).Hours())
 }
 
 // lookAhead places the checkpoints: just before the work clock passes so many half-hours, so that a weekend's answers are in.
@@ -169,31 +168,48 @@ func (o *outlook) lookAhead() {
 		}
 		i = j
 	}
+	day := o.now.Add(nextDay)
+	at = append(at, day)
 	sort.Slice(at, func(i, j int) bool { return at[i].Before(at[j]) })
-	index := func(t time.Time) int {
-		return sort.Search(len(o.points), func(i int) bool { return !o.points[i].at.Before(t) })
-	}
 	elapsed := g.at(g.response, o.now)
 	previous := o.now
 	for _, t := range at {
-		if len(o.points) > 0 && t.Equal(previous) {
+		due, known := g.due(t)
+		if len(o.points) > 0 && t.Equal(previous) || !known && !t.Equal(day) {
 			continue
 		}
-		due := g.due(t)
 		c := checkpoint{
-			at: t, elapsed: g.at(g.response, t) - elapsed,
+			at: t, elapsed: g.at(g.response, t) - elapsed, working: g.between(g.open, o.now, t), open: known,
 			cleared:  g.capacity(previous, t, true),
 			capacity: g.capacity(t, due, o.lifted), fromNow: g.capacity(o.now, due, o.lifted),
-			other: o.otherRate * g.between(g.open, o.now, t),
 		}
+		c.other, c.otherVar = o.others.by(c.working, c.elapsed)
 		c.dead = c.capacity < dead
-		c.near = g.between(g.open, o.now, t) <= g.promise && (len(closed) == 0 || !t.After(closed[0].from))
+		c.near = c.working <= g.promise && (len(closed) == 0 || !t.After(closed[0].from))
+		if t.Equal(day) {
+			o.nextDay = len(o.points)
+		}
 		o.points = append(o.points, c)
 		previous = t
+	}
+	for i := range o.points {
+		p := &o.points[i]
+		for _, c := range closed {
+			if left := g.between(g.open, p.at, c.from); c.from.After(p.at) && left <= g.promise/2+1e-6 {
+				p.eve = left / (g.promise / 2)
+				break
+			}
+		}
+	}
+	index := func(t time.Time) int {
+		return sort.Search(len(o.points), func(i int) bool { return !o.points[i].at.Before(t) })
 	}
 	perDay := g.promise / 2
 	for _, c := range closed {
 		k := closure{start: -1, end: index(c.to)}
+		if k.end == len(o.points) {
+			break
+		}
 		if c.from.After(o.now) {
 			k.start = index(c.from)
 		}
@@ -204,48 +220,20 @@ func (o *outlook) lookAhead() {
 	}
 }
 
-// recent counts what came in a long closure that ended less than a working day ago; the steady queue may be larger by it.
-func (o *outlook) recent(cal Calendar, s *TeamState) {
-	week := cal.open()
-	today := cal.day(o.now)
-	span, ok := today.span(&week)
-	if !ok || o.now.Before(span.From) {
-		return
-	}
-	back := today
-	closed := time.Time{}
-	for range 14 {
-		back = cal.day(back.midnight.Add(-time.Hour))
-		if b, ok := back.span(&week); ok {
-			closed = b.To
-			break
-		}
-	}
-	if closed.IsZero() || span.From.Sub(closed) < longClosure {
-		return
-	}
-	from, to := closed.Unix()/3600, (span.From.Unix()+3599)/3600
-	for i := range s.Campaigns {
-		for _, a := range s.Campaigns[i].Answers {
-			if a.Answered >= from && a.Answered < to {
-				o.arrived += float64(max(0, a.N))
-			}
-		}
-	}
-	o.arrivedUntil = span.From.Add(cal.WorkingDayLength())
-}
-
 // stream forecasts one campaign.
 func (o *outlook) stream(e *evidence) *stream {
-	n := len(o.points)
+	n, curves := len(o.points), e.templates
 	s := &stream{
-		e:       e,
-		pending: make([][templates][bins]float64, n),
-		single:  make([][templates][bins]float64, n),
-		strata:  make([][templates][]float64, n),
+		e: e, curves: curves, regimes: 1, factor: 1,
+		single:  make([][bins]float64, n*curves),
 		each:    make([]float64, e.strata),
 		mean:    make([]float64, n),
 		perText: make([]float64, n),
+	}
+	if o.surge > 0 {
+		s.regimes = regimes
+		s.surge = e.surge.weight / o.surge
+		s.factor = 1 + s.surge*(e.surge.factor-1)
 	}
 	mixed := 0.0
 	for i, m := range e.mix {
@@ -257,83 +245,122 @@ func (o *outlook) stream(e *evidence) *stream {
 			s.each[i] /= mixed
 		}
 	}
-	flat := make([]float64, n*templates*e.strata)
-	through := make([]float64, bins*e.strata)
-	for u := range o.points {
-		d := o.points[u].elapsed
+	through := make([]float64, bins*e.strata) // texts that go through each bin from now on, weighted by how their stratum responds
+	for r := range s.regimes {
+		s.pending[r] = make([][bins]float64, n*curves)
+		s.strata[r] = make([][]float64, n*curves)
+		flat := make([]float64, n*curves*e.strata)
 		clear(through)
-		for c := range e.cohorts {
-			co := &e.cohorts[c]
-			for k := binOf(co.age); k < bins && edges[k] < co.age+d; k++ {
-				if part := crossed(k, co.age, co.age+d); part > 0 {
-					row := through[k*e.strata : (k+1)*e.strata]
-					for i, x := range co.n {
-						row[i] += part * x
-					}
+		before := 0.0
+		for u := range o.points {
+			elapsed := o.points[u].elapsed
+			e.progress(through, before, elapsed, func(c *cohort) float64 {
+				if r == usual {
+					return 1
 				}
-			}
-		}
-		for j := range templates {
-			by := flat[:e.strata:e.strata]
-			flat = flat[e.strata:]
-			for k := range bins {
-				f := e.level[j] * e.curves[j][k]
-				s.single[u][j][k] = f * mixed * crossed(k, 0, d)
-				s.perText[u] += e.weight[j] * s.single[u][j][k]
-				sum := 0.0
-				for i, x := range through[k*e.strata : (k+1)*e.strata] {
-					if x != 0 {
-						x *= f * e.theta[i]
+				return 1 + s.surge*(c.boost-1)
+			})
+			before = elapsed
+			for j := range curves {
+				by := flat[:e.strata:e.strata]
+				flat = flat[e.strata:]
+				into := &s.pending[r][u*curves+j]
+				for k := range bins {
+					f := e.level[j] * e.curves[j][k]
+					sum := 0.0
+					for i, x := range through[k*e.strata : (k+1)*e.strata] {
+						x *= f
 						by[i] += x
 						sum += x
 					}
+					into[k] = sum
 				}
-				s.pending[u][j][k] = sum
-				s.mean[u] += e.weight[j] * sum
+				s.strata[r][u*curves+j] = by
 			}
-			s.strata[u][j] = by
+		}
+	}
+	for u := range o.points {
+		for j := range curves {
+			one := &s.single[u*curves+j]
+			for k := range bins {
+				one[k] = e.level[j] * e.curves[j][k] * mixed * crossed(k, 0, o.points[u].elapsed)
+				w := e.weight[j]
+				s.perText[u] += w * (1 + o.surge*(s.factor-1)) * one[k]
+				s.mean[u] += w * s.pending[usual][u*curves+j][k]
+				if s.regimes > 1 {
+					s.mean[u] += w * o.surge * (s.pending[surging][u*curves+j][k] - s.pending[usual][u*curves+j][k])
+				}
+			}
 		}
 	}
 	return s
 }
 
-// couple pairs the campaigns' curves so that slow goes with slow; each keeps its own weights.
+// progress adds to through what every cohort goes through between two response-hours from now.
+func (e *evidence) progress(through []float64, from, to float64, boost func(*cohort) float64) {
+	for c := range e.cohorts {
+		co := &e.cohorts[c]
+		f := boost(co)
+		for k := binOf(co.age + from); k < bins && edges[k] < co.age+to; k++ {
+			part := f * crossed(k, co.age+from, co.age+to)
+			if part <= 0 {
+				continue
+			}
+			row := through[k*e.strata : (k+1)*e.strata]
+			for i, x := range co.n {
+				if x != 0 {
+					row[i] += part * x * e.theta[i]
+				}
+			}
+		}
+	}
+}
+
+// couple pairs the campaigns' curves so that slow goes with slow; each keeps its own weights. A surge doubles the scenarios.
 func (o *outlook) couple() {
+	add := func(weight float64, curves []int) {
+		for r, chance := range [regimes]float64{1 - o.surge, o.surge} {
+			if weight*chance < negligible {
+				continue
+			}
+			sc := scenario{weight: weight * chance, term: make([]int, len(o.streams))}
+			for i, j := range curves {
+				sc.term[i] = r*o.streams[i].curves + j
+			}
+			o.scenarios = append(o.scenarios, sc)
+		}
+	}
 	n := len(o.streams)
+	if n == 0 {
+		add(1, nil)
+		return
+	}
 	at := make([]int, n)
 	left := make([]float64, n)
 	for i, s := range o.streams {
 		left[i] = s.e.weight[0]
 	}
-	for n > 0 {
+	for {
 		w := 1.0
 		for i := range left {
 			w = min(w, left[i])
 		}
-		if w > 1e-5 {
-			o.scenarios = append(o.scenarios, scenario{w, append([]int(nil), at...)})
-		}
-		done := false
+		add(w, at)
 		for i := range left {
 			left[i] -= w
-			for left[i] <= 1e-12 && !done {
+			for left[i] <= 1e-12 {
 				at[i]++
-				if at[i] == templates {
-					done = true
-					break
+				if at[i] == o.streams[i].curves {
+					return
 				}
 				left[i] = o.streams[i].e.weight[at[i]]
 			}
 		}
-		if done {
-			return
-		}
 	}
-	o.scenarios = []scenario{{1, nil}}
 }
 
-// window prepares the pairs.
-func (o *outlook) window() {
+// windows prepares the pairs.
+func (o *outlook) windows() {
 	starts := []int{-1} // now
 	n := len(o.points)
 	for i := 1; i < windows && n > 0; i++ {
@@ -343,40 +370,53 @@ func (o *outlook) window() {
 			starts = append(starts, at)
 		}
 	}
-	terms := 0
-	for range o.streams {
-		terms += templates
+	for _, c := range o.closures { // what comes in a closure comes upon nobody
+		if c.start >= 0 {
+			starts = append(starts, c.start)
+		}
 	}
-	flat := make([]term, 0, terms*len(starts)*n)
-	for _, v := range starts {
+	sort.Ints(starts)
+	for _, s := range o.streams {
+		o.width += s.regimes * s.curves
+	}
+	flat := make([]term, 0, o.width*len(starts)*n)
+	for i, v := range starts {
+		if i > 0 && v == starts[i-1] {
+			continue
+		}
 		from := o.now
 		base := o.waiting
 		if v >= 0 {
-			if o.points[v].dead {
+			if o.points[v].dead || !o.points[v].open {
 				continue
 			}
 			from, base = o.points[v].at, 0
 		}
 		for u := v + 1; u < n; u++ {
 			c := &o.points[u]
-			if c.dead {
-				continue // their answers have a budget of their own, see nobody
+			if c.dead || !c.open {
+				continue // their answers have a budget of their own, see stranded
 			}
 			p := pair{base: base, capacity: c.fromNow}
+			working := c.working
 			if v >= 0 {
-				p.capacity = o.g.capacity(from, o.g.due(c.at), o.lifted)
+				due, _ := o.g.due(c.at)
+				p.capacity = o.g.capacity(from, due, o.lifted)
+				working -= o.points[v].working
 			}
 			days := c.at.Sub(from).Hours() / 24
-			p.spread = math.Sqrt(.25/max(p.capacity, 4) + .04/(o.headcount*(days+1)))
-			p.mean = c.other
+			p.spread = o.unsure(p.capacity, working+o.g.promise)
+			p.mean, p.variance = c.other, c.otherVar
 			if v >= 0 {
 				p.mean -= o.points[v].other
+				p.variance = max(p.mean, p.variance-o.points[v].otherVar)
 			}
-			p.variance = p.mean + p.mean*p.mean/(.25+o.otherSeen)
 			at := len(flat)
 			for _, s := range o.streams {
-				for j := range templates {
-					flat = append(flat, s.term(j, v, u, .01+.04/max(1, days)))
+				for r := range s.regimes {
+					for j := range s.curves {
+						flat = append(flat, s.term(r, j, v, u, days))
+					}
 				}
 			}
 			p.terms = flat[at:]
@@ -385,35 +425,58 @@ func (o *outlook) window() {
 	}
 }
 
-// term works out the polynomials of one campaign and curve for the window from checkpoint v (-1: now) to u.
-func (s *stream) term(j, v, u int, noise float64) term {
+// unsure is how much the team may do more or less than the roster says in so many hours, as a coefficient of variation: calls are uneven
+// and days are good or bad.
+func (o *outlook) unsure(capacity, hours float64) float64 {
+	days := max(1, hours/(o.g.promise/2))
+	return math.Sqrt(callNoise/max(capacity, 4) + dayNoise/(o.headcount*days) + o.throughput.doubt)
+}
+
+// term works out the polynomials of one campaign, regime and curve for the window from checkpoint v (-1: now) to u.
+func (s *stream) term(r, j, v, u int, days float64) term {
 	e := s.e
-	t := term{sigma: noise + 1/(e.weigh+e.faded)}
+	t := term{sigma: modelNoise + mood/max(1, days) + 1/(e.weigh+e.faded)}
+	factor := 1.0
+	if r == surging {
+		factor = s.factor
+		t.sigma += s.surge * e.surge.variance
+	}
+	at, from := u*s.curves+j, v*s.curves+j
+	pending, single := &s.pending[r][at], &s.single[at]
 	for k := range bins {
-		a, b := s.pending[u][j][k], s.single[u][j][k]
+		a, b := pending[k], factor*single[k]
 		if v >= 0 {
-			a -= s.pending[v][j][k]
-			b -= s.single[v][j][k]
+			a -= s.pending[r][from][k]
+			b -= factor * s.single[from][k]
 		}
 		t.m0 += a
 		t.m1 += b
 		// The curve is uncertain in each bin that is still to come.
-		w := 1 / (3 + e.byBin[k])
+		w := 1 / (curvePrior + e.byBin[k])
 		t.q0 += a * a * w
 		t.q1 += 2 * a * b * w
 		t.q2 += b * b * w
 	}
+	by := s.strata[r][at]
 	for i := range e.strata {
-		a, b := s.strata[u][j][i], t.m1*s.each[i]
+		a, b := by[i], t.m1*s.each[i]
 		if v >= 0 {
-			a -= s.strata[v][j][i]
+			a -= s.strata[r][from][i]
 		}
-		w := 1 / (2 + e.byStratum[i])
+		if a == 0 && b == 0 {
+			continue
+		}
+		w := 1 / (e.spread + e.byStratum[i])
 		t.q0 += a * a * w
 		t.q1 += 2 * a * b * w
 		t.q2 += b * b * w
 	}
 	return t
+}
+
+func (t *term) moments(n float64) (mean, variance float64) {
+	mean = t.m0 + t.m1*n
+	return mean, mean + mean*mean*t.sigma + t.q0 + n*(t.q1+n*t.q2)
 }
 
 // deviate turns the chance that a Gamma of this mean and variance exceeds x into a standard normal deviate, by Wilson and Hilferty.
@@ -430,31 +493,49 @@ func deviate(x, mean, variance float64) float64 {
 
 func above(z float64) float64 { return .5 * math.Erfc(z/math.Sqrt2) }
 
-// risk is the chance that somebody waits longer than the promise if the campaigns release so many texts now and nothing after.
-func (o *outlook) risk(n []float64) float64 {
+// breach is the chance that more arrivals of this mean and variance come in a window than a capacity can answer. Three points stand for
+// the capacity's distribution: noise in it must not fatten the tail of the arrivals.
+func (p *pair) breach(share, mean, variance, worst float64) float64 {
+	capacity := share * p.capacity
+	x := capacity*(1-math.Sqrt(3)*p.spread) - p.base
+	if over := x - mean; over > 0 && over*over > 64*variance {
+		return 0
+	}
+	low := above(deviate(x, mean, variance))
+	if low <= worst || low < 1e-7 {
+		return 0
+	}
+	mid := above(deviate(capacity-p.base, mean, variance))
+	high := above(deviate(capacity*(1+math.Sqrt(3)*p.spread)-p.base, mean, variance))
+	return low/6 + mid*2/3 + high/6
+}
+
+// risk is the chance that somebody waits longer than the promise if the campaigns release so many texts now and nothing after. It may
+// stop counting once it is above enough.
+func (o *outlook) risk(n []float64, enough float64) float64 {
 	total := 0.0
+	away := o.throughput.away
 	for _, sc := range o.scenarios {
-		worst := 0.0
+		worst, worstAway := 0.0, 0.0
 		for i := range o.pairs {
 			p := &o.pairs[i]
 			mean, variance := p.mean, p.variance
-			for c, j := range sc.curve {
-				t := &p.terms[c*templates+j]
-				x := n[c]
-				m := t.m0 + t.m1*x
+			at := 0
+			for c, j := range sc.term {
+				m, v := p.terms[at+j].moments(n[c])
 				mean += m
-				variance += m + m*m*t.sigma + t.q0 + x*(t.q1+x*t.q2)
+				variance += v
+				at += o.streams[c].regimes * o.streams[c].curves
 			}
-			// Capacity at three points stands for its distribution; noise in it must not fatten the tail of the arrivals.
-			low := deviate(p.capacity*(1-math.Sqrt(3)*p.spread)-p.base, mean, variance)
-			if low > 8 || above(low) <= worst {
-				continue
+			worst = max(worst, p.breach(1, mean, variance, worst))
+			if away > negligible {
+				worstAway = max(worstAway, p.breach(o.throughput.present, mean, variance, worstAway))
 			}
-			mid := deviate(p.capacity-p.base, mean, variance)
-			high := deviate(p.capacity*(1+math.Sqrt(3)*p.spread)-p.base, mean, variance)
-			worst = max(worst, above(low)/6+above(mid)*2/3+above(high)/6)
 		}
-		total += sc.weight * worst
+		total += sc.weight * ((1-away)*worst + away*worstAway)
+		if total > enough {
+			return total
+		}
 	}
 	return total
 }
@@ -471,26 +552,47 @@ func (o *outlook) arrivals(u int, n []float64) float64 {
 	return sum
 }
 
+// target is the queue that keeps everybody busy and yet leaves room for a surprise: a share of what can be cleared within the promise,
+// larger for a small team, to whom chance matters more, and smaller for a large one.
+func target(share, capacity float64) float64 {
+	const linear = .65
+	return share * (linear*capacity + (1-linear)*math.Sqrt(ordinary*max(0, capacity)))
+}
+
+// relax is up to which share of what can be cleared within the promise the queue may grow over a closure. The slower people answer, the
+// more: then little that is sent now comes over the weekend, most of it is on its way already, and a surge is seen before its bulk comes.
+func (o *outlook) relax() float64 {
+	late, all := 0.0, 0.0
+	for _, s := range o.streams {
+		c, level := s.e.average()
+		w := level * max(1, s.e.allSent)
+		late += w * (1 - c.by(32))
+		all += w
+	}
+	if all == 0 {
+		return relaxed
+	}
+	return relaxed + (relaxedSlow-relaxed)*min(1, max(0, (late/all-.25)/.35))
+}
+
 // steady reports whether the mean queue stays a small share of what can be cleared within the promise. After a weekend it may be
 // larger by the weekend's answers, for one working day.
 func (o *outlook) steady(n []float64, share float64) bool {
-	queue, before := o.waiting, 0.0
+	queue, before, relax := o.waiting, 0.0, o.relax()
+	present := 1 - o.throughput.away*(1-o.throughput.present)
 	for u := range o.points {
 		p := &o.points[u]
 		now := o.arrivals(u, n)
-		queue = max(0, queue+now-before-p.cleared)
+		queue = max(0, queue+now-before-present*p.cleared)
 		before = now
-		if p.dead {
+		if p.dead || !p.open {
 			continue
 		}
-		most := share * p.capacity
+		capacity := present * p.capacity
+		most := target(share*(1+eveExtra*p.eve), capacity)
 		if p.closure > 0 {
 			c := o.closures[p.closure-1]
-			relaxed := most + o.arrivals(c.end, n) - o.arrivals(c.start, n)
-			most = max(most, min(relaxed, .6*p.capacity))
-		}
-		if !p.at.After(o.arrivedUntil) {
-			most = max(most, min(most+o.arrived, .6*p.capacity))
+			most = max(most, min(most+o.arrivals(c.end, n)-o.arrivals(c.start, n), relax*capacity))
 		}
 		if queue > most {
 			return false
@@ -501,13 +603,20 @@ func (o *outlook) steady(n []float64, share float64) bool {
 
 // robust reports whether a surge of answers together with a loss of staff would still be answered in time.
 func (o *outlook) robust(n []float64, surge, loss float64) bool {
+	present := 1 - o.throughput.away*(1-o.throughput.present)
 	for u := range o.points {
 		p := &o.points[u]
-		if !p.near || p.dead {
+		if p.dead || !p.open {
 			continue
 		}
 		answers := o.arrivals(u, n) - p.other
-		if o.waiting+surge*answers+p.other > (1-loss)*p.fromNow {
+		if p.working <= o.g.promise && o.waiting+answers+p.other > (1-absence)*present*p.fromNow {
+			return false
+		}
+		if !p.near {
+			continue
+		}
+		if o.waiting+surge*answers+p.other > (1-loss)*present*p.fromNow {
 			return false
 		}
 	}
@@ -518,7 +627,7 @@ func (o *outlook) robust(n []float64, surge, loss float64) bool {
 func (o *outlook) stranded(n []float64) float64 {
 	sum := 0.0
 	for u := range o.points {
-		if o.points[u].dead {
+		if o.points[u].dead && o.points[u].open {
 			sum += o.arrivals(u, n) - o.arrivals(u-1, n) - o.points[u].other
 			if u > 0 {
 				sum += o.points[u-1].other

@@ -27,9 +27,10 @@ func responseWeight(civilHour int) float64 {
 	return dayWeight
 }
 
-// grid holds, for each half hour ahead, what has passed on each clock since the start. All are cumulative and never fall.
+// grid holds, for each half hour from its start, what has passed on each clock since. All are cumulative and never fall.
 type grid struct {
 	start    time.Time
+	end      time.Time // nothing is known about capacity after it
 	open     []float64 // working hours of the promise
 	contacts []float64 // first contacts by workers without a caseload limit
 	limited  []limited // workers with one
@@ -40,12 +41,24 @@ type grid struct {
 
 // limited is a worker who has only so many places left.
 type limited struct {
-	contacts []float64
-	places   float64
+	contacts   []float64
+	places     float64
+	discharges []int64 // when further places become free
+}
+
+// headroom is how many people a worker can take on until an instant.
+func (l *limited) headroom(until time.Time) float64 {
+	n := l.places
+	for _, d := range l.discharges {
+		if d < until.Unix() {
+			n++
+		}
+	}
+	return n
 }
 
 // newGrid lays the grid from the half hour in which from lies.
-func newGrid(cal Calendar, roster []Worker, booked []BookedWork, promiseDays int, from time.Time, length time.Duration) *grid {
+func newGrid(p *TeamPolicy, booked []BookedWork, from time.Time, length time.Duration) *grid {
 	n := int(length / step)
 	g := &grid{
 		start:    from.Truncate(step),
@@ -53,12 +66,34 @@ func newGrid(cal Calendar, roster []Worker, booked []BookedWork, promiseDays int
 		contacts: make([]float64, n+1),
 		response: make([]float64, n+1),
 		output:   1,
-		promise:  float64(promiseOf(promiseDays)) * cal.WorkingDayLength().Hours(),
+		promise:  p.promiseHours(),
 	}
+	g.end = g.start.Add(length)
+	if p.Declared != nil {
+		g.declare(p.Declared)
+	} else {
+		g.roster(p.Calendar, p.Roster)
+	}
+	// A contact takes as long as the average of the team: that turns booked minutes into contacts not made.
+	if perContact := meanMinutes(p.Roster); perContact > 0 {
+		for _, b := range booked {
+			g.book(b, perContact)
+		}
+	}
+	cumulate(g.open)
+	cumulate(g.contacts)
+	for _, l := range g.limited {
+		cumulate(l.contacts)
+	}
+	g.clock(p.Calendar.zone())
+	return g
+}
+
+// roster fills in the calendar's hours and what each worker can do: weekly hours less leave and bank holidays.
+func (g *grid) roster(cal Calendar, roster []Worker) {
 	week := cal.open()
-	end := g.start.Add(length)
-	days := make([]day, 0, int(length/(24*time.Hour))+2)
-	for d := cal.day(g.start); d.midnight.Before(end); d = cal.following(d) {
+	days := make([]day, 0, int(g.end.Sub(g.start)/(24*time.Hour))+2)
+	for d := cal.day(g.start); d.midnight.Before(g.end); d = cal.following(d) {
 		days = append(days, d)
 		if s, ok := d.span(&week); ok {
 			g.spread(g.open, s, 1)
@@ -71,8 +106,8 @@ func newGrid(cal Calendar, roster []Worker, booked []BookedWork, promiseDays int
 		}
 		steps := g.contacts
 		if w.Places >= 0 {
-			steps = make([]float64, n+1)
-			g.limited = append(g.limited, limited{steps, float64(w.Places)})
+			steps = make([]float64, len(g.contacts))
+			g.limited = append(g.limited, limited{steps, float64(w.Places), w.Discharges})
 		}
 		for k := range days {
 			if s, ok := days[k].span(&w.Week); ok {
@@ -80,32 +115,87 @@ func newGrid(cal Calendar, roster []Worker, booked []BookedWork, promiseDays int
 			}
 		}
 	}
-	// A contact takes as long as the average of the team: that turns booked minutes into contacts not made.
-	if perContact := meanMinutes(roster); perContact > 0 {
-		for _, b := range booked {
-			g.book(b, perContact)
+}
+
+// declare fills in hours and capacity that somebody has worked out already.
+func (g *grid) declare(d *Declared) {
+	last := g.start
+	for _, c := range d.Capacity {
+		if !c.To.After(c.From) || !(c.Contacts >= 0) {
+			continue
 		}
+		g.spread(g.contacts, c.Span, c.Contacts/c.To.Sub(c.From).Hours())
+		if len(d.Open) == 0 && c.Contacts > 0 {
+			g.spread(g.open, c.Span, 1)
+		}
+		last = later(last, c.To)
 	}
-	cumulate(g.open)
-	cumulate(g.contacts)
-	for _, l := range g.limited {
-		cumulate(l.contacts)
+	for _, s := range d.Open {
+		g.spread(g.open, s, 1)
 	}
-	g.clock(cal.zone())
-	return g
+	for i := range g.open { // where stretches overlap, time still passes once
+		g.open[i] = min(g.open[i], step.Hours())
+	}
+	g.end = earlier(g.end, last)
 }
 
 // capacity is how many first contacts the team can make in [from, to); lifted ignores the caseload limits.
 func (g *grid) capacity(from, to time.Time, lifted bool) float64 {
 	sum := g.between(g.contacts, from, to)
-	for _, l := range g.limited {
+	for i := range g.limited {
+		l := &g.limited[i]
 		x := g.between(l.contacts, from, to)
 		if !lifted {
-			x = min(x, l.places)
+			x = min(x, l.headroom(to))
 		}
 		sum += x
 	}
 	return sum * g.output
+}
+
+// promiseHours is the promise in hours in which it runs.
+func (p *TeamPolicy) promiseHours() float64 {
+	if p.PromiseHours > 0 {
+		return p.PromiseHours
+	}
+	return float64(promiseOf(p.PromiseDays)) * p.Calendar.WorkingDayLength().Hours()
+}
+
+// working is how many hours the promise has run between two instants; the grid may not reach back so far.
+func (p *TeamPolicy) working(g *grid, from, to time.Time) float64 {
+	if p.Declared == nil {
+		return p.Calendar.Working(from, to).Hours()
+	}
+	if !from.Before(g.start) {
+		return g.between(g.open, from, to)
+	}
+	g = newGrid(p, nil, from, to.Sub(from)+2*step)
+	return g.between(g.open, from, to)
+}
+
+// headcount is how many people make first contacts; where only capacity is known, as many as usually make so much of it.
+func (p *TeamPolicy) headcount(now time.Time) float64 {
+	n := 0.0
+	if p.Declared == nil {
+		for i := range p.Roster {
+			if w := &p.Roster[i]; w.FirstContact > 0 && w.Minutes > 0 {
+				n++
+			}
+		}
+		return max(1, n)
+	}
+	sum, hours := 0.0, 0.0
+	for _, c := range p.Declared.Capacity {
+		if c.Contacts > 0 && c.To.After(now.Add(-14*24*time.Hour)) && c.From.Before(now.Add(14*24*time.Hour)) {
+			sum += c.Contacts
+			hours += c.To.Sub(c.From).Hours()
+		}
+	}
+	if hours == 0 {
+		return 1
+	}
+	const perWorker = 3. / 8 // first contacts an hour
+	return max(1, sum/hours/perWorker)
 }
 
 func promiseOf(days int) int {
@@ -260,10 +350,10 @@ func (g *grid) reach(cum []float64, x float64, late bool) (t time.Time, ok bool)
 	return g.start.Add(time.Duration(i-1)*step + time.Duration(part*float64(step))).Round(time.Second), true
 }
 
-// due is when the promise made at t runs out; the end of the grid if it lies beyond.
-func (g *grid) due(t time.Time) time.Time {
-	d, _ := g.reach(g.open, g.at(g.open, t)+g.promise, false)
-	return d
+// due is when the promise made at t runs out; the end of the grid, and false, if it lies beyond what is known.
+func (g *grid) due(t time.Time) (d time.Time, ok bool) {
+	d, ok = g.reach(g.open, g.at(g.open, t)+g.promise, false)
+	return d, ok && !d.After(g.end)
 }
 
 // Capacity is how many first contacts a roster can make in [from, to): weekly hours less leave, bank holidays and booked work, as far as
@@ -272,6 +362,7 @@ func Capacity(cal Calendar, roster []Worker, booked []BookedWork, from, to time.
 	if !to.After(from) {
 		return 0
 	}
-	g := newGrid(cal, roster, booked, 0, from, to.Sub(from.Truncate(step)).Truncate(step)+2*step)
+	p := TeamPolicy{Calendar: cal, Roster: roster}
+	g := newGrid(&p, booked, from, to.Sub(from.Truncate(step)).Truncate(step)+2*step)
 	return g.capacity(from, to, false)
 }

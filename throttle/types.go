@@ -35,6 +35,22 @@ type Worker struct {
 	Leave   []Span
 	// Places left under the caseload limit; negative means no limit.
 	Places int
+	// Discharges are when further places are planned to become free (unix seconds, in any order).
+	Discharges []int64 `json:",omitempty"`
+}
+
+// Declared is what a team can do, for somebody who knows its hours but not its people. It replaces the roster, and the calendar's hours.
+type Declared struct {
+	// Open is when the promise runs; empty means whenever there is capacity.
+	Open []Span
+	// Capacity is the whole of it, past and coming, in order of time and without overlap. Nothing is known after the last.
+	Capacity []Able
+}
+
+// Able is how many first contacts can be made within a stretch of time, evenly.
+type Able struct {
+	Span
+	Contacts float64
 }
 
 // Window is when texts may leave on one weekday.
@@ -45,9 +61,12 @@ type TeamPolicy struct {
 	Calendar Calendar
 	// PromiseDays is the wait for a first contact told to patients, in working days of the network; 0 means 2.
 	PromiseDays int
-	Roster      []Worker
-	Campaigns   []CampaignPolicy
-	Knobs       Knobs
+	// PromiseHours, if above zero, is the promise in hours in which it runs, instead of PromiseDays.
+	PromiseHours float64 `json:",omitempty"`
+	Roster       []Worker
+	Declared     *Declared `json:",omitempty"` // instead of the roster
+	Campaigns    []CampaignPolicy
+	Knobs        Knobs
 }
 
 // CampaignPolicy holds the limits of one campaign. Zero means "no such limit" unless said otherwise.
@@ -68,18 +87,26 @@ type CampaignPolicy struct {
 	MaxListAge time.Duration
 	// Last is the campaign's last instant; after it nothing is released. Zero means none.
 	Last time.Time
-	// Prior of the response rate: mean answers per delivered text and Gamma shape. Zero means the wide prior (0.015, 0.5).
-	PriorMean, PriorShape float64
+	// AtOnce is how much of the sender's time may be released at once; 0 means five minutes.
+	AtOnce time.Duration
+	// Prior is what earlier campaigns taught; nil means the wide prior.
+	Prior *Prior
 	// Blast sends as fast as windows and the sender allow, without looking at people. It exists to show what happens.
 	Blast bool
 }
 
 // Knobs are the controller's own constants; the zero value means the measured defaults.
 type Knobs struct {
-	Risk     float64 // most chance of a broken promise, default .003
-	SetPoint float64 // mean queue as a share of what can be cleared within the promise, default .2
+	Risk     float64 // most chance of a broken promise, default .02
+	SetPoint float64 // mean queue as a share of what can be cleared within the promise, default .22
 	Surge    float64 // stress test: answers multiplied by this, default 3
-	Loss     float64 // stress test: share of capacity lost, default .3
+	Loss     float64 // stress test: share of capacity lost, default .25
+}
+
+// Count is so many events. Who counts by the hour gives the middle of the hour.
+type Count struct {
+	At int64 // unix seconds
+	N  float64
 }
 
 // TeamState is one snapshot of what happened, as counters: its size depends on practices and hours, never on the length of the list.
@@ -90,10 +117,10 @@ type TeamState struct {
 	OldestDue time.Time
 	// Booked are minutes of follow-ups and call rounds already promised, by start; they use the same hours.
 	Booked []BookedWork
-	// Other referrals (professionals, general form, replies) by hour of arrival.
-	Other []HourCount
-	// Contacts made, by hour.
-	Contacts  []HourCount
+	// Other referrals (professionals, general form, replies) by arrival.
+	Other []Count
+	// Contacts made.
+	Contacts  []Count
 	Campaigns []CampaignState
 }
 
@@ -101,12 +128,6 @@ type TeamState struct {
 type BookedWork struct {
 	Span    Span
 	Minutes float64
-}
-
-// HourCount counts events within the UTC hour that starts at Hour (unix hours: seconds / 3600).
-type HourCount struct {
-	Hour int64
-	N    int
 }
 
 // CampaignState is one campaign's part of the snapshot.
@@ -129,34 +150,53 @@ type CampaignState struct {
 	// Strata names the groups whose response is learned separately; Sizes is how many invitations each holds.
 	Strata []string
 	Sizes  []int
-	// Delivered counts receipts by hour and stratum (index into Strata). OnTheWayBy splits OnTheWay by stratum.
+	// Grain is by how much the instants of deliveries and answers may be off: an hour if they were counted by the hour.
+	Grain time.Duration
+	// Delivered counts receipts by time and stratum (index into Strata). OnTheWayBy splits OnTheWay by stratum.
 	Delivered  []Cell
 	OnTheWayBy []int
-	// Answers counts self-referrals of this campaign by the hour in which their text was delivered, the hour of the answer, and stratum.
+	// Ahead is the coming order, where it does not mirror the list: so many texts of one stratum, then of the next.
+	Ahead []Ahead `json:",omitempty"`
+	// Answers counts self-referrals of this campaign by when their text was delivered, when they came, and stratum.
 	Answers []Answer
-	// Starts counts people who pressed Start on the form, by hour and stratum: an early signal.
+	// Starts counts people who pressed Start on the form, by time and stratum: an early signal.
 	Starts []Cell
+	// Resumed is when somebody last said that all is well after an alarm has held the campaign; zero if nobody has.
+	Resumed time.Time
 	// Memory is what the last decision asked to remember (hysteresis); the zero value is a fresh start.
 	Memory Memory
 }
 
-// Cell is a count within one UTC hour (unix hours) and one stratum.
+// Cell is a count of one stratum. Who counts by the hour gives the middle of the hour.
 type Cell struct {
-	Hour    int64
+	At      int64 // unix seconds
 	Stratum int
-	N       int
+	N       float64
 }
 
-// Answer counts referrals that arrived in hour Answered after a text delivered in hour Delivered.
+// Ahead is a run of texts of one stratum in the coming order.
+type Ahead struct{ Stratum, N int }
+
+// Answer counts referrals that arrived at Answered after a text delivered at Delivered, both in unix seconds.
 type Answer struct {
 	Delivered, Answered int64
 	Stratum             int
-	N                   int
+	N                   float64
 }
 
 // Memory is the controller's only state between decisions. It is stored with the decision.
 type Memory struct {
 	Braked bool `json:"braked,omitempty"`
+	// Silence holds the campaign: answers stopped at From, and this was noticed at To. A person has to look at the link.
+	Silence *Silence `json:"silence,omitempty"`
+	// Quiet are the silences that a person has explained: what came in them says nothing about the response.
+	Quiet []Silence `json:"quiet,omitempty"`
+}
+
+// Silence is a stretch without answers, in unix seconds.
+type Silence struct {
+	From int64 `json:"from"`
+	To   int64 `json:"to"`
 }
 
 // Limit is the code of what kept a batch from being larger.
@@ -167,6 +207,7 @@ const (
 	LimitList      Limit = "list"      // nothing left to send
 	LimitPaused    Limit = "paused"    // not running, or past its last date
 	LimitHeld      Limit = "held"      // a person or an alarm holds it
+	LimitSilence   Limit = "silence"   // answers have stopped: somebody has to look whether the link works
 	LimitListAge   Limit = "list_age"  // the list is too old
 	LimitNobody    Limit = "nobody"    // nobody on the roster who could answer within the promise
 	LimitWindow    Limit = "window"    // outside the hours for texts
@@ -207,8 +248,21 @@ type Figures struct {
 
 // Forecast is what the pacer expects.
 type Forecast struct {
-	// FinishFrom and FinishTo bracket the day of the last text; zero when it cannot be told yet.
-	FinishFrom, FinishTo time.Time
+	// FinishFrom and FinishTo bracket the last text (an 80 % band), FinishLikely is its median; zero when it cannot be told yet.
+	FinishFrom, FinishLikely, FinishTo time.Time
 	// ContactBy is by when somebody who asks for help now will have been called: the honest date of the confirmation page.
 	ContactBy time.Time
+	// NextDay is how many answers come within 24 hours to texts that have been sent, this batch among them.
+	NextDay Band
+	// Queue is how many will wait at instants ahead if nothing is sent after this batch.
+	Queue []QueueAt
+}
+
+// Band is a distribution in brief. P05 to P95 holds nine in ten, P25 to P75 every second.
+type Band struct{ Mean, P05, P25, P75, P95 float64 }
+
+// QueueAt is how many people wait at an instant: the mean and the band that holds eight in ten.
+type QueueAt struct {
+	At             time.Time
+	Mean, P10, P90 float64
 }

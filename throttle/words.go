@@ -17,6 +17,7 @@ type writer struct {
 	loc       *time.Location
 	chance    float64
 	contactBy time.Time
+	queue     []QueueAt
 }
 
 func newWriter(o *outlook, p *TeamPolicy, desks []*desk, k Knobs) *writer {
@@ -25,14 +26,15 @@ func newWriter(o *outlook, p *TeamPolicy, desks []*desk, k Knobs) *writer {
 	for i, d := range desks {
 		n[i] = float64(d.n)
 	}
-	w.chance = o.risk(n)
+	w.chance = o.risk(n, 1)
 	w.contactBy = contactBy(o.g, o.now, p, o.waiting)
+	w.queue = o.queueAhead(n)
 	return w
 }
 
 func (w *writer) figures(i int) Figures {
 	d := w.desks[i]
-	mean, shape := d.e.present()
+	mean, shape := d.e.rateNow()
 	f := Figures{
 		Rate: mean, RateLow: quantile(mean, shape, -1.2816), RateHigh: quantile(mean, shape, 1.2816),
 		Waiting: int(w.o.waiting), CanAnswer: w.o.canAnswer, Risk: w.chance,
@@ -40,7 +42,7 @@ func (w *writer) figures(i int) Figures {
 	}
 	for c := range d.e.cohorts {
 		co := &d.e.cohorts[c]
-		for j, weight := range d.e.weight {
+		for j, weight := range d.e.weight[:d.e.templates] {
 			left := weight * d.e.level[j] * (1 - d.e.curves[j].by(co.age))
 			for s, x := range co.n {
 				f.Expected += left * d.e.theta[s] * x
@@ -59,8 +61,8 @@ func quantile(mean, shape, z float64) float64 {
 // forecast says when the last text is likely to go: when the people who answer have got through everybody whom the rest of the lists
 // will bring, or when the limits on texts let the last one out, whichever is later.
 func (w *writer) forecast(i int) Forecast {
-	f := Forecast{ContactBy: w.contactBy}
 	d := w.desks[i]
+	f := Forecast{ContactBy: w.contactBy, NextDay: w.o.tomorrow(i, float64(d.n)), Queue: w.queue}
 	const enough = 10 // answers, to tell at all
 	if d.state.Planned <= 0 || !d.state.Running || d.policy.Blast {
 		return f
@@ -68,10 +70,10 @@ func (w *writer) forecast(i int) Forecast {
 	if d.e.answers < enough {
 		return f
 	}
-	f.FinishFrom = w.finish(i, -1.2816, 1)
+	f.FinishFrom, f.FinishLikely = w.finish(i, -1.2816, 1), w.finish(i, 0, .95)
 	f.FinishTo = w.finish(i, 1.2816, .85)
 	if f.FinishFrom.IsZero() || f.FinishTo.IsZero() {
-		f.FinishFrom, f.FinishTo = time.Time{}, time.Time{}
+		f.FinishFrom, f.FinishLikely, f.FinishTo = time.Time{}, time.Time{}, time.Time{}
 	}
 	return f
 }
@@ -81,16 +83,16 @@ func (w *writer) finish(i int, z, use float64) time.Time {
 	need := 0.0
 	for _, d := range w.desks {
 		if d.state.Running && d.state.Planned > 0 {
-			mean, shape := d.e.present()
+			mean, shape := d.e.rateNow()
 			need += quantile(mean, shape, z) * float64(d.state.Planned)
 		}
 	}
-	end := o.g.start.Add(ahead)
+	end := o.g.end
 	horizon := end.Sub(o.now)
 	var t time.Time
 	clears := func(t time.Time) float64 {
 		open := o.g.between(o.g.open, o.now, t)
-		return use*o.g.capacity(o.now, t, true) - o.otherRate*open
+		return use*o.g.capacity(o.now, t, true) - o.others.perHour*open
 	}
 	all := clears(end)
 	switch {
@@ -142,8 +144,9 @@ func (w *writer) finish(i int, z, use float64) time.Time {
 // the working day in which the team has surely got through the queue and the new referral, reckoned with less capacity than the roster
 // shows, and never sooner than the promise, since urgent referrals may go first. Zero if the roster does not reach that far.
 func ContactBy(now time.Time, p TeamPolicy, s TeamState) time.Time {
-	g := newGrid(p.Calendar, p.Roster, s.Booked, p.PromiseDays, now, ahead)
-	g.output = output(now, &p, &s)
+	g := newGrid(&p, s.Booked, now.Add(-throughputDays*24*time.Hour), throughputDays*24*time.Hour+ahead)
+	t := lookAtThroughput(now, g, &s, p.headcount(now))
+	g.output = t.usual
 	return contactBy(g, now, &p, float64(max(0, s.Waiting)))
 }
 
@@ -151,7 +154,7 @@ func contactBy(g *grid, now time.Time, p *TeamPolicy, waiting float64) time.Time
 	const productivity = .85 // of the roster, for slow days
 	need := waiting + 1
 	need = (need + 1.3*math.Sqrt(.25*need)) / productivity // 90 % sure with calls of uneven length
-	lo, hi := 0, len(g.open)-1
+	lo, hi := int(now.Sub(g.start)/step), int(g.end.Sub(g.start)/step)
 	at := func(i int) time.Time { return g.start.Add(time.Duration(i) * step) }
 	if g.capacity(now, at(hi), true) < need {
 		return time.Time{}
@@ -191,7 +194,7 @@ func (w *writer) sentence(i int, x *Decision) string {
 		b.WriteString("No texts now: " + why + ". ")
 	}
 	if !d.policy.Blast {
-		b.WriteString(w.queue())
+		b.WriteString(w.waiting())
 		if x.N > 0 {
 			b.WriteString("Not more because " + why + ". ")
 		}
@@ -216,8 +219,8 @@ func (w *writer) sentence(i int, x *Decision) string {
 	return strings.TrimSpace(b.String())
 }
 
-// queue tells who waits and who can answer.
-func (w *writer) queue() string {
+// waiting tells who waits and who can answer.
+func (w *writer) waiting() string {
 	o := w.o
 	waits := "Nobody is waiting"
 	if n := int(o.waiting); n == 1 {
@@ -226,8 +229,8 @@ func (w *writer) queue() string {
 		waits = number(n) + " people are waiting"
 	}
 	slow := ""
-	if o.g.output < .8 {
-		slow = fmt.Sprintf(" (the team has lately made %s of the calls that its hours allow for: is somebody away?)", percent(o.g.output))
+	if o.throughput.mean() < .8 {
+		slow = fmt.Sprintf(" (the team has lately made %s of the calls that its hours allow for: is somebody away?)", percent(o.throughput.mean()))
 	}
 	return fmt.Sprintf("%s; %s can call %s before %s%s. ", waits, w.names(), number(int(o.canAnswer+.05)), w.when(o.due), slow)
 }
@@ -307,7 +310,7 @@ func (w *writer) half(e *evidence) time.Duration {
 	for range 20 {
 		mid := (lo + hi) / 2
 		sum := 0.0
-		for j, weight := range e.weight {
+		for j, weight := range e.weight[:e.templates] {
 			sum += weight * e.curves[j].by(mid)
 		}
 		if sum < .5 {
@@ -340,6 +343,8 @@ func (w *writer) why(i int, x *Decision) string {
 		return "the campaign is not running"
 	case LimitHeld:
 		return "the campaign is on hold (" + strings.TrimRight(s.Held, ". ") + ")"
+	case LimitSilence:
+		return "answers have stopped: open the link on a phone and send the form to see whether it works, then say so on the campaign's page"
 	case LimitListAge:
 		return fmt.Sprintf("the list was last checked on %s, more than %s ago; check it against a fresh one to go on",
 			p.Screened.In(w.loc).Format("2 January 2006"), count(int(p.listAge().Hours()/24), "day"))
@@ -366,9 +371,9 @@ func (w *writer) why(i int, x *Decision) string {
 		return "answers that are still to come could then make somebody wait longer than " + w.promise()
 	case LimitSetPoint:
 		if x.N == 0 {
-			return fmt.Sprintf("the queue, with the answers still expected, is past %s of what the team can call in %s", percent(w.k.SetPoint), w.promise())
+			return fmt.Sprintf("the queue, with the answers still expected, is past %s of what the team can call in %s", percent(target(w.k.SetPoint, o.canAnswer)/max(1, o.canAnswer)), w.promise())
 		}
-		return fmt.Sprintf("the queue would then grow past %s of what the team can call in %s", percent(w.k.SetPoint), w.promise())
+		return fmt.Sprintf("the queue would then grow past %s of what the team can call in %s", percent(target(w.k.SetPoint, o.canAnswer)/max(1, o.canAnswer)), w.promise())
 	case LimitStress:
 		return fmt.Sprintf("the team could then not cope if %s times as many people answered while %s of its time was lost",
 			strconv.FormatFloat(w.k.Surge, 'g', 3, 64), percent(w.k.Loss))

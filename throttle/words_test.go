@@ -68,17 +68,22 @@ func TestOutput(t *testing.T) {
 		var cal Calendar
 		for h := now.Unix()/3600 - 200; h < now.Unix()/3600; h++ {
 			if at := time.Unix(h*3600, 0); cal.Working(at, at.Add(time.Hour)) > 0 && int(h)%every == 0 {
-				s.Contacts = append(s.Contacts, HourCount{h, 3})
-				s.Other = append(s.Other, HourCount{h, 3}) // the queue stays as it is
+				s.Contacts = append(s.Contacts, Count{h*3600 + 1800, 3})
+				s.Other = append(s.Other, Count{h*3600 + 1800, 3}) // the queue stays as it is
 			}
 		}
 		return s
 	}
+	usualOf := func(s TeamState) float64 {
+		g := newGrid(&p, nil, now.AddDate(0, 0, -throughputDays), 20*24*time.Hour)
+		t := lookAtThroughput(now, g, &s, p.headcount(now))
+		return t.mean()
+	}
 	full, half := busy(2), busy(4) // 1.5 calls an hour are what the roster allows for
-	if x := output(now, &p, &full); math.Abs(x-1) > .1 {
+	if x := usualOf(full); math.Abs(x-1) > .1 {
 		t.Errorf("a team that does all it can: %.2f", x)
 	}
-	if x := output(now, &p, &half); x > .78 || x < .5 {
+	if x := usualOf(half); x > .78 || x < .4 {
 		t.Errorf("a team that does half: %.2f", x)
 	}
 	if d := Decide(now, p, half)[0]; !strings.Contains(d.Sentence, "is somebody away?") {
@@ -86,7 +91,7 @@ func TestOutput(t *testing.T) {
 	}
 	idle := half
 	idle.Waiting = 0
-	if x := output(now, &p, &idle); x != 1 {
+	if x := usualOf(idle); x != 1 {
 		t.Errorf("a team with nobody to call: %.2f", x)
 	}
 }
@@ -94,24 +99,24 @@ func TestOutput(t *testing.T) {
 // Nonsense gives a harmless decision.
 func TestDecideWithNonsense(t *testing.T) {
 	now := monday
-	h := now.Unix() / 3600
+	h := now.Unix()
 	nan := math.NaN()
 	for i, c := range []CampaignState{
 		{},
 		{ID: "c", Running: true, Planned: -5, OnTheWay: -5, Released: -9},
 		{ID: "c", Running: true, Planned: 100, Sizes: []int{-1, 0}, Strata: []string{"a", "b", "c"}},
-		{ID: "c", Running: true, Planned: 100, Delivered: []Cell{{h + 500, 0, 10}, {h, 7, 10}, {h, -1, 10}, {h - 1e6, 0, 10}, {h, 0, -3}}},
-		{ID: "c", Running: true, Planned: 100, Answers: []Answer{{h, h - 5, 0, 1}, {h + 90, h + 99, 0, 1}, {-h, h, 0, 9}, {h, h, 3, 1}}},
-		{ID: "c", Running: true, Planned: 100, Answers: []Answer{{h - 9, h - 9, 0, 1e6}}},
+		{ID: "c", Running: true, Planned: 100, Delivered: []Cell{{h + 500*3600, 0, 10}, {h, 7, 10}, {h, -1, 10}, {h - 1e9, 0, 10}, {h, 0, -3}, {h, 0, nan}}},
+		{ID: "c", Running: true, Planned: 100, Answers: []Answer{{h, h - 5, 0, 1}, {h + 90, h + 99, 0, 1}, {-h, h, 0, 9}, {h, h, 3, 1}, {h, h, 0, nan}}},
+		{ID: "c", Running: true, Planned: 100, Answers: []Answer{{h - 9*3600, h - 9*3600, 0, 1e6}}},
 		{ID: "c", Running: true, Planned: 100, OnTheWay: 50, OnTheWayBy: []int{0, 0, 80}, Starts: []Cell{{h, 9, 1}}},
 	} {
 		for _, p := range []TeamPolicy{
 			team(), {Campaigns: []CampaignPolicy{{ID: "c"}}},
-			{Campaigns: []CampaignPolicy{{ID: "c", PriorMean: 5, PriorShape: -1, Rate: nan, MinBatch: -1}}, PromiseDays: -3,
+			{Campaigns: []CampaignPolicy{{ID: "c", Prior: &Prior{Mean: 5, Shape: -1, Curves: []WeightedCurve{{Weight: 1}, {Weight: nan}}, Spread: -2}, Rate: nan, MinBatch: -1}}, PromiseDays: -3,
 				Roster:   []Worker{{Week: Week{1: {900, 300}}, FirstContact: 9, Minutes: -1}, {Week: officeWeek, FirstContact: 3, Minutes: 1, Places: 3}},
 				Calendar: Calendar{Holidays: []string{"soon"}}},
 		} {
-			for _, d := range Decide(now, p, TeamState{Waiting: -3, Campaigns: []CampaignState{c}, Other: []HourCount{{h * 2, 1}, {0, 4}}}) {
+			for _, d := range Decide(now, p, TeamState{Waiting: -3, Campaigns: []CampaignState{c}, Other: []Count{{h * 2, 1}, {0, 4}, {h - 60, nan}}}) {
 				if d.N < 0 || d.N > max(0, c.Planned) || d.Limit == "" || d.Sentence == "" || math.IsNaN(d.Figures.Risk) || math.IsNaN(d.Figures.Rate) {
 					t.Errorf("state %d: %+v", i, d)
 				}

@@ -12,6 +12,7 @@ import (
 // ledger keeps the counters that the store keeps in earnest, and asks throttle.Decide with them.
 type ledger struct {
 	s       *stage
+	lists   []*campaign
 	policy  throttle.TeamPolicy
 	state   throttle.TeamState
 	cells   []map[[2]int64]int // by campaign: (slot, stratum) -> index in Delivered
@@ -27,8 +28,11 @@ type batch struct {
 	by   []int
 }
 
-// slot is how finely the counters tell the time.
-func slot(t time.Time) int64 { return t.Unix() / 3600 }
+// grain is how finely the counters tell the time.
+const grain = 30 * time.Minute
+
+// slot is the middle of the grain in which t lies.
+func slot(t time.Time) int64 { return t.Truncate(grain).Add(grain / 2).Unix() }
 
 const (
 	sender      = 50. // segments per second
@@ -63,12 +67,12 @@ func (s *stage) roster(shown func(Absence) bool) []throttle.Worker {
 const callMinutes = 60
 
 func newLedger(s *stage, campaigns []*campaign) *ledger {
-	l := &ledger{s: s}
-	l.policy = throttle.TeamPolicy{Calendar: s.calendar, PromiseDays: int(s.promise/8 + .5)}
+	l := &ledger{s: s, lists: campaigns}
+	l.policy = throttle.TeamPolicy{Calendar: s.calendar, PromiseHours: s.promise}
 	for i, c := range campaigns {
 		id := "c" + strconv.Itoa(i)
-		l.policy.Campaigns = append(l.policy.Campaigns, throttle.CampaignPolicy{ID: id, Rate: sender})
-		x := throttle.CampaignState{ID: id, Planned: c.left, Started: c.starts}
+		l.policy.Campaigns = append(l.policy.Campaigns, throttle.CampaignPolicy{ID: id, Rate: sender, AtOnce: s.every})
+		x := throttle.CampaignState{ID: id, Planned: c.left, Started: c.starts, Grain: grain}
 		bands := s.w.bands()
 		for n, size := range c.size {
 			x.Strata = append(x.Strata, strconv.Itoa(n/len(bands))+bands[n%len(bands)].Name)
@@ -113,9 +117,9 @@ func add(cells *[]throttle.Cell, index map[[2]int64]int, at int64, stratum, n in
 	if !ok {
 		i = len(*cells)
 		index[key] = i
-		*cells = append(*cells, throttle.Cell{Hour: at, Stratum: stratum})
+		*cells = append(*cells, throttle.Cell{At: at, Stratum: stratum})
 	}
-	(*cells)[i].N += n
+	(*cells)[i].N += float64(n)
 }
 
 // released enters texts of a batch that are on their way.
@@ -192,12 +196,12 @@ func (l *ledger) other(at time.Time) { count(&l.state.Other, slot(at)) }
 
 func (l *ledger) called(at time.Time) { count(&l.state.Contacts, slot(at)) }
 
-func count(list *[]throttle.HourCount, at int64) {
-	if n := len(*list); n > 0 && (*list)[n-1].Hour == at {
+func count(list *[]throttle.Count, at int64) {
+	if n := len(*list); n > 0 && (*list)[n-1].At == at {
 		(*list)[n-1].N++
 		return
 	}
-	*list = append(*list, throttle.HourCount{Hour: at, N: 1})
+	*list = append(*list, throttle.Count{At: at, N: 1})
 }
 
 // decide asks the pacer: one choice for each campaign.
@@ -207,6 +211,7 @@ func (l *ledger) decide(v view) []choice {
 	l.state.Waiting, l.state.OldestDue = v.queue, v.oldestDue
 	for i := range l.state.Campaigns {
 		l.state.Campaigns[i].Running = v.running[i]
+		l.ahead(i)
 	}
 	choices := make([]choice, 0, len(v.running))
 	for i, d := range throttle.Decide(v.now, l.policy, l.state) {
@@ -216,9 +221,29 @@ func (l *ledger) decide(v view) []choice {
 	return choices
 }
 
+// ahead gives the coming order of a list that does not go evenly.
+func (l *ledger) ahead(c int) {
+	if !l.s.w.Sequence {
+		return
+	}
+	x, list := &l.state.Campaigns[c], l.lists[c]
+	x.Ahead = x.Ahead[:0]
+	for _, turn := range list.turns[list.turn:] {
+		for _, stratum := range turn {
+			if n := list.size[stratum] - list.taken[stratum]; n > 0 {
+				x.Ahead = append(x.Ahead, throttle.Ahead{Stratum: stratum, N: n})
+			}
+		}
+	}
+}
+
 // choiceOf takes what the simulator measures from a decision.
 func choiceOf(d throttle.Decision) choice {
-	return choice{n: d.N, limit: string(d.Limit), risk: d.Figures.Risk, saysRisk: true}
+	next := d.Forecast.NextDay
+	return choice{
+		n: d.N, limit: string(d.Limit), risk: d.Figures.Risk, saysRisk: true, asks: d.Limit == throttle.LimitSilence,
+		fifty: band{next.P25, next.P75}, ninety: band{next.P05, next.P95}, saysNext: next.P95 > 0,
+	}
 }
 
 // contactBy is the date that somebody who comes now is told.
@@ -228,5 +253,5 @@ func (l *ledger) contactBy(v view) time.Time {
 	return throttle.ContactBy(v.now, l.policy, l.state)
 }
 
-// confirm enters that a person has looked and the link works: nothing holds the campaign any more.
-func (l *ledger) confirm(c int, _ time.Time) { l.state.Campaigns[c].Held = "" }
+// confirm enters that a person has looked and the link works.
+func (l *ledger) confirm(c int, now time.Time) { l.state.Campaigns[c].Resumed = now }
