@@ -97,7 +97,7 @@ func (c Calendar) date(y int, m time.Month, d int, loc *time.Location) day {
 }
 
 func (c Calendar) holiday(midnight time.Time) bool {
-	if bankHoliday(midnight.Year(), midnight.YearDay()) {
+	if !c.NoBankHolidays && bankHoliday(midnight.Year(), midnight.YearDay()) {
 		return true
 	}
 	if len(c.Holidays) == 0 {
@@ -234,5 +234,5 @@ func (c Calendar) within(t time.Time, w Week) bool {
 
 // nextWithin is t itself if it lies in the hours of a week, else the next time they start.
 func (c Calendar) nextWithin(t time.Time, w Week) time.Time {
-	return Calendar{Location: c.Location, Open: w, Holidays: c.Holidays}.NextOpen(t)
+	return Calendar{Location: c.Location, Open: w, Holidays: c.Holidays, NoBankHolidays: c.NoBankHolidays}.NextOpen(t)
 }

@@ -19,8 +19,9 @@ type Calendar struct {
 	// Open are the hours in which the promise runs; the zero value means Monday to Friday, 09:00 to 17:00.
 	Open Week
 	// Holidays are extra closed days (a proclaimed bank holiday, a training day) as "2026-12-24".
-	// England's bank holidays are always closed.
-	Holidays []string
+	// England's bank holidays are always closed, too, unless NoBankHolidays says that somebody else knows the hours.
+	Holidays       []string
+	NoBankHolidays bool `json:",omitempty"`
 }
 
 // Worker is one link worker's declared availability.

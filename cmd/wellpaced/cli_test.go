@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -50,6 +52,8 @@ func TestRun_exitCodes(t *testing.T) {
 		{name: "no network yet", args: []string{"staff", "add", "a@b.example", "--name", "A", "--role", "administrator", data, keys}, code: exitFailed, words: "wellpaced staff network"},
 		{name: "an unknown account", args: []string{"staff", "token", "a@b.example", data, keys}, code: exitFailed, words: "a@b.example"},
 		{name: "a demo in an unknown world", args: []string{"demo", "--data=" + filepath.Join(dir, "demo"), keys, "--world", "atlantis"}, code: exitUsage, words: "there is no world"},
+		{name: "the pacer's protocol", args: []string{"pace", "--help"}, code: exitDone, out: `{"open":{"promise_hours":16`},
+		{name: "the pacer in no language", args: []string{"pace"}, code: exitUsage, words: "wellpaced pace --json"},
 		{name: "an import by nobody", args: []string{"import", sample("emis"), data, keys}, code: exitUsage, words: "--as"},
 		{name: "an import of nothing", args: []string{"import", filepath.Join(dir, "none"), "--dry-run"}, code: exitFailed, words: "open the list"},
 		{name: "a mapping of an unknown field", args: []string{"import", sample("emis"), "--dry-run", "--map", "shoe=Size"}, code: exitUsage, words: "shoe"},
@@ -157,5 +161,42 @@ func TestServe_oneAtATime(t *testing.T) {
 	}
 	if got := s.command("import", sample("emis"), "--dry-run").at("invited"); got != "1664" {
 		t.Errorf("an import beside serve invites %s", got)
+	}
+}
+
+// The pacer for somebody else's sender, as a process: lines in, lines out, and nothing else on stdout.
+func TestPace(t *testing.T) {
+	const in = `{"open":{"promise_hours":16,"timezone":"Europe/London","strata":[{"id":"0","size":5200}],"order":"interleaved","provider_per_minute":600}}
+{"now":"2026-06-01T09:00:00+01:00","may_send":true,"capacity":[{"from":"2026-06-01T09:00:00+01:00","to":"2026-06-05T17:00:00+01:00","contacts":60}],"queue":0,"left":{"0":5200}}
+{"now":"2026-06-01T10:00:00+01:00","quue":0}
+`
+	pace := func(in io.Reader, out io.Writer) (code int, words string) {
+		t.Helper()
+		var b strings.Builder
+		c := exec.CommandContext(t.Context(), os.Args[0], "pace", "--json")
+		c.Env = append(os.Environ(), asProgram+"=1")
+		c.Stdin, c.Stdout, c.Stderr = in, out, &b
+		if err := c.Run(); err != nil && c.ProcessState == nil {
+			t.Fatal(err)
+		}
+		return c.ProcessState.ExitCode(), b.String()
+	}
+	var out bytes.Buffer
+	code, words := pace(strings.NewReader(in), &out)
+	lines := strings.Split(out.String(), "\n")
+	if code != exitDone || words != "" || len(lines) != 3 || lines[2] != "" ||
+		!strings.HasPrefix(lines[0], `{"release":`) || !strings.HasPrefix(lines[1], `{"error":"there is no field \"quue\"`) {
+		t.Errorf("exit code %d, %q, %s", code, words, out.String())
+	}
+	// Nobody reads the replies any more.
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read.Close()
+	code, words = pace(strings.NewReader(in), write)
+	write.Close()
+	if code != exitFailed || !strings.Contains(words, "write a reply") {
+		t.Errorf("a broken pipe: exit code %d, %q", code, words)
 	}
 }
