@@ -155,13 +155,14 @@ func (b *books) declare(r *report) {
 	if r.openTold {
 		b.openAhead, b.openTold = r.open, len(r.open) > 0
 	}
-	hours := b.openAhead
-	if !b.openTold {
-		hours = hours[:0:0]
-		for _, a := range b.able {
-			if a.perHour > 0 {
-				hours = append(hours, throttle.Span{From: time.Unix(a.from, 0), To: time.Unix(a.to, 0)})
-			}
+	hours := slices.Clone(b.openAhead)
+	told := time.Time{} // until then it was told when it is working time; after that, and without a word, when somebody is there
+	if b.openTold {
+		told = hours[len(hours)-1].To
+	}
+	for _, a := range b.able {
+		if s := (throttle.Span{From: later(time.Unix(a.from, 0), told), To: time.Unix(a.to, 0)}); a.perHour > 0 && s.To.After(s.From) {
+			hours = append(hours, s)
 		}
 	}
 	var open []throttle.Span
@@ -421,7 +422,7 @@ func (b *books) ask() (throttle.TeamPolicy, throttle.TeamState) {
 	}
 	policy := throttle.TeamPolicy{
 		Calendar:     throttle.Calendar{Location: b.loc, NoBankHolidays: true},
-		PromiseDays:  max(1, int(math.Round(b.promise/8))),
+		PromiseDays:  b.promiseDays(),
 		PromiseHours: b.promise,
 		Declared:     declared,
 		Campaigns: []throttle.CampaignPolicy{{
@@ -466,6 +467,9 @@ func (b *books) ask() (throttle.TeamPolicy, throttle.TeamState) {
 		Waiting: int(math.Ceil(b.queue - tiny)), Other: b.other, Contacts: b.contacts, Campaigns: []throttle.CampaignState{c},
 	}
 }
+
+// promiseDays are those of the pacer's words, which know no hours.
+func (b *books) promiseDays() int { return max(1, int(math.Round(b.promise/8))) }
 
 // after leaves out the first n texts of an order.
 func after(order []throttle.Ahead, n float64) []throttle.Ahead {

@@ -78,7 +78,8 @@ func (w *wireLine) more() bool {
 
 const (
 	mostStrata = 1000
-	mostCount  = 1e9 // of anything
+	mostCount  = 1e9         // of anything
+	rounding   = time.Second // by which instants may be out of order
 )
 
 // decode reads one JSON object that holds nothing unknown: a mistyped name must not be silently lost.
@@ -252,10 +253,10 @@ func (b *books) check(w *wireLine) (*report, error) {
 	// happened checks the instant of an event that must lie behind us.
 	happened := func(t *time.Time, name string, i int, field string) (int64, error) {
 		at, err := instant(t, fmt.Sprintf("%s[%d].%s", name, i, field))
-		if err == nil && at.After(now) {
+		if err == nil && at.After(now.Add(rounding)) {
 			err = fmt.Errorf("%s[%d].%s is %s, after now (%s): report it when it has happened", name, i, field, at.Format(time.RFC3339), now.Format(time.RFC3339))
 		}
-		return at.Unix(), err
+		return min(at.Unix(), now.Unix()), err
 	}
 	stratum := func(id *string, name string, i int) (int, error) {
 		if id == nil {
@@ -322,9 +323,10 @@ func (b *books) check(w *wireLine) (*report, error) {
 		if a.Delivered, err = happened(x.Delivered, "answers", i, "delivered_at"); err != nil {
 			return nil, err
 		}
-		if x.Delivered.After(*x.At) {
+		if x.Delivered.After(x.At.Add(rounding)) {
 			return nil, fmt.Errorf("answers[%d] came at %s, before its text was delivered at %s", i, x.At.Format(time.RFC3339), x.Delivered.Format(time.RFC3339))
 		}
+		a.Delivered = min(a.Delivered, a.Answered)
 		r.answers = append(r.answers, a)
 	}
 	for i, x := range w.Other {

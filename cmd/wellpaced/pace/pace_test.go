@@ -477,9 +477,13 @@ func TestCapacity(t *testing.T) {
 	if n := len(d.books.open); n != 2 || !d.books.open[0].To.Equal(monday.Add(110*time.Minute)) {
 		t.Errorf("without open_hours working time is when there is capacity: %v", d.books.open)
 	}
-	d.ask(115, map[string]any{"open_hours": []any{map[string]any{"from": at(60), "to": at(400)}}})
+	d.ask(115, map[string]any{"capacity": nil, "open_hours": []any{map[string]any{"from": at(60), "to": at(400)}}})
 	if n := len(d.books.open); n != 2 || !d.books.open[1].From.Equal(monday.Add(115*time.Minute)) || !d.books.open[1].To.Equal(monday.Add(400*time.Minute)) {
 		t.Errorf("with open_hours: %v", d.books.open)
+	}
+	d.ask(115, map[string]any{"capacity": []any{span(115, 500, 1)}})
+	if n := len(d.books.open); n != 2 || !d.books.open[1].To.Equal(monday.Add(500*time.Minute)) {
+		t.Errorf("after the last of the open_hours it is when there is capacity again: %v", d.books.open)
 	}
 	d.ask(116, map[string]any{"capacity": []any{}})
 	if p, _ := d.books.ask(); !p.Declared.Capacity[len(p.Declared.Capacity)-1].To.Equal(monday.Add(116 * time.Minute)) {
@@ -617,11 +621,13 @@ func TestQueueNotTold(t *testing.T) {
 	}
 }
 
-// The promise is told in the sentence as it is, as far as whole days can.
+// The promise is told in hours, as it was given: how many days they are depends on the network.
 func TestPromise(t *testing.T) {
-	d := newDesk(t, strings.Replace(opening, "16", "24", 1))
-	if r := d.ask(0, nil); !strings.Contains(r.Because, "3 working days") {
-		t.Error(r.Because)
+	for promise, want := range map[string]string{"24": "24 working hours", "7.5": "7.5 working hours", "1": "1 working hour:", "8": "8 working hours"} {
+		d := newDesk(t, strings.Replace(opening, `"promise_hours":16`, `"promise_hours":`+promise, 1))
+		if r := d.ask(0, nil); !strings.Contains(r.Because, "longer than "+want) || strings.Contains(r.Because, "working day") {
+			t.Error(r.Because)
+		}
 	}
 }
 

@@ -67,8 +67,17 @@ func (b *books) say(d *throttle.Decision, maySend bool) *reply {
 	return r
 }
 
-// because fits the pacer's sentence to this protocol, which has no campaign's page and whose sender is asked in its own rhythm.
+// because fits the pacer's sentence to this protocol, which has no campaign's page, whose promise is in hours, and whose sender has its own
+// rhythm.
 func (b *books) because(sentence string) string {
+	days, hours := "1 working day", "1 working hour"
+	if n := b.promiseDays(); n > 1 {
+		days = fmt.Sprintf("%d working days", n)
+	}
+	if b.promise != 1 {
+		hours = fmt.Sprintf("%.4g working hours", b.promise)
+	}
+	sentence = strings.ReplaceAll(sentence, days, hours)
 	sentence = strings.ReplaceAll(sentence, "then say so on the campaign's page", `then send "resume":true`)
 	return strings.ReplaceAll(sentence, "can send in five minutes", "can send in "+minutes(b.atOnce()))
 }
