@@ -69,6 +69,9 @@ type View struct {
 	Answers  int
 	Last     *Decision // nil before the first
 	Alarms   []Alarm
+	// Silent is since when answers have stopped while the pacer waits for somebody to look at the link; zero if it does not. Checked is when
+	// somebody has found it to work, until the next decision has heard of it.
+	Silent, Checked time.Time
 }
 
 // Estimate is what the texts of a step come to, rendered and counted for the real recipients.

@@ -8,10 +8,12 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/wellpaced/wellpaced/campaign"
 	"github.com/wellpaced/wellpaced/campaign/link"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
+	"github.com/wellpaced/wellpaced/throttle"
 )
 
 const campaignColumns = `id, network, team, audience, name, state, steps, policy, seed, approved_hash, held,
@@ -233,6 +235,41 @@ func (db *DB) moveCampaign(ctx context.Context, who staff.Account, id campaign.I
 		return db.audit(tx, staff.Entry{Network: who.Network, Account: who.ID, Action: string(action), Target: fmt.Sprintf("campaign %d %s", c.ID, m), Outcome: "done"})
 	})
 	return c, err
+}
+
+// explained reports whether somebody has looked at the link since a silence was noticed; the pacer counts in whole seconds.
+func explained(s *throttle.Silence, resumedAt int64) bool { return resumedAt/1000 > s.To }
+
+// ConfirmLink notes that somebody has looked at the link of a campaign whose answers had stopped, and found that it works. Whoever says so
+// again changes nothing; where nothing waits for it, it is refused.
+func (db *DB) ConfirmLink(ctx context.Context, who staff.Account, id campaign.ID) error {
+	return db.write(ctx, "confirm link", func(tx *Tx) error {
+		c, err := campaignOf(tx, who.Network, id, db.engine.lockClause())
+		if err != nil {
+			return err
+		}
+		var memoryJSON string
+		var resumed int64
+		if err := tx.QueryRow(`SELECT memory, resumed_at FROM campaign WHERE id = $1`, int64(id)).Scan(&memoryJSON, &resumed); err != nil {
+			return err
+		}
+		var memory throttle.Memory
+		if err := json.Unmarshal([]byte(memoryJSON), &memory); err != nil {
+			return err
+		}
+		s := memory.Silence
+		switch {
+		case s == nil || (c.State != campaign.Running && c.State != campaign.Paused):
+			return campaign.ErrNotNow
+		case explained(s, resumed):
+			return nil
+		}
+		at := max(tx.now, (s.To+1)*1000) // not in the second of the alarm itself, or the pacer would miss it
+		if _, err := tx.Exec(`UPDATE campaign SET resumed_at = $1 WHERE id = $2`, at, int64(id)); err != nil {
+			return err
+		}
+		return db.audit(tx, staff.Entry{Network: who.Network, Account: who.ID, Action: string(staff.RunCampaign), Target: fmt.Sprintf("campaign %d confirm-link", id), Outcome: "done"})
+	})
 }
 
 func (db *DB) mayLaunch(tx *Tx, c campaign.Campaign) error {
@@ -599,14 +636,26 @@ func (db *DB) View(ctx context.Context, n staff.NetworkID, id campaign.ID) (v ca
 		if v.Audience, err = scanAudience(tx.QueryRow(`SELECT `+audienceColumns+` FROM audience WHERE id = $1`, int64(v.Campaign.Audience))); err != nil {
 			return err
 		}
-		var planning int64
+		var planning, resumed int64
+		var memoryJSON string
 		err := tx.QueryRow(`
-			SELECT t.id, t.network, t.name, t.promise_days, c.planning
+			SELECT t.id, t.network, t.name, t.promise_days, c.planning, c.resumed_at, c.memory
 			FROM campaign c
 			JOIN team t ON t.id = c.team
-			WHERE c.id = $1`, int64(id)).Scan((*int64)(&v.Team.ID), (*int64)(&v.Team.Network), &v.Team.Name, &v.Team.PromiseDays, &planning)
+			WHERE c.id = $1`, int64(id)).Scan((*int64)(&v.Team.ID), (*int64)(&v.Team.Network), &v.Team.Name, &v.Team.PromiseDays, &planning, &resumed, &memoryJSON)
 		if err != nil {
 			return err
+		}
+		var memory throttle.Memory
+		if err := json.Unmarshal([]byte(memoryJSON), &memory); err != nil {
+			return err
+		}
+		v.Silent, v.Checked = time.Time{}, time.Time{}
+		if s := memory.Silence; s != nil && (v.State == campaign.Running || v.State == campaign.Paused) && !v.Policy.Blast {
+			v.Silent = time.Unix(s.From, 0)
+			if explained(s, resumed) {
+				v.Checked = timeOf(resumed)
+			}
 		}
 		v.Planning = planning >= 0 && !v.LaunchedAt.IsZero()
 		sums, err := campaignSums(tx, id)

@@ -97,9 +97,11 @@ func (db *DB) snapshotCampaigns(tx *Tx, s *campaign.Snapshot, mark int64) error 
 		planning int64
 		segments float64
 		screened int64
+		resumed  int64
+		madeUp   bool
 	}
 	rows, err := tx.Query(`
-		SELECT `+prefixed("c.", campaignColumns)+`, c.strata, c.memory, c.planning, c.segments, a.screened_at
+		SELECT `+prefixed("c.", campaignColumns)+`, c.strata, c.memory, c.planning, c.segments, c.resumed_at, a.screened_at, a.synthetic
 		FROM campaign c
 		JOIN audience a ON a.id = c.audience
 		WHERE c.team = $1 AND (c.state IN ('running', 'paused') OR (c.state IN ('finished', 'stopped') AND c.finished_at > $2))
@@ -112,7 +114,7 @@ func (db *DB) snapshotCampaigns(tx *Tx, s *campaign.Snapshot, mark int64) error 
 	for rows.Next() {
 		var r row
 		var strataJSON, memoryJSON string
-		r.c, err = scanCampaign(extraScan{rows, []any{&strataJSON, &memoryJSON, &r.planning, &r.segments, &r.screened}})
+		r.c, err = scanCampaign(extraScan{rows, []any{&strataJSON, &memoryJSON, &r.planning, &r.segments, &r.resumed, &r.screened, &r.madeUp}})
 		if err != nil {
 			return err
 		}
@@ -127,6 +129,10 @@ func (db *DB) snapshotCampaigns(tx *Tx, s *campaign.Snapshot, mark int64) error 
 	if err := rows.Err(); err != nil {
 		return err
 	}
+	taught, err := lessonsOf(tx, s.Team.Network)
+	if err != nil {
+		return err
+	}
 	midnight := hourOf(s.Policy.Calendar.Midnight(time.UnixMilli(tx.now)).UnixMilli())
 	for _, r := range all {
 		cs, err := db.campaignState(tx, r.c, r.strata, midnight, mark)
@@ -134,12 +140,13 @@ func (db *DB) snapshotCampaigns(tx *Tx, s *campaign.Snapshot, mark int64) error 
 			return err
 		}
 		cs.Running = r.c.State == campaign.Running && r.planning < 0
-		cs.Memory = r.memory
+		cs.Memory, cs.Resumed = r.memory, timeOf(r.resumed)
 		s.State.Campaigns = append(s.State.Campaigns, cs)
 		p := r.c.Policy
 		s.Policy.Campaigns = append(s.Policy.Campaigns, throttle.CampaignPolicy{
 			ID: cs.ID, Windows: p.Windows, DailyCap: p.DailyCap, Budget: p.Budget, CostPerText: int64(float64(p.Price)*r.segments + .5), Rate: p.Rate,
 			SegmentsPerText: r.segments, MinBatch: p.MinBatch, Screened: timeOf(r.screened), MaxListAge: p.MaxListAge, Last: p.Last, Blast: p.Blast,
+			Prior: taught.prior(r.c.ID, r.madeUp),
 		})
 	}
 	return nil
@@ -468,7 +475,7 @@ func (db *DB) Finish(ctx context.Context, epoch int64) error {
 			return fmt.Errorf("campaign %d: %w", c.ID, err)
 		}
 	}
-	return nil
+	return db.learn(ctx, epoch)
 }
 
 // receiptWait is how long a delivery receipt may take; then the phone is presumed to have the text, because an answer may come.

@@ -84,6 +84,27 @@ func (db *DB) Days(ctx context.Context, n staff.NetworkID, id campaign.ID) (days
 	return days, err
 }
 
+// CanAnswer gives how many first calls a campaign's team can make within its promise, counted from each of the instants, by the roster as
+// it is declared now.
+func (db *DB) CanAnswer(ctx context.Context, n staff.NetworkID, id campaign.ID, from []time.Time) (calls []float64, err error) {
+	err = db.read(ctx, "what a team can answer", func(tx *Tx) error {
+		c, err := campaignOf(tx, n, id, "")
+		if err != nil {
+			return err
+		}
+		policy, _, err := db.teamPolicy(tx, c.Team)
+		if err != nil {
+			return err
+		}
+		calls = make([]float64, len(from))
+		for i, t := range from {
+			calls[i] = throttle.Capacity(policy.Calendar, policy.Roster, nil, t, policy.Calendar.DueBy(t, policy.PromiseDays))
+		}
+		return nil
+	})
+	return calls, err
+}
+
 // Summarise counts a campaign's referrals against the promise as of now. Referrals of its team that came without one of its links count too.
 func (db *DB) Summarise(ctx context.Context, n staff.NetworkID, id campaign.ID) (s campaign.Summary, err error) {
 	err = db.read(ctx, "summary", func(tx *Tx) error {

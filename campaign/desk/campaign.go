@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -35,7 +35,13 @@ type campaignData struct {
 	Planning  string
 	Decision  string // the last one's sentence
 	DecidedAt string
-	Forecast  string
+	Forecast  []string
+	Ahead     ui.Chart
+	Looking   bool   // ahead
+	Silent    string // since when answers have stopped and nobody has looked at the link
+	Checked   string // when somebody found that it works
+	MayCheck  bool
+	LinkHost  string
 	Held      string
 	Alarms    []string
 	Messages  ui.SummaryList
@@ -151,14 +157,21 @@ func (h *Handler) campaignData(ctx context.Context, who staff.Account, v campaig
 		return d, nil
 	}
 	d.Messages = messageList(v)
+	d.MayCheck, d.LinkHost = can(who, staff.RunCampaign), n.LinkHost
+	if !v.Silent.IsZero() {
+		if d.Silent = h.when(v.Silent); !v.Checked.IsZero() {
+			d.Checked = h.when(v.Checked)
+		}
+	}
 	if v.Last != nil {
 		d.Decision, d.DecidedAt = v.Last.Sentence, h.when(v.Last.At)
 		if live { // afterwards nobody decides again, and an old day would be promised for ever
 			f := forecastOf(v.Last)
-			if strings.Contains(d.Decision, "last text should go") { // the sentence has said it
-				f.FinishFrom = time.Time{}
+			d.Forecast = h.forecastWords(f, v)
+			if d.Ahead, err = h.ahead(ctx, who, v, f); err != nil {
+				return nil, err
 			}
-			d.Forecast = h.forecastWords(f)
+			d.Looking = len(d.Ahead.Series) > 0
 		}
 	}
 	for _, a := range v.Alarms {
@@ -355,19 +368,92 @@ func forecastOf(d *campaign.Decision) (f throttle.Forecast) {
 	return f
 }
 
-func (h *Handler) forecastWords(f throttle.Forecast) string {
-	s := ""
-	switch {
-	case f.FinishFrom.IsZero():
-	case h.day(f.FinishFrom) == h.day(f.FinishTo):
-		s = "The last text will probably go on " + h.day(f.FinishFrom) + ". "
-	default:
-		s = fmt.Sprintf("The last text will probably go between %s and %s. ", h.day(f.FinishFrom), h.day(f.FinishTo))
+// forecastWords says what the pacer expects, a sentence each.
+func (h *Handler) forecastWords(f throttle.Forecast, v campaign.View) (all []string) {
+	if from, to := f.FinishFrom, f.FinishTo; !from.IsZero() && v.Silent.IsZero() {
+		s := "The last text should go " + h.between(from, to)
+		if h.date(from) != h.date(to) {
+			s += ", most likely on " + h.date(f.FinishLikely)
+		}
+		all = append(all, s+".")
+	}
+	if n := f.NextDay; n.P95 > 0 {
+		low, high := int(n.P05+.5), int(n.P95+.5)
+		switch {
+		case high == 0:
+			all = append(all, "We expect no answers in the next day to the texts that have gone.")
+		case low == high:
+			all = append(all, fmt.Sprintf("We expect %s in the next day to the texts that have gone.", count(low, "answer", "answers")))
+		default:
+			all = append(all, fmt.Sprintf("We expect %s to %s in the next day to the texts that have gone. Nine days in ten it is so.", number(low), count(high, "answer", "answers")))
+		}
 	}
 	if !f.ContactBy.IsZero() {
-		s += "Whoever asks for help now will be called by " + h.day(f.ContactBy) + "."
+		all = append(all, "Whoever asks for help now will be called by "+h.day(f.ContactBy)+".")
 	}
-	return s
+	return all
+}
+
+// daysAhead is how far the picture of the queue looks; further on nobody who has been texted by now answers any more.
+const daysAhead = 14
+
+// ahead draws who will wait in the coming days if no more texts go, each day at its fullest: that is what each decision rests on.
+func (h *Handler) ahead(ctx context.Context, who staff.Account, v campaign.View, f throttle.Forecast) (c ui.Chart, err error) {
+	at, calls, err := h.canAnswer(ctx, who, v, f)
+	if err != nil || len(at) == 0 {
+		return c, err
+	}
+	waits := ui.Series{Name: "People who will wait for a first call", BandIs: "Eight times in ten, so many"}
+	can := ui.Series{Name: fmt.Sprintf("First calls the team can make in %s", count(v.Team.PromiseDays, "working day", "working days"))}
+	most, over := 0.0, time.Time{}
+	for i, q := range f.Queue {
+		midnight := throttle.Calendar{}.Midnight(at[i])
+		if midnight.Sub(at[0]) > daysAhead*24*time.Hour {
+			break
+		}
+		if most = max(most, q.P90); over.IsZero() && q.P90 > calls[i] {
+			over = at[i]
+		}
+		last := len(waits.Points) - 1
+		if last < 0 || !waits.Points[last].At.Equal(midnight) {
+			waits.Points = append(waits.Points, ui.Point{At: midnight})
+			waits.Bands = append(waits.Bands, ui.Range{High: -1})
+			can.Points = append(can.Points, ui.Point{At: midnight})
+			last++
+		}
+		if high := math.Round(q.P90); high > waits.Bands[last].High {
+			waits.Points[last].Value = math.Round(q.Mean)
+			waits.Bands[last] = ui.Range{Low: math.Round(q.P10), High: high}
+			can.Points[last].Value = math.Floor(calls[i] + .05)
+		}
+	}
+	if len(waits.Points) < 2 {
+		return c, nil
+	}
+	c = ui.Chart{Title: "The queue ahead, day by day, if no more texts go", Unit: "people", Series: []ui.Series{waits, can}}
+	switch {
+	case !over.IsZero():
+		c.Sentence = fmt.Sprintf("On %s more people may wait than %s can call in time. That is why texts wait.", h.day(over), v.Team.Name)
+	case most < .5:
+		c.Sentence = "Hardly anybody will wait, if no more texts go."
+	default:
+		c.Sentence = fmt.Sprintf("At most about %s will wait at once, which %s can call in time.", count(int(most+.5), "person", "people"), v.Team.Name)
+	}
+	return c, nil
+}
+
+// canAnswer gives the instants of a forecast's queue in civil time, and what the team can answer within its promise from each of them.
+func (h *Handler) canAnswer(ctx context.Context, who staff.Account, v campaign.View, f throttle.Forecast) (at []time.Time, calls []float64, err error) {
+	for _, q := range f.Queue {
+		at = append(at, h.civil(q.At))
+	}
+	if len(at) == 0 {
+		return nil, nil, nil
+	}
+	if calls, err = h.cfg.Store.CanAnswer(ctx, who.Network, v.ID, at); err != nil {
+		return nil, nil, fmt.Errorf("read what the team of campaign %d can answer: %w", v.ID, err)
+	}
+	return at, calls, nil
 }
 
 // charts show the campaign by day: texts apart from people, because there are a hundred times as many.
@@ -564,6 +650,24 @@ func (h *Handler) practicePage(w http.ResponseWriter, r *http.Request) {
 	h.moved(w, r, id, err)
 }
 
+// confirmLink notes that somebody has opened the link and found that it works.
+func (h *Handler) confirmLink(r *http.Request) (campaign.ID, error) {
+	id, err := pathID(r, "id")
+	if err != nil {
+		return 0, err
+	}
+	who, err := h.may(r.Context(), staff.RunCampaign, fmt.Sprintf("campaign %d confirm-link", id))
+	if err != nil {
+		return 0, err
+	}
+	return campaign.ID(id), h.cfg.Store.ConfirmLink(r.Context(), who, campaign.ID(id))
+}
+
+func (h *Handler) confirmPage(w http.ResponseWriter, r *http.Request) {
+	id, err := h.confirmLink(r)
+	h.moved(w, r, id, err)
+}
+
 // settlePage takes a person's word on a held message.
 func (h *Handler) settlePage(w http.ResponseWriter, r *http.Request) {
 	if err := readForm(w, r); err != nil {
@@ -625,13 +729,37 @@ type viewAnswer struct {
 	Cost         amount                        `json:"cost"`
 	Forecast     *forecastAnswer               `json:"forecast"`
 	LastDecision *decisionAnswer               `json:"last_decision"`
-	Practices    []shareAnswer                 `json:"practices"`
+	// SilentSince is since when answers have stopped, while sending waits for somebody to look at the link.
+	SilentSince *time.Time    `json:"silent_since"`
+	Practices   []shareAnswer `json:"practices"`
 }
 
 type forecastAnswer struct {
-	FinishFrom *time.Time `json:"finish_from"`
-	FinishTo   *time.Time `json:"finish_to"`
-	ContactBy  *time.Time `json:"contact_by"`
+	// FinishFrom and FinishTo hold eight in ten.
+	FinishFrom   *time.Time `json:"finish_from"`
+	FinishLikely *time.Time `json:"finish_likely"`
+	FinishTo     *time.Time `json:"finish_to"`
+	ContactBy    *time.Time `json:"contact_by"`
+	// NextDay are answers within 24 hours of the decision, to texts that have gone.
+	NextDay *bandAnswer `json:"next_day"`
+	// QueueAhead is who will wait if no more texts go.
+	QueueAhead []aheadAnswer `json:"queue_ahead"`
+}
+
+type bandAnswer struct {
+	Mean float64 `json:"mean"`
+	P05  float64 `json:"p05"`
+	P25  float64 `json:"p25"`
+	P75  float64 `json:"p75"`
+	P95  float64 `json:"p95"`
+}
+
+type aheadAnswer struct {
+	At        time.Time `json:"at"`
+	Mean      float64   `json:"mean"`
+	P10       float64   `json:"p10"`
+	P90       float64   `json:"p90"`
+	CanAnswer float64   `json:"can_answer"` // within the promise, from then on
 }
 
 type decisionAnswer struct {
@@ -684,8 +812,23 @@ func (h *Handler) apiCampaign(w http.ResponseWriter, r *http.Request) {
 	}
 	if v.Last != nil {
 		f := forecastOf(v.Last)
-		a.Forecast = &forecastAnswer{optional(f.FinishFrom), optional(f.FinishTo), optional(f.ContactBy)}
+		a.Forecast = &forecastAnswer{FinishFrom: optional(f.FinishFrom), FinishLikely: optional(f.FinishLikely), FinishTo: optional(f.FinishTo), ContactBy: optional(f.ContactBy),
+			QueueAhead: []aheadAnswer{}}
+		if f.NextDay.P95 > 0 {
+			a.Forecast.NextDay = (*bandAnswer)(&f.NextDay)
+		}
+		at, calls, err := h.canAnswer(ctx, who, v, f)
+		if err != nil {
+			h.apiError(ctx, w, err)
+			return
+		}
+		for i, q := range f.Queue {
+			a.Forecast.QueueAhead = append(a.Forecast.QueueAhead, aheadAnswer{at[i], q.Mean, q.P10, q.P90, calls[i]})
+		}
 		a.LastDecision = &decisionAnswer{v.Last.At, v.Last.N, v.Last.Limit, v.Last.Sentence}
+	}
+	if v.Checked.IsZero() {
+		a.SilentSince = optional(v.Silent)
 	}
 	shares, err := h.cfg.Store.PracticeShares(ctx, who.Network, v.ID)
 	if err != nil {
@@ -721,6 +864,14 @@ func (h *Handler) apiMoved(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, http.StatusOK, campaignJSON(v.Campaign))
+}
+
+func (h *Handler) apiConfirm(w http.ResponseWriter, r *http.Request) {
+	if _, err := h.confirmLink(r); err != nil {
+		h.apiError(r.Context(), w, err)
+		return
+	}
+	h.apiMoved(w, r)
 }
 
 func (h *Handler) apiPractice(w http.ResponseWriter, r *http.Request) {

@@ -54,14 +54,19 @@ type Campaigns interface {
 type Reports interface {
 	Decisions(ctx context.Context, n staff.NetworkID, id campaign.ID, limit int) ([]campaign.Decision, error)
 	Days(ctx context.Context, n staff.NetworkID, id campaign.ID) ([]campaign.Day, error)
+	// CanAnswer is how many first calls the campaign's team can make within its promise, counted from each instant.
+	CanAnswer(ctx context.Context, n staff.NetworkID, id campaign.ID, from []time.Time) ([]float64, error)
 }
 
-// Consents keeps what people decide about a campaign's parts: practices about their patients, managers about held messages.
+// Consents keeps what people decide about a campaign's parts: practices about their patients, managers about held messages and a link that
+// seems dead.
 type Consents interface {
 	PracticeShares(ctx context.Context, n staff.NetworkID, id campaign.ID) ([]campaign.PracticeShare, error)
 	ApprovePractice(ctx context.Context, who staff.Account, id campaign.ID, ods string) error
 	HeldMessages(ctx context.Context, n staff.NetworkID, id campaign.ID, limit int) ([]campaign.HeldMessage, error)
 	SettleHeld(ctx context.Context, who staff.Account, id campaign.MessageID, attempt int, on campaign.Event) error
+	// ConfirmLink notes that somebody has found the link to work, after answers had stopped; campaign.ErrNotNow if nothing waits for it.
+	ConfirmLink(ctx context.Context, who staff.Account, id campaign.ID) error
 }
 
 // Networks knows who is who.
@@ -147,6 +152,7 @@ func (h *Handler) Routes(r chi.Router) {
 	r.Get("/desk/campaigns/{id}", h.campaignPage)
 	r.Get("/desk/campaigns/{id}/{move}", h.askPage)
 	r.Post("/desk/campaigns/{id}/{move}", h.movePage)
+	r.Post("/desk/campaigns/{id}/confirm-link", h.confirmPage)
 	r.Post("/desk/campaigns/{id}/practices/{ods}", h.practicePage)
 	r.Post("/desk/campaigns/{id}/messages/{message}", h.settlePage)
 
@@ -158,6 +164,7 @@ func (h *Handler) Routes(r chi.Router) {
 	r.Post("/api/v1/campaigns", h.apiCreate)
 	r.Get("/api/v1/campaigns/{id}", h.apiCampaign)
 	r.Post("/api/v1/campaigns/{id}/{move}", h.apiMove)
+	r.Post("/api/v1/campaigns/{id}/confirm-link", h.apiConfirm)
 	r.Post("/api/v1/campaigns/{id}/practices/{ods}/approve", h.apiPractice)
 }
 

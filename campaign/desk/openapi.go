@@ -12,6 +12,7 @@ type object = map[string]any
 func OpenAPI() map[string]any {
 	number, word, yes := object{"type": "integer"}, object{"type": "string"}, object{"type": "boolean"}
 	instant := object{"type": []string{"string", "null"}, "format": "date-time"}
+	decimal := object{"type": "number"}
 	pounds := object{"type": "string", "description": "Pounds, such as 0.0412"}
 	counts := object{"type": "object", "additionalProperties": number}
 	thing := func(properties object) object { return object{"type": "object", "properties": properties} }
@@ -38,7 +39,12 @@ func OpenAPI() map[string]any {
 		states[string(s)] = number
 	}
 	view := thing(with(basics, object{"messages": thing(states), "texts": number, "planning": yes, "opened": number, "answers": number, "cost": pounds,
-		"forecast":      thing(object{"finish_from": instant, "finish_to": instant, "contact_by": instant}),
+		"forecast": thing(object{"finish_from": instant, "finish_likely": instant, "finish_to": instant, "contact_by": instant,
+			"next_day": with(thing(object{"mean": decimal, "p05": decimal, "p25": decimal, "p75": decimal, "p95": decimal}),
+				object{"type": []string{"object", "null"}, "description": "Answers within 24 hours of the decision, to texts that have gone; p05 to p95 holds nine in ten"}),
+			"queue_ahead": object{"type": "array", "description": "Who will wait if no more texts go; p10 to p90 holds eight in ten. can_answer: first calls that the team can make within its promise from then on",
+				"items": thing(object{"at": instant, "mean": decimal, "p10": decimal, "p90": decimal, "can_answer": decimal})}}),
+		"silent_since":  with(instant, object{"description": "Since when answers have stopped, while sending waits for somebody to look at the link"}),
 		"last_decision": thing(object{"at": instant, "n": number, "limit": word, "sentence": word}),
 		"practices":     object{"type": "array", "items": thing(object{"ods": word, "invited": number, "approved": yes})}}))
 
@@ -75,7 +81,8 @@ func OpenAPI() map[string]any {
 			"get":  call("campaigns", "Campaigns, newest first", answer("200", "The campaigns", thing(object{"campaigns": object{"type": "array", "items": thing(basics)}})), nil),
 			"post": call("createCampaign", "Make a campaign, as a draft", answer("201", "The draft", thing(basics)), body("application/json", draft, true)),
 		},
-		"/api/v1/campaigns/{id}": object{"get": call("campaign", "How a campaign goes", answer("200", "Counts per message state, forecast, last decision", view), object{"parameters": []object{id}})},
+		"/api/v1/campaigns/{id}":              object{"get": call("campaign", "How a campaign goes", answer("200", "Counts per message state, forecast, last decision", view), object{"parameters": []object{id}})},
+		"/api/v1/campaigns/{id}/confirm-link": object{"post": call("confirmLink", "Say that the link works, after answers have stopped; sending goes on", answer("200", "The campaign", thing(basics)), object{"parameters": []object{id}})},
 		"/api/v1/campaigns/{id}/practices/{ods}/approve": object{"post": call("approvePractice", "A practice agrees to its patients being texted", answer("200", "The campaign", thing(basics)),
 			object{"parameters": []object{id, parameter("ods", word)}})},
 	}

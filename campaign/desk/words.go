@@ -56,6 +56,7 @@ var limits = map[throttle.Limit]string{
 	throttle.LimitList:      "End of the list",
 	throttle.LimitPaused:    "Paused",
 	throttle.LimitHeld:      "Held",
+	throttle.LimitSilence:   "Answers have stopped",
 	throttle.LimitListAge:   "List is too old",
 	throttle.LimitNobody:    "Nobody there to answer",
 	throttle.LimitWindow:    "Outside the hours for texts",
@@ -171,6 +172,34 @@ func (h *Handler) day(t time.Time) string {
 		return t.Format("Monday 2 January")
 	}
 	return t.Format("Monday 2 January 2006")
+}
+
+// between is a span of dates in words, with no month twice and no year that is this one: "between 3 and 9 July".
+func (h *Handler) between(from, to time.Time) string {
+	from, to = h.civil(from), h.civil(to)
+	last := "2 January"
+	if to.Year() != h.civil(h.cfg.Now()).Year() || to.Year() != from.Year() {
+		last += " 2006"
+	}
+	first := "2"
+	switch {
+	case from.Year() != to.Year():
+		first = "2 January 2006"
+	case from.Month() != to.Month():
+		first = "2 January"
+	case from.Day() == to.Day():
+		return "on " + to.Format("Monday "+last)
+	}
+	return "between " + from.Format(first) + " and " + to.Format(last)
+}
+
+// date is the day of a month, with the year if it is not this one.
+func (h *Handler) date(t time.Time) string {
+	t = h.civil(t)
+	if t.Year() == h.civil(h.cfg.Now()).Year() {
+		return t.Format("2 January")
+	}
+	return t.Format("2 January 2006")
 }
 
 var weekdays = []time.Weekday{time.Monday, time.Tuesday, time.Wednesday, time.Thursday, time.Friday, time.Saturday, time.Sunday}

@@ -29,7 +29,16 @@ type Series struct {
 	Name   string
 	Kind   SeriesKind
 	Points []Point // by time
+	// Bands, if given, say for each point between which values it lies, and BandIs what that means: "eight times in ten".
+	Bands  []Range
+	BandIs string
 }
+
+// Range is from a low value to a high one.
+type Range struct{ Low, High float64 }
+
+// banded reports whether every point has its band.
+func (s Series) banded() bool { return len(s.Bands) > 0 && len(s.Bands) == len(s.Points) }
 
 // Chart draws series over time as inline SVG, once wide and once for phones (text in a scaled picture would
 // shrink), with the same numbers as a table. Sentence says what the reader should see in it; it comes first.
@@ -117,6 +126,9 @@ func drawSeries(s *strings.Builder, series Series, look int, x func(time.Time) f
 		}
 		return
 	}
+	if series.banded() {
+		drawBand(s, series, look, x, y)
+	}
 	for _, run := range runs(series.Points) {
 		var path strings.Builder
 		for i, p := range run {
@@ -127,6 +139,18 @@ func drawSeries(s *strings.Builder, series Series, look int, x func(time.Time) f
 		}
 		fmt.Fprintf(s, `<path class="wp-series-%d" d="%s"/>`, look, path.String())
 	}
+}
+
+// drawBand fills what lies between the bands' edges, and draws the edges: in grey a pale area alone is lost.
+func drawBand(s *strings.Builder, series Series, look int, x func(time.Time) float64, y func(float64) float64) {
+	var high, back strings.Builder
+	for i, b := range series.Bands {
+		fmt.Fprintf(&high, "%s%.1f %.1f", map[bool]string{true: "M", false: "L"}[i == 0], x(series.Points[i].At), y(b.High))
+	}
+	for i := len(series.Bands) - 1; i >= 0; i-- {
+		fmt.Fprintf(&back, "L%.1f %.1f", x(series.Points[i].At), y(series.Bands[i].Low))
+	}
+	fmt.Fprintf(s, `<path class="wp-bar-%d" d="%s%sZ"/>`, look, high.String(), back.String())
 }
 
 // barWidth leaves three tenths of the room between bars; 0 when there are no bars.
@@ -159,7 +183,10 @@ func runs(points []Point) [][]Point {
 func (c Chart) extent() (from, to time.Time, top float64, ok bool) {
 	top = c.Limit
 	for _, series := range c.Shown() {
-		for _, p := range series.Points {
+		for i, p := range series.Points {
+			if series.banded() && series.Bands[i].High > top {
+				top = series.Bands[i].High
+			}
 			if !ok || p.At.Before(from) {
 				from = p.At
 			}
@@ -218,22 +245,30 @@ func (c Chart) Data() Table {
 		layout = "2 Jan 15:04"
 	}
 	t := Table{Caption: c.Title, CaptionSize: "s", Head: []Cell{{Text: "Time"}}, RowHeaders: true, Compact: true}
-	values := make([]map[int64]float64, len(c.Shown()))
-	for i, series := range c.Shown() {
-		t.Head = append(t.Head, Cell{Text: series.Name, Numeric: true})
-		values[i] = make(map[int64]float64, len(series.Points))
+	var values []map[int64]string // by column
+	column := func(name string) map[int64]string {
+		t.Head = append(t.Head, Cell{Text: name, Numeric: true})
+		values = append(values, map[int64]string{})
+		return values[len(values)-1]
+	}
+	for _, series := range c.Shown() {
+		of := column(series.Name)
 		for _, p := range series.Points {
-			values[i][p.At.UnixNano()] = p.Value
+			if !math.IsNaN(p.Value) {
+				of[p.At.UnixNano()] = number(trim(p.Value))
+			}
+		}
+		if series.banded() {
+			of := column(series.BandIs)
+			for i, p := range series.Points {
+				of[p.At.UnixNano()] = number(trim(series.Bands[i].Low)) + " to " + number(trim(series.Bands[i].High))
+			}
 		}
 	}
 	for _, at := range c.times() {
 		row := []Cell{{Text: at.Format(layout)}}
-		for i := range values {
-			text := ""
-			if v, ok := values[i][at.UnixNano()]; ok && !math.IsNaN(v) {
-				text = number(trim(v))
-			}
-			row = append(row, Cell{Text: text, Numeric: true})
+		for _, of := range values {
+			row = append(row, Cell{Text: of[at.UnixNano()], Numeric: true})
 		}
 		t.Rows = append(t.Rows, row)
 	}
