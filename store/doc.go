@@ -17,6 +17,9 @@
 //   - journal.go is a second home for what must not be lost (self-referrals,
 //     opt-outs, evidence that a text left): sealed, fsynced files outside the
 //     database, which survive a restored backup.
+//   - lesson.go keeps what each ended campaign taught about how people answer,
+//     for the network's next ones: sums without a person or a practice, so that
+//     they may be kept for good.
 //   - marker.go remembers outside the database how far the database had got, so
 //     that a restored backup is noticed before anybody is texted twice.
 //

@@ -78,3 +78,25 @@ func TestChart_edges(t *testing.T) {
 		}
 	}
 }
+
+// A band is drawn behind its line, counts for the height of the axis, and stands in the table in words.
+func TestChart_band(t *testing.T) {
+	c := Chart{Title: "Ahead", Series: []Series{{Name: "Waiting", BandIs: "Eight times in ten", Points: []Point{{at(9, 0), 4}, {at(12, 0), 6}}, Bands: []Range{{2, 9}, {1, 38}}}, {Name: "Calls", Points: []Point{{at(9, 0), 12}}}}}
+	rendered, err := render(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(rendered)
+	band, line := strings.Index(page, `<path class="wp-bar-1" d="M`), strings.Index(page, `<path class="wp-series-1" d="M`)
+	if band < 0 || line < band || !strings.Contains(page, ">Eight times in ten</li>") || !strings.Contains(page, `text-anchor="end">40</text>`) {
+		t.Errorf("no band behind the line, no legend, or an axis that is too short:\n%s", page)
+	}
+	table := c.Data()
+	if len(table.Head) != 4 || table.Head[2].Text != "Eight times in ten" || table.Rows[1][2].Text != "1 to 38" || table.Rows[1][3].Text != "" || table.Rows[0][3].Text != "12" {
+		t.Errorf("table %+v", table)
+	}
+	c.Series[0].Bands = c.Series[0].Bands[:1] // one too few: none
+	if rendered, err = render(c); err != nil || strings.Contains(string(rendered), `class="wp-bar-1" d=`) || len(c.Data().Head) != 3 {
+		t.Errorf("a band that does not fit its line is drawn: %v", err)
+	}
+}
