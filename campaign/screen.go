@@ -44,52 +44,60 @@ type Known struct {
 	Suppressed, RecentlyTexted, AlreadySupported bool
 }
 
-// Screen applies the exclusions to the rows of one list, one after the other; it remembers persons and numbers already invited.
-// The zero value is not ready: use NewScreen.
+// Seen remembers what earlier rows of one list had. Both indexes are keyed, and whole.
+type Seen interface {
+	// Person notes a person and tells whether an earlier row had them.
+	Person(ix []byte) (before bool, err error)
+	// Number tells whether an earlier row was invited on this number; with invite, it counts from now on.
+	Number(ix []byte, invite bool) (before bool, err error)
+}
+
+// Screen applies the exclusions to the rows of one list, one after the other.
 type Screen struct {
-	today   time.Time
-	minAge  int
-	persons map[uint64]struct{} // keyed indexes, cut to 64 bits: 1,000,000 rows take 40 MB, and a false match is 1 in 10^7 lists
-	numbers map[uint64]struct{}
+	today  time.Time
+	minAge int
+	seen   Seen // a list may be long: it need not be in memory
 }
 
 // NewScreen starts the screening of one list on a day. Age is reckoned on that day; minAge 0 means 18.
-func NewScreen(today time.Time, minAge int) *Screen {
+func NewScreen(today time.Time, minAge int, seen Seen) *Screen {
 	if minAge == 0 {
 		minAge = 18
 	}
-	return &Screen{today, minAge, map[uint64]struct{}{}, map[uint64]struct{}{}}
+	return &Screen{today, minAge, seen}
 }
 
-// Row puts a candidate in its one place: "" means invited. The person and number arguments are keyed indexes.
-func (s *Screen) Row(c Candidate, k Known, personIx, numberIx uint64) Exclusion {
+// Row puts a candidate in its one place: "" means invited. personIx and numberIx are keyed indexes.
+func (s *Screen) Row(c Candidate, k Known, personIx, numberIx []byte) (Exclusion, error) {
 	switch {
 	case c.Dead:
-		return ExDeceased
+		return ExDeceased, nil
 	case c.Dissent:
-		return ExDissent
+		return ExDissent, nil
 	case c.DoNotContact:
-		return ExDoNotContact
+		return ExDoNotContact, nil
 	case k.Suppressed:
-		return ExSuppressed
+		return ExSuppressed, nil
 	case c.BirthDate.AgeOn(s.today) < s.minAge:
-		return ExUnderAge
+		return ExUnderAge, nil
 	}
-	if _, dup := s.persons[personIx]; dup {
-		return ExDuplicatePerson
+	// Whoever comes this far is known from now on, whatever becomes of the row; a number only once somebody is invited on it.
+	if before, err := s.seen.Person(personIx); before || err != nil {
+		return ExDuplicatePerson, err
 	}
-	s.persons[personIx] = struct{}{}
-	if _, shared := s.numbers[numberIx]; shared {
-		return ExSharedNumber
-	}
+	invite := !k.RecentlyTexted && !k.AlreadySupported
+	shared, err := s.seen.Number(numberIx, invite)
 	switch {
+	case err != nil:
+		return "", err
+	case shared:
+		return ExSharedNumber, nil
 	case k.RecentlyTexted:
-		return ExRecentlyTexted
+		return ExRecentlyTexted, nil
 	case k.AlreadySupported:
-		return ExAlreadySupported
+		return ExAlreadySupported, nil
 	}
-	s.numbers[numberIx] = struct{}{}
-	return ""
+	return "", nil
 }
 
 // Ledger accounts for every row of a list: Rows = Invited + the sums of Excluded and Rejected, always.

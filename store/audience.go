@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -62,6 +61,7 @@ type listImport struct {
 	db     *DB
 	a      campaign.Audience
 	screen *campaign.Screen
+	seen   *seen
 	batch  []prepared
 	others []outcome
 	ledger campaign.Ledger
@@ -86,12 +86,16 @@ const importChunk = 500
 func (db *DB) BeginImport(ctx context.Context, who staff.Account, name string, synthetic, dryRun bool) (campaign.Importer, error) {
 	im := &listImport{db: db, ledger: campaign.NewLedger(), dryRun: dryRun,
 		a: campaign.Audience{ID: campaign.AudienceID(db.newID()), Network: who.Network, Name: name, State: campaign.Importing, Synthetic: synthetic, CreatedBy: who.ID}}
-	im.screen = campaign.NewScreen(db.cfg.Now(), 0)
+	var err error
+	if im.seen, err = openSeen(db.cfg.DataDir); err != nil {
+		return nil, err
+	}
+	im.screen = campaign.NewScreen(db.cfg.Now(), 0, im.seen)
 	im.a.CreatedAt = db.cfg.Now().UTC()
 	if dryRun {
 		return im, nil
 	}
-	err := db.write(ctx, "begin import", func(tx *Tx) error {
+	err = db.write(ctx, "begin import", func(tx *Tx) error {
 		im.a.CreatedAt = timeOf(tx.now)
 		_, err := tx.Exec(`
 			INSERT INTO audience (id, network, name, state, synthetic, created_by, created_at, screened_at, ledger)
@@ -100,7 +104,7 @@ func (db *DB) BeginImport(ctx context.Context, who staff.Account, name string, s
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("begin an audience: %w", err)
+		return nil, errors.Join(fmt.Errorf("begin an audience: %w", err), im.seen.close())
 	}
 	return im, nil
 }
@@ -144,7 +148,10 @@ func (im *listImport) flush(ctx context.Context) error {
 	rows := make([]any, 0, len(im.batch)*12)
 	first := im.db.reserveIDs(len(im.batch))
 	for i, c := range im.batch {
-		ex := im.screen.Row(c.Candidate, known[i], binary.LittleEndian.Uint64(c.nhsIx), binary.LittleEndian.Uint64(c.phoneIx))
+		ex, err := im.screen.Row(c.Candidate, known[i], c.nhsIx, c.phoneIx)
+		if err != nil {
+			return fmt.Errorf("screen row %d: %w", c.Row, err)
+		}
 		if ex != "" {
 			im.ledger.Excluded[string(ex)]++
 			im.others = append(im.others, outcome{c.Row, "excluded", string(ex)})
@@ -240,7 +247,7 @@ func (im *listImport) Rename(name string) { im.a.Name = name }
 
 // Finish ends the import and gives the audience with its ledger.
 func (im *listImport) Finish(ctx context.Context) (campaign.Audience, error) {
-	if err := im.flush(ctx); err != nil {
+	if err := errors.Join(im.flush(ctx), im.seen.close()); err != nil {
 		return campaign.Audience{}, err
 	}
 	im.a.Ledger, im.a.State = im.ledger, campaign.Screened
@@ -270,17 +277,18 @@ func (im *listImport) Finish(ctx context.Context) (campaign.Audience, error) {
 
 // Abandon gives an import up: nothing of it stays.
 func (im *listImport) Abandon(ctx context.Context) error {
+	closed := im.seen.close()
 	if im.dryRun {
-		return nil
+		return closed
 	}
 	err := im.db.write(ctx, "abandon import", func(tx *Tx) error {
 		_, err := tx.Exec(`UPDATE audience SET state = $1 WHERE id = $2`, string(campaign.Abandoned), int64(im.a.ID))
 		return err
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		err = im.db.dropAudience(ctx, im.a.ID)
 	}
-	return im.db.dropAudience(ctx, im.a.ID)
+	return errors.Join(closed, err)
 }
 
 // dropAudience removes the rows of an abandoned audience in chunks, then the audience.

@@ -184,7 +184,7 @@ func stream(n int) io.ReadCloser {
 // bareDatabase opens a new SQLite database as the store does, with the tables (and their indexes) that the store has, for the bare operation.
 func bareDatabase(ctx context.Context, path, like string, tables ...string) (*sql.DB, error) {
 	q := url.Values{"_txlock": {"immediate"}, "_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(0)",
-		"temp_store(MEMORY)", "cache_size(-32000)", "journal_size_limit(67108864)"}}
+		"temp_store(MEMORY)", "cache_size(-16000)", "journal_size_limit(67108864)"}}
 	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String())
 	if err != nil {
 		return nil, err
