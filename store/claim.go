@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -137,7 +138,7 @@ func (db *DB) Claim(ctx context.Context, r campaign.Ring) (out campaign.Outgoing
 				return campaign.ErrTooLate
 			}
 		}
-		facts, network, who, sealed, err := db.facts(tx, m)
+		facts, plan, network, who, sealed, err := db.facts(tx, m)
 		if err != nil {
 			return err
 		}
@@ -150,7 +151,7 @@ func (db *DB) Claim(ctx context.Context, r campaign.Ring) (out campaign.Outgoing
 		if err != nil {
 			return err
 		}
-		template, err := facts.Campaign.Text(m.step)
+		template, err := plan.text(m.step)
 		if err != nil {
 			return err
 		}
@@ -213,15 +214,23 @@ func (db *DB) openFrozen(id int64, sealed []byte) (f frozenDoc, err error) {
 	return f, nil
 }
 
-// facts reads what campaign.Admit has to know; it also gives the patient's practice and sealed document.
-func (db *DB) facts(tx *Tx, m message) (f campaign.Facts, n staff.Network, practice string, sealed []byte, err error) {
-	fail := func(err error) (campaign.Facts, staff.Network, string, []byte, error) {
-		return f, n, "", nil, fmt.Errorf("read the facts of message %d: %w", m.id, err)
+// facts reads what campaign.Admit has to know; it also gives the campaign's texts, the patient's practice and sealed document.
+func (db *DB) facts(tx *Tx, m message) (f campaign.Facts, plan *knownPlan, n staff.Network, practice string, sealed []byte, err error) {
+	fail := func(err error) (campaign.Facts, *knownPlan, staff.Network, string, []byte, error) {
+		return f, nil, n, "", nil, fmt.Errorf("read the facts of message %d: %w", m.id, err)
 	}
 	// Shared until the claim commits: once a pause is answered, no claim that began before it can still succeed.
-	if f.Campaign, err = scanCampaign(tx.QueryRow(`SELECT `+campaignColumns+` FROM campaign WHERE id = $1`+db.engine.shareClause(), m.campaign)); err != nil {
+	f.Campaign.ID = campaign.ID(m.campaign)
+	var steps, policy string
+	err = tx.QueryRow(`SELECT network, state, held, steps, policy FROM campaign WHERE id = $1`+db.engine.shareClause(), m.campaign).
+		Scan((*int64)(&f.Campaign.Network), (*string)(&f.Campaign.State), &f.Campaign.Held, &steps, &policy)
+	if err != nil {
 		return fail(err)
 	}
+	if plan, err = db.plan(f.Campaign.ID, steps, policy); err != nil {
+		return fail(err)
+	}
+	f.Campaign.Steps, f.Campaign.Policy = plan.parsed.Steps, plan.parsed.Policy
 	f.Held = f.Campaign.Held != ""
 	var nhsIx []byte
 	err = tx.QueryRow(`
@@ -263,7 +272,42 @@ func (db *DB) facts(tx *Tx, m message) (f campaign.Facts, n staff.Network, pract
 	if w, ok := db.Calendar.WindowAt(time.UnixMilli(tx.now), f.Campaign.Policy.Windows); ok {
 		f.WindowEnd = w.To
 	}
-	return f, n, practice, sealed, nil
+	return f, plan, n, practice, sealed, nil
+}
+
+// knownPlan is what a campaign's columns say once they are parsed, and what they were parsed from. Nobody changes it.
+type knownPlan struct {
+	steps, policy string
+	parsed        campaign.Campaign
+	texts         map[int]campaign.Template
+}
+
+// plan parses a campaign's columns. Thousands of claims read the same ones, one after the other: they are parsed again only if they are
+// not what they were.
+func (db *DB) plan(id campaign.ID, steps, policy string) (*knownPlan, error) {
+	if v, ok := db.plans.Load(id); ok && v.(*knownPlan).steps == steps && v.(*knownPlan).policy == policy {
+		return v.(*knownPlan), nil
+	}
+	k := &knownPlan{steps: steps, policy: policy, texts: map[int]campaign.Template{}}
+	k.parsed.ID = id
+	if err := errors.Join(json.Unmarshal([]byte(steps), &k.parsed.Steps), json.Unmarshal([]byte(policy), &k.parsed.Policy)); err != nil {
+		return nil, err
+	}
+	for _, s := range k.parsed.Steps {
+		if template, err := k.parsed.Text(s.Number); err == nil {
+			k.texts[s.Number] = template
+		}
+	}
+	db.plans.Store(id, k)
+	return k, nil
+}
+
+// text is the template of a step.
+func (k *knownPlan) text(step int) (campaign.Template, error) {
+	if t, ok := k.texts[step]; ok {
+		return t, nil
+	}
+	return k.parsed.Text(step) // says what is wrong with it
 }
 
 // senderAge is how long a claim may go by what it knows of a network's name, sender and practices.

@@ -62,6 +62,7 @@ type DB struct {
 
 	lastID  atomic.Int64 // see newID
 	senders sync.Map     // staff.NetworkID -> knownSender
+	plans   sync.Map     // campaign.ID -> *knownPlan
 	owed    debts        // journal records that the database has yet to take
 	closed  closedHours  // counters that the pacer need not read again
 

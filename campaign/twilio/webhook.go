@@ -101,14 +101,10 @@ func (h *webhooks) signed(path string, next func(http.ResponseWriter, *http.Requ
 		if r.URL.RawQuery != "" {
 			full += "?" + r.URL.RawQuery // to the byte, as it was signed
 		}
-		if !h.verify(full, body, r.Header.Get("X-Twilio-Signature")) {
+		form, err := url.ParseQuery(string(body))
+		if err != nil || !h.verify(full, form, r.Header.Get("X-Twilio-Signature")) {
 			h.Log.Warn("webhook with a wrong signature; if it was Twilio's, check the auth token and the public URL", "path", path)
 			http.Error(w, "wrong signature", http.StatusForbidden)
-			return
-		}
-		form, err := url.ParseQuery(string(body))
-		if err != nil {
-			http.Error(w, "not a form", http.StatusBadRequest)
 			return
 		}
 		next(w, r, form)
@@ -116,12 +112,16 @@ func (h *webhooks) signed(path string, next func(http.ResponseWriter, *http.Requ
 }
 
 // verify tries both tokens, always, so that its time tells nothing.
-func (h *webhooks) verify(full string, body []byte, signature string) bool {
+func (h *webhooks) verify(full string, form url.Values, signature string) bool {
+	params := make(map[string]string, len(form))
+	for k, v := range form {
+		params[k] = v[0]
+	}
 	current := client.NewRequestValidator(h.AuthToken)
-	ok := current.ValidateBody(full, body, signature)
+	ok := current.Validate(full, params, signature)
 	if h.PreviousToken != "" {
 		previous := client.NewRequestValidator(h.PreviousToken)
-		ok = previous.ValidateBody(full, body, signature) || ok
+		ok = previous.Validate(full, params, signature) || ok
 	}
 	return ok
 }

@@ -99,7 +99,7 @@ func TestVerify_golden(t *testing.T) {
 		{token1, "https://texts.example/webhooks/twilio/status?m=77&a=4", status, "", false},
 	} {
 		h := &webhooks{WebhookConfig{AuthToken: tt.token}}
-		if got := h.verify(tt.address, []byte(tt.form.Encode()), tt.signature); got != tt.want {
+		if got := h.verify(tt.address, tt.form, tt.signature); got != tt.want {
 			t.Errorf("%s with %s: got %v", tt.address, tt.signature, got)
 		}
 	}

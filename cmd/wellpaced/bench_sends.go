@@ -104,16 +104,16 @@ func (b *bench) sends(ctx context.Context) (r benchResult, err error) {
 		select {
 		case <-ctx.Done():
 			return r, ctx.Err()
-		case <-time.After(10 * time.Millisecond):
+		case <-time.After(100 * time.Millisecond): // looking costs too
 		}
 		v, err := a.db.View(ctx, w.network.ID, id)
 		if err != nil {
 			return r, err
 		}
-		if sent == 0 && v.Counts.Texts() == released {
-			sent = time.Since(began)
+		if n, last := steps.recorded(); sent == 0 && n >= released && v.Counts.Texts() == released {
+			sent = last.Sub(began)
 		}
-		if v.Counts[campaign.Delivered] == released {
+		if sent != 0 && v.Counts[campaign.Delivered] == released {
 			done = time.Since(began)
 		}
 		if time.Since(began) > 5*time.Minute {
@@ -149,6 +149,14 @@ func (b *bench) sends(ctx context.Context) (r benchResult, err error) {
 type stopwatch struct {
 	mu                  sync.Mutex
 	claim, send, record []time.Duration
+	last                time.Time // end of the last record
+}
+
+// recorded is how many texts were recorded so far, and when the last of them was.
+func (s *stopwatch) recorded() (int, time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.record), s.last
 }
 
 func (s *stopwatch) note(which *[]time.Duration, began time.Time) {
@@ -156,6 +164,9 @@ func (s *stopwatch) note(which *[]time.Duration, began time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	*which = append(*which, took)
+	if which == &s.record {
+		s.last = began.Add(took)
+	}
 }
 
 type timedClaims struct {
@@ -203,7 +214,7 @@ func startEmulator(dir string, now func() time.Time) (*phones, error) {
 		return nil, errors.Join(err, e.Close())
 	}
 	ctx, end := context.WithCancel(context.Background())
-	p := &phones{Emulator: e, url: "http://" + l.Addr().String(), dir: dir, server: &http.Server{Handler: e.Handler(), ReadHeaderTimeout: time.Second}, end: end}
+	p := &phones{Emulator: e, url: "http://" + l.Addr().String(), dir: dir, server: &http.Server{Handler: e.Handler(), ReadHeaderTimeout: time.Minute}, end: end} // a connection made in reserve must outlive its pool
 	p.loops.Go(func() error {
 		if err := p.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			return err
