@@ -222,8 +222,14 @@ func (db *DB) facts(tx *Tx, m message) (f campaign.Facts, plan *knownPlan, n sta
 	// Shared until the claim commits: once a pause is answered, no claim that began before it can still succeed.
 	f.Campaign.ID = campaign.ID(m.campaign)
 	var steps, policy string
-	err = tx.QueryRow(`SELECT network, state, held, steps, policy FROM campaign WHERE id = $1`+db.engine.shareClause(), m.campaign).
-		Scan((*int64)(&f.Campaign.Network), (*string)(&f.Campaign.State), &f.Campaign.Held, &steps, &policy)
+	var nhsIx []byte
+	err = tx.QueryRow(`
+		SELECT c.network, c.state, c.held, c.steps, c.policy, p.practice, p.person, p.nhs_ix, a.synthetic
+		FROM campaign c
+		JOIN patient p ON p.id = $2
+		JOIN audience a ON a.id = p.audience
+		WHERE c.id = $1`+db.engine.shareClause("c"), m.campaign, m.patient).
+		Scan((*int64)(&f.Campaign.Network), (*string)(&f.Campaign.State), &f.Campaign.Held, &steps, &policy, &practice, &sealed, &nhsIx, &f.Synthetic)
 	if err != nil {
 		return fail(err)
 	}
@@ -232,15 +238,6 @@ func (db *DB) facts(tx *Tx, m message) (f campaign.Facts, plan *knownPlan, n sta
 	}
 	f.Campaign.Steps, f.Campaign.Policy = plan.parsed.Steps, plan.parsed.Policy
 	f.Held = f.Campaign.Held != ""
-	var nhsIx []byte
-	err = tx.QueryRow(`
-		SELECT p.practice, p.person, p.nhs_ix, a.synthetic
-		FROM patient p
-		JOIN audience a ON a.id = p.audience
-		WHERE p.id = $1`, m.patient).Scan(&practice, &sealed, &nhsIx, &f.Synthetic)
-	if err != nil {
-		return fail(err)
-	}
 	if n, err = db.sender(tx, f.Campaign.Network); err != nil {
 		return fail(err)
 	}

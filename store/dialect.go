@@ -155,10 +155,10 @@ const (
 // readOptions opens a snapshot on Postgres.
 var readOptions = &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
 
-// shareClause keeps a row as it is until the transaction ends, for any number of readers.
-func (e engine) shareClause() string {
+// shareClause keeps the rows of one of a SELECT's tables as they are until the transaction ends, for any number of readers.
+func (e engine) shareClause(table string) string {
 	if e == enginePostgres {
-		return " FOR SHARE"
+		return " FOR SHARE OF " + table
 	}
 	return ""
 }

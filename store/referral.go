@@ -234,20 +234,27 @@ type onNumber struct {
 
 // origin finds the text behind a form: by its link, or for a reply the last text that went to that number.
 func (db *DB) origin(tx *Tx, f selfrefer.Form) (o origin, err error) {
-	const columns = `SELECT m.id, m.campaign, m.stratum, m.delivered_at, m.phone_ix FROM message m `
+	const text = `
+		SELECT m.id, m.campaign, m.stratum, m.delivered_at, m.phone_ix, c.network, c.audience, c.finished_at, t.id, t.network, t.name, t.promise_days
+		FROM message m
+		JOIN campaign c ON c.id = m.campaign
+		JOIN team t ON t.id = c.team
+		`
 	row := (*sql.Row)(nil)
 	switch {
 	case len(f.TokenHash) > 0:
-		row = tx.QueryRow(columns+`WHERE m.token = $1`, f.TokenHash)
+		row = tx.QueryRow(text+`WHERE m.token = $1`, f.TokenHash)
 	case f.Source == selfrefer.ByReply && !f.From.IsZero():
-		row = tx.QueryRow(columns+`
-			JOIN campaign c ON c.id = m.campaign
+		row = tx.QueryRow(text+`
 			WHERE m.phone_ix = $1 AND m.attempt > 0 AND (c.network = $2 OR $2 = 0)
 			ORDER BY m.delivered_at DESC, m.id DESC
 			LIMIT 1`, db.phoneIndex(f.From), int64(f.Network))
 	}
+	var finished int64
 	if row != nil {
-		err := row.Scan(&o.message, &o.campaign, &o.stratum, &o.delivered, &o.phoneIx)
+		team := &o.matched.Team
+		err := row.Scan(&o.message, &o.campaign, &o.stratum, &o.delivered, &o.phoneIx, (*int64)(&o.network), &o.audience, &finished,
+			(*int64)(&team.ID), (*int64)(&team.Network), &team.Name, &team.PromiseDays)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return o, fmt.Errorf("find the text of a form: %w", err)
 		}
@@ -255,20 +262,8 @@ func (db *DB) origin(tx *Tx, f selfrefer.Form) (o origin, err error) {
 	if o.message == 0 {
 		return o, o.homeless(tx, f.Network)
 	}
-	var finished int64
-	var team staff.TeamID
-	err = tx.QueryRow(`
-		SELECT network, team, audience, finished_at
-		FROM campaign
-		WHERE id = $1`, o.campaign).Scan((*int64)(&o.network), (*int64)(&team), &o.audience, &finished)
-	if err != nil {
-		return o, fmt.Errorf("read the campaign of a form: %w", err)
-	}
 	o.matched.Found = true
 	o.matched.Expired = finished != 0 && f.At.UnixMilli()-finished > linkLife.Milliseconds()
-	if o.matched.Team, err = teamOf(tx, team); err != nil {
-		return o, err
-	}
 	return o, nil
 }
 
