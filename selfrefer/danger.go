@@ -18,9 +18,12 @@ var dangers = []struct {
 	{"sounds like an emergency", regexp.MustCompile(`\b(chest pains?|can'?t breathe|stroke|unconscious|bleeding|collapsed?|999|emergency|urgent(ly)?|help me now)\b`)},
 }
 
+// straight makes the apostrophes of telephones like those of the patterns.
+var straight = strings.NewReplacer("\u2019", "'", "\u2018", "'", "`", "'")
+
 // Danger finds what in a person's words sounds like danger, without repeats, in a fixed order.
 func Danger(words string) []string {
-	words = strings.ToLower(strings.NewReplacer("\u2019", "'", "\u2018", "'", "`", "'").Replace(words))
+	words = strings.ToLower(straight.Replace(words))
 	words = strings.Join(strings.Fields(words), " ")
 	var why []string
 	for _, d := range dangers {

@@ -434,10 +434,12 @@ func (db *DB) noteAnswer(tx *Tx, o *origin, f selfrefer.Form) (first bool, err e
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return false, fmt.Errorf("note the answer: %w", err)
 	}
-	first = err == nil
+	if err == nil {
+		return true, nil // whoever uses the link marks its text in the same transaction: it was not spent
+	}
 	// Asked again: whoever used the link at the same moment has been waited for.
 	o.matched.Spent, err = linkSpent(tx, o.message)
-	return first, err
+	return false, err
 }
 
 // linkSpent reports whether a self-referral came by a text's link. One that came by a reply leaves the link as it is.
