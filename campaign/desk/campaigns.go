@@ -28,7 +28,7 @@ func (h *Handler) campaignsPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	data := campaignsData{CanEdit: can(who, staff.EditCampaign)}
-	data.Campaigns = ui.Table{Head: []ui.Cell{{Text: "Campaign"}, {Text: "State"}, {Text: "Launched"}}, RowHeaders: true, Empty: "There are no campaigns yet."}
+	data.Campaigns = ui.Table{Head: []ui.Cell{{Text: "Campaign"}, {Text: "State"}, {Text: "Launched"}}, RowHeaders: true, Stacked: true, Empty: "There are no campaigns yet."}
 	for _, c := range all {
 		launched := "Not yet"
 		if !c.LaunchedAt.IsZero() {

@@ -88,7 +88,7 @@ func (h *Handler) showLists(w http.ResponseWriter, r *http.Request, status int, 
 	for _, m := range mappable {
 		data.Mapping = append(data.Mapping, ui.Field{Name: "column-" + string(m.Field), Label: m.Label, Value: u.mapping[m.Field], Width: 30, NoSpellcheck: true})
 	}
-	data.Lists = ui.Table{Head: []ui.Cell{{Text: "List"}, {Text: "Uploaded"}, {Text: "Rows", Numeric: true}, {Text: "Can be texted", Numeric: true}}, RowHeaders: true,
+	data.Lists = ui.Table{Head: []ui.Cell{{Text: "List"}, {Text: "Uploaded"}, {Text: "Rows", Numeric: true}, {Text: "Can be texted", Numeric: true}}, RowHeaders: true, Stacked: true,
 		Empty: "There are no lists yet."}
 	for _, a := range all {
 		row := []ui.Cell{{Text: a.Name, Href: fmt.Sprintf("/desk/lists/%d", a.ID)}, {Text: h.day(a.CreatedAt)}}

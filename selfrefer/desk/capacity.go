@@ -91,7 +91,8 @@ func workerOf(all []throttle.Worker, id staff.AccountID) (throttle.Worker, bool)
 
 // roster is the table of everybody in the team who makes first contacts, with or without hours.
 func (h *Handler) roster(team staff.Team, accounts []staff.Account, declared, left []throttle.Worker, edits bool) ui.Table {
-	t := ui.Table{Caption: "Who works when", RowHeaders: true, Compact: true, Empty: "This team has no link workers yet. An administrator adds them with `wellpaced staff add`.",
+	t := ui.Table{Caption: "Who works when", RowHeaders: true, Compact: true, Stacked: true,
+		Empty: "This team has no link workers yet. Ask whoever runs this system to add them, with the command: wellpaced staff add.",
 		Head: []ui.Cell{{Text: "Link worker"}, {Text: "Hours a week", Numeric: true}, {Text: "Share for first contacts", Numeric: true}, {Text: "Minutes for one", Numeric: true}, {Text: "Places left", Numeric: true}, {Text: "Leave"}}}
 	for _, a := range accounts {
 		if a.Team != team.ID || a.Disabled || !a.Role.Answers() {
@@ -261,7 +262,7 @@ func (h *Handler) showWorker(w http.ResponseWriter, r *http.Request, a staff.Acc
 		name := strings.ToLower(d.String())
 		f := dayFields{Day: d.String(),
 			From: ui.Field{Name: name + "-from", Label: d.String() + " from", Width: 5},
-			To:   ui.Field{Name: name + "-to", Label: "to", Width: 5}}
+			To:   ui.Field{Name: name + "-to", Label: d.String() + " to", Width: 5}}
 		from, to := "", ""
 		if hours := worker.Week[d]; hours.From < hours.To {
 			from, to = minuteWords(hours.From), minuteWords(hours.To)

@@ -90,7 +90,7 @@ func (c Chart) svg(b box, ticks int) template.HTML {
 		fmt.Fprintf(&s, `<text x="%.1f" y="%.1f" text-anchor="end">%s</text>`, b.left-6, y(v)+5, number(trim(v)))
 	}
 	fmt.Fprintf(&s, `<text x="0" y="12">%s</text>`, esc(c.Unit))
-	layout := timeLayout(from, to)
+	layout := c.timeLayout(from, to)
 	times := c.times()
 	every := (len(times) + ticks - 2) / max(ticks-1, 1) // the same number of points apart, or days seem to be missing
 	for i := 0; i < len(times); i += max(every, 1) {    // each stands under a point: a label between two days would name neither
@@ -133,6 +133,10 @@ func drawSeries(s *strings.Builder, series Series, look int, x func(time.Time) f
 		var path strings.Builder
 		for i, p := range run {
 			fmt.Fprintf(&path, "%s%.1f %.1f", map[bool]string{true: "M", false: "L"}[i == 0], x(p.At), y(p.Value))
+		}
+		if len(run) == 1 { // a line without length, which nobody sees: draw a short one
+			path.Reset()
+			fmt.Fprintf(&path, "M%.1f %.1fh12", x(run[0].At)-6, y(run[0].Value))
 		}
 		if series.Kind == Area {
 			fmt.Fprintf(s, `<path class="wp-area-%d" d="%sL%.1f %.1fL%.1f %.1fZ"/>`, look, path.String(), x(run[len(run)-1].At), y(0), x(run[0].At), y(0))
@@ -216,9 +220,9 @@ func niceStep(v float64) float64 {
 	return 10 * power
 }
 
-func timeLayout(from, to time.Time) string {
+func (c Chart) timeLayout(from, to time.Time) string {
 	switch span := to.Sub(from); {
-	case span > 36*time.Hour:
+	case span > 36*time.Hour, c.daily() && from.Format("15:04") == "00:00": // one day alone is a day, not the hour 00:00
 		return "2 Jan"
 	case from.YearDay() != to.YearDay():
 		return "2 Jan 15:04"
@@ -240,7 +244,7 @@ func (c Chart) times() (times []time.Time) {
 // Data is the table under the chart: a row for each time, a column for each series.
 func (c Chart) Data() Table {
 	from, to, _, _ := c.extent()
-	layout := timeLayout(from, to)
+	layout := c.timeLayout(from, to)
 	if layout == "2 Jan" && !c.daily() {
 		layout = "2 Jan 15:04"
 	}

@@ -100,3 +100,18 @@ func TestChart_band(t *testing.T) {
 		t.Errorf("a band that does not fit its line is drawn: %v", err)
 	}
 }
+
+func TestChart_firstDay(t *testing.T) {
+	day := []Point{{at(0, 0), 17}}
+	html, err := render(Chart{Title: "People by day", Series: []Series{{Name: "Asked", Kind: Bar, Points: day}, {Name: "Waiting", Points: day}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := string(html)
+	if strings.Contains(got, "00:00") || !strings.Contains(got, "2 Mar") {
+		t.Errorf("a single day is called by its hour, not its date:\n%s", got)
+	}
+	if !strings.Contains(got, "h12") {
+		t.Errorf("a line of one point is invisible:\n%s", got)
+	}
+}

@@ -91,6 +91,7 @@ type Table struct {
 	Rows        [][]Cell
 	RowHeaders  bool
 	Compact     bool
+	Stacked     bool   // on a phone each row becomes a block with the heads beside its cells: for tables too wide for 320 pixels
 	Empty       string // shown in place of the table when it has no rows
 }
 
@@ -118,10 +119,19 @@ type crumbs []NavItem
 // component is what {{render}} can draw: a template of components.html, or a chart.
 type component interface{ component() string }
 
-func (Field) component() string       { return "field" }
-func (Button) component() string      { return "button" }
-func (Tag) component() string         { return "tag" }
-func (Table) component() string       { return "table" }
+func (Field) component() string  { return "field" }
+func (Button) component() string { return "button" }
+func (Tag) component() string    { return "tag" }
+func (Table) component() string  { return "table" }
+
+// HeadOf is for the template: what stands beside a cell of a stacked table.
+func (t Table) HeadOf(column int) string {
+	if !t.Stacked || column >= len(t.Head) {
+		return ""
+	}
+	return t.Head[column].Text
+}
+
 func (SummaryList) component() string { return "summary-list" }
 func (Pagination) component() string  { return "pagination" }
 func (crumbs) component() string      { return "breadcrumbs" }

@@ -209,6 +209,22 @@ func TestField_errorsOfRevealedFields(t *testing.T) {
 	}
 }
 
+func TestTable_stacked(t *testing.T) {
+	html, err := render(Table{Stacked: true, RowHeaders: true, Head: []Cell{{Text: "Campaign"}, {Text: "State"}}, Rows: [][]Cell{{{Text: "Spring"}, {Text: "Waits for approval", Tag: "yellow"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`role="table"`, `role="rowheader"><span class="nhsuk-table-responsive__heading" aria-hidden="true">Campaign </span>Spring`, `aria-hidden="true">State </span><strong`} {
+		if !strings.Contains(string(html), want) {
+			t.Errorf("a stacked table lacks %s:\n%s", want, html)
+		}
+	}
+	plain, err := render(Table{Head: []Cell{{Text: "Campaign"}}, Rows: [][]Cell{{{Text: "Spring"}}}})
+	if err != nil || strings.Contains(string(plain), "responsive") || strings.Contains(string(plain), "role=") {
+		t.Errorf("a plain table became a stacked one: %v\n%s", err, plain)
+	}
+}
+
 func TestComponents_escape(t *testing.T) {
 	const evil = `"><script>alert(1)</script><b style="x">`
 	data := []any{

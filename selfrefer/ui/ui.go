@@ -108,7 +108,8 @@ func New(c Config) (*Renderer, error) {
 // told, the reference under which the log has the cause.
 const errorScreen = `<h1>{{.Title}}</h1>
 <p>{{.Data.Sentence}}</p>
-{{with .Data.Reference}}<p>If you contact us about this, give us this code: <strong class="nhsuk-u-nowrap">{{.}}</strong></p>{{end}}`
+{{with .Data.Reference}}<p>If you contact us about this, give us this code: <strong class="wp-nowrap">{{.}}</strong></p>{{end}}
+<p><a class="nhsuk-link" href="{{.Data.On.Href}}">{{.Data.On.Text}}</a></p>`
 
 // Parse adds the screens in the files that match. A screen is named after its file without ".html"; a file
 // whose name begins with "_" is no screen, and its blocks are shared by the screens of this call.
@@ -217,10 +218,18 @@ func (r *Renderer) Error(w http.ResponseWriter, req *http.Request, status int, s
 	var reference string
 	if status >= 500 {
 		reference = rand.Text()[:8]
-		r.log.ErrorContext(req.Context(), "page failed", "comp", "ui", "reference", reference, "status", status, "method", req.Method, "err", err)
+		r.log.ErrorContext(req.Context(), "page failed", "reference", reference, "status", status, "method", req.Method, "err", err)
 	}
 	var buf bytes.Buffer
-	data := struct{ Sentence, Reference string }{cmp.Or(sentence, usual), reference}
+	// Nobody is left at a dead end: staff go back to their desk, everybody else to the page that anybody may open.
+	on := NavItem{Text: "Go to the start page", Href: "/"}
+	if req.URL.Path == "/desk" || strings.HasPrefix(req.URL.Path, "/desk/") {
+		on = NavItem{Text: "Go to the first page of your desk", Href: "/desk"}
+	}
+	data := struct {
+		Sentence, Reference string
+		On                  NavItem
+	}{cmp.Or(sentence, usual), reference, on}
 	if drawErr := r.draw(&buf, "ui-error", Page{Title: title, Data: data}); drawErr != nil {
 		buf.Reset()
 		buf.WriteString("<!DOCTYPE html><html lang=en><title>Sorry, there is a problem</title><h1>Sorry, there is a problem</h1><p>Try again later.</p>")

@@ -132,6 +132,13 @@ func TestRender_failureLeaksNothing(t *testing.T) {
 	if w.Code != 404 || strings.Contains(w.Body.String(), "patients") || log.Len() > 0 {
 		t.Errorf("not found: status %d, log %q, page\n%s", w.Code, log.String(), w.Body)
 	}
+	for path, on := range map[string]string{"/": `href="/">Go to the start page<`, "/deskside": `href="/">Go to the start page<`, "/desk/lists/7": `href="/desk">Go to the first page of your desk<`} {
+		w = httptest.NewRecorder()
+		r.Error(w, httptest.NewRequest("GET", path, nil), 404, "", nil)
+		if !strings.Contains(w.Body.String(), on) {
+			t.Errorf("%s: no way on from an error page\n%s", path, w.Body)
+		}
+	}
 }
 
 func TestParse_errors(t *testing.T) {
