@@ -64,7 +64,10 @@ func judge(f Form, m Matched, today time.Time, urgency []string) Judgement {
 	default:
 		born, err := person.ParseBirthDate(f.Answers.BirthDate, today)
 		j.NotMatched = "the birth date is not the one on the list"
-		if err != nil {
+		switch {
+		case f.Answers.BirthDate == "":
+			j.NotMatched = "no birth date was given"
+		case err != nil:
 			j.NotMatched = "the birth date cannot be read"
 		}
 		for i, b := range m.Born {

@@ -239,7 +239,7 @@ func (s *referralScreen) actions(ref selfrefer.Referral, who staff.Account, name
 	f := outcomeForm{
 		Outcome: ui.Field{Kind: ui.Radios, Name: "event", Label: "What came of it?", Size: "s", Small: true, Value: r.PostFormValue("event")},
 		Channel: ui.Field{Kind: ui.Radios, Name: "channel", Label: "How did you try?", Size: "s", Small: true, Inline: true, Options: channels, Value: r.PostFormValue("channel")},
-		Note:    ui.Field{Kind: ui.Textarea, Name: "note", Label: "Note (optional)", Size: "s", Rows: 3, Hint: "Only what the next person needs to know", Value: r.PostFormValue("note")},
+		Note:    ui.Field{Kind: ui.Textarea, Name: "note", Label: "Note", Size: "s", Rows: 3, Hint: "Only what the next person needs to know. It can stay empty, unless another service will help or it is a second referral.", Value: r.PostFormValue("note")},
 	}
 	if f.Channel.Value == "" && ref.Answers.CallSafe == selfrefer.SafeYes {
 		f.Channel.Value = "call"
@@ -315,6 +315,13 @@ func checkContact(event, channel, note string) (selfrefer.Contact, error) {
 	}
 	if channel != "" && !slices.ContainsFunc(channels, func(o ui.Option) bool { return o.Value == channel }) {
 		bad = append(bad, ui.FieldError{Field: "channel", Sentence: "Select how you tried: call, text, email or visit"})
+	}
+	// These two end a referral on somebody's word alone: without what stands behind it nobody could ever find the person again.
+	if c.Note == "" && c.Event == selfrefer.MarkDuplicate {
+		bad = append(bad, ui.FieldError{Field: "note", Sentence: "Enter which referral is the other one: its reference, or how you know"})
+	}
+	if c.Note == "" && c.Event == selfrefer.SendOnward {
+		bad = append(bad, ui.FieldError{Field: "note", Sentence: "Enter which service will help them"})
 	}
 	if utf8.RuneCountInString(c.Note) > maxNote {
 		bad = append(bad, ui.FieldError{Field: "note", Sentence: fmt.Sprintf("The note must be %d characters or fewer", maxNote)})

@@ -64,6 +64,8 @@ func TestReferralPage_case(t *testing.T) {
 	post(lin, 422, "asked", "channel").holds(t, 422, "Select what came of it", `href="#event"`)
 	post(lin, 422, "event", "attempt", "asked", "channel", "note", "kept in the form").holds(t, 422, "Select how you tried", "kept in the form")
 	post(lin, 422, "event", "attempt", "channel", "call", "note", strings.Repeat("é", maxNote+1))
+	post(lin, 422, "event", "mark_duplicate", "note", "  ").holds(t, 422, "Enter which referral is the other one", `href="#note"`)
+	post(lin, 422, "event", "send_onward", "channel", "call").holds(t, 422, "Enter which service will help them")
 	post(lin, 303, "event", "attempt", "channel", "call", "note", "rang <twice>")
 	post(lin, 303, "event", "attempt", "channel", "visit")
 	b.send(lin, "GET", path, "").holds(t, 200, "You tried 2 times before", "Try 1: not reached, by call", "Try 2: not reached, by visit", "rang &lt;twice&gt;", "We cannot reach them")

@@ -43,7 +43,9 @@ func (h *Handler) showCode(w http.ResponseWriter, r *http.Request, typed string,
 	if len(wrong) > 0 {
 		status = http.StatusUnprocessableEntity
 	}
-	page := (&visit{}).page(label, p)
+	v := &visit{}
+	h.guessNetwork(r, v)
+	page := v.page(label, p)
 	page.Back, page.Errors = "/", wrong
 	h.UI.Render(w, r, status, "code", page)
 }

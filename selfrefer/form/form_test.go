@@ -483,7 +483,7 @@ func TestForm_typedCode(t *testing.T) {
 	}
 	b := s.browser(t)
 	code, body := b.post("/r", url.Values{"code": {"ABC"}})
-	b.want(422, code, body, "There is a problem", "12 letters and digits")
+	b.want(422, code, body, "There is a problem", "12 letters and digits", "Riverside Primary Care Network")
 }
 
 func TestForm_mistakesAreNamedAndKept(t *testing.T) {
@@ -533,6 +533,9 @@ func TestForm_danger(t *testing.T) {
 	}
 	code, body = b.post(base+"/send", url.Values{"call_safe": {"yes"}})
 	b.want(200, code, body, "We have received it", "top of our list")
+	if strings.Index(body, "Do not wait for us") > strings.Index(body, "We will call you by") {
+		t.Error("on a small phone the date of a call hides that nobody should wait for it")
+	}
 	if f := s.only(t); f.Answers.Words != "I want to die" || f.Answers.CallSafe != selfrefer.SafeYes || f.Answers.Agreed {
 		t.Errorf("received %+v", f)
 	}
@@ -578,7 +581,7 @@ func TestForm_noDate(t *testing.T) {
 	s.contactBy = time.Time{}
 	b := s.browser(t)
 	code, body := b.post(link.URL("", known)+"/send", full)
-	b.want(200, code, body, "We cannot say yet when")
+	b.want(200, code, body, "We cannot say yet on which day")
 }
 
 // If nothing can keep the form, the page holds all of it, and posting the page is enough, even from another browser.
@@ -665,7 +668,7 @@ func TestStop(t *testing.T) {
 	s := newSite(t)
 	b := s.browser(t)
 	code, body := b.post(link.StopURL("", unknown), url.Values{})
-	b.want(404, code, body, "Please ring your GP practice")
+	b.want(404, code, body, "Please ring your GP practice", "0151 496 0000") // one network only, so we know whose number
 	s.keepFails = true
 	code, body = b.post(link.StopURL("", known), url.Values{"why": {"moved"}})
 	b.want(503, code, body, "not stopped yet")

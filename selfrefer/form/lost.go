@@ -18,11 +18,7 @@ type wayOn struct{ Text, Href string }
 // lost explains a link that leads no further, and the way on. A used link and an old one look alike: whoever opens the texts of somebody
 // else must not learn that help was asked for.
 func (h *Handler) lost(w http.ResponseWriter, r *http.Request, v *visit, status int) {
-	if v.in.Network.ID == 0 {
-		if all, _ := h.sendings(r.Context()); len(all) == 1 {
-			v.in.Network = all[0].Network // whose number to ring
-		}
-	}
+	h.guessNetwork(r, v)
 	p := lostPage{
 		Heading: "This link does not work any more",
 		Lines: []string{"Each link works once, and for some weeks only.", "You can still ask for help. It is the same form, and we also ask for your name and your number.",
@@ -39,9 +35,20 @@ func (h *Handler) lost(w http.ResponseWriter, r *http.Request, v *visit, status 
 	h.UI.Render(w, r, status, "lost", v.page(p.Heading, p))
 }
 
+// guessNetwork says whose number to ring where no link tells it: where there is one network only, it is that.
+func (h *Handler) guessNetwork(r *http.Request, v *visit) {
+	if v.in.Network.ID != 0 {
+		return
+	}
+	if all, _ := h.sendings(r.Context()); len(all) == 1 {
+		v.in.Network = all[0].Network
+	}
+}
+
 // tooMany slows down who tries links that we do not know.
 func (h *Handler) tooMany(w http.ResponseWriter, r *http.Request, v *visit) {
 	w.Header().Set("Retry-After", "600")
+	h.guessNetwork(r, v)
 	p := lostPage{
 		Heading: "Please wait a few minutes",
 		Lines:   []string{"Somebody has tried many links that do not exist from where you are, so we wait a little. A link from a text of ours always works.", "You can also ask for help without a link."},

@@ -22,7 +22,7 @@ func (h *Handler) safe() question {
 		ask: func(_ *visit, a *selfrefer.Answers) asked {
 			return asked{
 				Heading: "Is it safe to contact you?",
-				Intro:   []string{"Somebody else may see your phone or answer it. What you leave empty counts as no."},
+				Intro:   []string{"Somebody else may see your phone or answer it. If you do not answer about texts or voice messages, that counts as no."},
 				Fields: []ui.Field{
 					radio("call_safe", askCallSafe, a.CallSafe),
 					radio("text_safe", "Is it safe for us to text you?", a.TextSafe),

@@ -168,7 +168,7 @@ func (h *Handler) showSent(w http.ResponseWriter, r *http.Request, v *visit, hea
 		AgainHeading: "Is this for somebody else as well?", AgainLead: "Each person needs a form of their own.", Again: "Fill in another form",
 	}
 	if rc.by.IsZero() {
-		p.Lead = []string{"We cannot say yet when that will be, because many people have asked for help. We have not forgotten you."}
+		p.Lead = []string{"We cannot say yet on which day. We have not forgotten you."}
 		p.Lead[0] = will + ". " + p.Lead[0]
 	} else {
 		p.Lead = []string{will + " by " + h.dayBy(rc.by) + "."}
@@ -179,8 +179,8 @@ func (h *Handler) showSent(w http.ResponseWriter, r *http.Request, v *visit, hea
 	}
 	p.Next = append(p.Next, sayShared)
 	if rc.urgent {
-		p.Urgent = []string{"What you wrote sounds urgent, so it is at the top of our list. But nobody may see it before we are at work again, from Monday to Friday in the daytime.",
-			"If you or somebody else is in danger now, ring one of the numbers on this page. Do not wait for us."}
+		p.Urgent = []string{"If you or somebody else is in danger now, ring one of the numbers below. Do not wait for us.",
+			"What you wrote sounds urgent, so it is at the top of our list. But nobody may see it before we are at work again, from Monday to Friday in the daytime."}
 	}
 	if v.general() {
 		p.Action = v.base + "/start"

@@ -53,7 +53,7 @@ func (h *Handler) askStop(w http.ResponseWriter, r *http.Request, v *visit) {
 		Lead:      []string{"Press a button. It counts at once. You need not tell us who you are."},
 		Action:    stopHref(v),
 		Main:      stopChoices[0],
-		OrHeading: "Or tell us why",
+		OrHeading: "Or stop them and tell us why",
 		Others:    stopChoices[1:],
 		Ring:      ringInstead("You can also ring us:", v.in.Network.Phone, ""),
 	}
@@ -103,6 +103,7 @@ func (h *Handler) stop(w http.ResponseWriter, r *http.Request, v *visit) {
 }
 
 func (h *Handler) unknownStop(w http.ResponseWriter, r *http.Request, v *visit) {
+	h.guessNetwork(r, v)
 	p := stopPage{
 		Heading: "We do not know this link",
 		Lead:    []string{"So we cannot tell which texts to stop. Perhaps a letter or a digit is missing at the end of the link, or the text is old and we have already deleted your number."},

@@ -102,8 +102,8 @@ func (h *Handler) meet(r *http.Request, v *visit, how lookup) {
 		v.blind = true
 		if in, ok := h.known.get(now, key); ok {
 			v.in = in
-		} else if all, _ := h.sendings(r.Context()); len(all) == 1 {
-			v.in.Network = all[0].Network // whose number to ring
+		} else {
+			h.guessNetwork(r, v)
 		}
 	case in.Found:
 		v.in = in
