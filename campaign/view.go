@@ -126,4 +126,5 @@ type HeldMessage struct {
 	Attempt int
 	Code    string
 	Phone   person.Phone
+	At      time.Time // when the last attempt began, to find it in the provider's record; zero after a restored backup that lost it
 }

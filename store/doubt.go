@@ -161,10 +161,12 @@ func (db *DB) HeldMessages(ctx context.Context, n staff.NetworkID, id campaign.I
 			return err
 		}
 		rows, err := tx.Query(`
-			SELECT m.id, m.attempt, m.code, m.patient, p.person
+			SELECT m.id, m.attempt, m.code, m.patient, p.person, COALESCE(a.started_at, 0)
 			FROM message m
 			JOIN patient p ON p.id = m.patient
+			LEFT JOIN attempt a ON a.message = m.id AND a.n = m.attempt
 			WHERE m.campaign = $1 AND m.state = 'held'
+			ORDER BY m.id
 			LIMIT $2`, int64(id), limit)
 		if err != nil {
 			return err
@@ -172,16 +174,16 @@ func (db *DB) HeldMessages(ctx context.Context, n staff.NetworkID, id campaign.I
 		defer rows.Close()
 		for rows.Next() {
 			var h campaign.HeldMessage
-			var patient int64
+			var patient, started int64
 			var sealed []byte
-			if err := rows.Scan((*int64)(&h.ID), &h.Attempt, &h.Code, &patient, &sealed); err != nil {
+			if err := rows.Scan((*int64)(&h.ID), &h.Attempt, &h.Code, &patient, &sealed, &started); err != nil {
 				return err
 			}
 			d, err := db.openPerson("patient", patient, sealed)
 			if err != nil {
 				return err
 			}
-			h.Phone = d.phone()
+			h.Phone, h.At = d.phone(), timeOf(started)
 			all = append(all, h)
 		}
 		return rows.Err()

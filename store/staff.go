@@ -40,7 +40,12 @@ func (db *DB) CreateNetwork(ctx context.Context, n staff.Network) (staff.Network
 
 // AddPractices adds practices to a network, or brings the name and number of known ones up to date.
 func (db *DB) AddPractices(ctx context.Context, n staff.NetworkID, practices []staff.Practice) error {
-	return db.write(ctx, "add practices", func(tx *Tx) error { return addPractices(tx, n, practices) })
+	return db.write(ctx, "add practices", func(tx *Tx) error {
+		if err := addPractices(tx, n, practices); err != nil {
+			return err
+		}
+		return db.audit(tx, staff.Entry{Network: n, Action: "practices.add", Target: fmt.Sprintf("network %d", n), Outcome: "done"})
+	})
 }
 
 func addPractices(tx *Tx, n staff.NetworkID, practices []staff.Practice) error {

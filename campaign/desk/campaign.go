@@ -74,6 +74,7 @@ type heldRow struct {
 	ID            campaign.MessageID
 	Attempt       int
 	Masked, Cause string
+	At            string // "" if nobody knows
 }
 
 func (h *Handler) view(r *http.Request) (staff.Account, campaign.View, error) {
@@ -114,6 +115,7 @@ func (h *Handler) showCampaign(w http.ResponseWriter, r *http.Request, status in
 	if data.Polling {
 		p.Refresh = 60
 	}
+	p.Notice = map[string]string{string(campaign.SettleSent): "Saved: that text counts as sent.", string(campaign.SettleAgain): "Saved: that text waits for its turn again."}[r.URL.Query().Get("done")]
 	if refused != nil {
 		_, _, sentence := classify(refused)
 		var practices campaign.ErrPractices
@@ -197,7 +199,11 @@ func (h *Handler) campaignData(ctx context.Context, who staff.Account, v campaig
 		}
 		d.HeldMore = v.Counts[campaign.Held] > len(held)
 		for _, m := range held {
-			d.HeldTexts = append(d.HeldTexts, heldRow{m.ID, m.Attempt, m.Phone.Masked(), causeWords(m.Code)})
+			row := heldRow{ID: m.ID, Attempt: m.Attempt, Masked: m.Phone.Masked(), Cause: causeWords(m.Code)}
+			if !m.At.IsZero() {
+				row.At = h.when(m.At)
+			}
+			d.HeldTexts = append(d.HeldTexts, row)
 		}
 	}
 	return d, nil
@@ -346,6 +352,9 @@ func messageList(v campaign.View) (l ui.SummaryList) {
 		l.Rows = append(l.Rows, ui.SummaryRow{Key: key, Values: []ui.Cell{{Text: value}}})
 	}
 	for i, row := range messageRows {
+		if i == 0 && (v.State == campaign.Stopped || v.State == campaign.Finished) {
+			row.Key = "Will not be sent" // for the moments until they are all marked as such
+		}
 		n := 0
 		for _, s := range row.States {
 			n += v.Counts[s]
@@ -685,6 +694,10 @@ func (h *Handler) settlePage(w http.ResponseWriter, r *http.Request) {
 	who, err := h.may(r.Context(), staff.SettleMessage, fmt.Sprintf("message %d", message))
 	if err == nil {
 		err = h.cfg.Store.SettleHeld(r.Context(), who, campaign.MessageID(message), attempt, on)
+	}
+	if err == nil {
+		seeOther(w, r, "/desk/campaigns/%d?done=%s", id, on)
+		return
 	}
 	h.moved(w, r, campaign.ID(id), err)
 }

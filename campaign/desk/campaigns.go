@@ -1,8 +1,11 @@
 package desk
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/wellpaced/wellpaced/campaign"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
@@ -85,6 +88,11 @@ func (h *Handler) move(r *http.Request, m campaign.Move, hash string) (campaign.
 			return 0, campaign.ErrSynthetic
 		}
 	}
+	if m == campaign.Submit { // nobody should approve what can never be launched
+		if err := h.knowsPractices(ctx, who.Network, campaign.ID(id)); err != nil {
+			return 0, err
+		}
+	}
 	if m != campaign.Launch {
 		_, err = h.cfg.Store.MoveCampaign(ctx, who, campaign.ID(id), m)
 		return campaign.ID(id), err
@@ -94,4 +102,42 @@ func (h *Handler) move(r *http.Request, m campaign.Move, hash string) (campaign.
 	}
 	h.launches.Go(func() { h.plan(campaign.ID(id)) })
 	return campaign.ID(id), nil
+}
+
+// foreign are practices of a list that the network does not have: nobody could agree for them.
+type foreign []string
+
+func (f foreign) Error() string {
+	if len(f) == 1 && f[0] == "" {
+		return "the list does not say which practice its patients are with: upload it again and choose the practice"
+	}
+	named, without := slices.DeleteFunc(slices.Clone(f), func(ods string) bool { return ods == "" }), slices.Contains(f, "")
+	s := fmt.Sprintf("the list has patients of %s that your network does not have (%s), and nobody could agree for them: leave them out of the list, or ask whoever runs this system to add them",
+		count(len(named), "practice", "practices"), strings.Join(named, ", "))
+	if without {
+		s += ". Some of its patients have no practice at all"
+	}
+	return s
+}
+
+// knowsPractices refuses a campaign whose list has patients of practices elsewhere.
+func (h *Handler) knowsPractices(ctx context.Context, network staff.NetworkID, id campaign.ID) error {
+	n, err := h.cfg.Store.Network(ctx, network)
+	if err != nil {
+		return fmt.Errorf("read the network: %w", err)
+	}
+	shares, err := h.cfg.Store.PracticeShares(ctx, network, id)
+	if err != nil {
+		return fmt.Errorf("read the practices of campaign %d: %w", id, err)
+	}
+	var unknown foreign
+	for _, s := range shares {
+		if _, known := practiceName(n, s.ODS); !known {
+			unknown = append(unknown, s.ODS)
+		}
+	}
+	if len(unknown) > 0 {
+		return unknown
+	}
+	return nil
 }

@@ -518,6 +518,30 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// A list with patients of a practice elsewhere goes no further than a draft: nobody here could agree for them.
+func TestSubmit_foreignPractices(t *testing.T) {
+	w := newWorld(t, nil)
+	manager := w.by[staff.CampaignManager]
+	for name, c := range map[string]struct{ ods, says string }{
+		"elsewhere":   {"N99999", "1 practice that your network does not have (N99999)"},
+		"no practice": {"", "does not say which practice"},
+	} {
+		list := header + nhs(1, "400") + ",Ann,Singh,01/02/1970,07700 900001,N83006,\n" + nhs(2, "400") + ",Ben,Singh,01/02/1970,07700 900002," + c.ods + ",\n"
+		if c.ods == "" {
+			list = header + nhs(2, "400") + ",Ben,Singh,01/02/1970,07700 900002,,\n"
+		}
+		v := w.answer(w.upload(manager, "/api/v1/lists", "@people.csv="+list), http.StatusCreated)
+		made, err := w.db.CreateCampaign(context.Background(), manager, campaign.Campaign{Name: name, Audience: campaign.AudienceID(v["id"].(float64)), Team: w.team.ID,
+			Steps: []campaign.Step{{Number: 1, Template: campaign.DefaultText}}, Policy: campaign.Policy{Price: 100, Rate: 10}})
+		w.must(err)
+		at := fmt.Sprintf("/desk/campaigns/%d", made.ID)
+		rec := w.post(manager, at+"/submit", nil)
+		if body := rec.Body.String(); rec.Code != 409 || !strings.Contains(body, c.says) || !strings.Contains(body, "Submit for approval") {
+			t.Errorf("%s: status %d, want the reason and the draft: %s", name, rec.Code, body)
+		}
+	}
+}
+
 // Nobody but a person decides about a text that may have left.
 func TestHeld(t *testing.T) {
 	w := newWorld(t, nil)
@@ -535,7 +559,7 @@ func TestHeld(t *testing.T) {
 		held = append(held, ring)
 	}
 	page := w.get(manager, at).Body.String()
-	if !strings.Contains(page, "Texts that need your decision") || !strings.Contains(page, "The provider did not answer in time.") || strings.Contains(page, "07700") || strings.Contains(page, "+447700") {
+	if !strings.Contains(page, "Texts that need your decision") || !strings.Contains(page, "The provider did not answer in time.") || !strings.Contains(page, ", tried at ") || !strings.Contains(page, "It was not sent") || strings.Contains(page, "07700") || strings.Contains(page, "+447700") {
 		t.Errorf("held texts are not shown, or not masked: %s", page)
 	}
 	if page := w.get(w.by[staff.LinkWorker], at).Body.String(); strings.Contains(page, "need your decision") || strings.Contains(page, "Send it again") {
@@ -555,6 +579,9 @@ func TestHeld(t *testing.T) {
 	}
 	if got := settle(manager, held[1], "again"); got != 303 {
 		t.Errorf("send it again: %d", got)
+	}
+	if page := w.get(manager, at+"?done=settle_again").Body.String(); !strings.Contains(page, "waits for its turn again") {
+		t.Error("nothing says that it is done")
 	}
 	v, err := w.db.View(ctx, w.network.ID, id)
 	w.must(err)

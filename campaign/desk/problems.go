@@ -50,6 +50,7 @@ func classify(err error) (status int, code, sentence string) {
 	var file *patientlist.FileError
 	var form invalid
 	var practices campaign.ErrPractices
+	var elsewhere foreign
 	switch {
 	case errors.As(err, &file):
 		return http.StatusUnprocessableEntity, file.Code, file.Sentence
@@ -57,6 +58,8 @@ func classify(err error) (status int, code, sentence string) {
 		return http.StatusUnprocessableEntity, "invalid", form.Error()
 	case errors.As(err, &practices):
 		return http.StatusConflict, "practices_missing", asSentence(practices.Error())
+	case errors.As(err, &elsewhere):
+		return http.StatusConflict, "practices_unknown", asSentence(elsewhere.Error())
 	}
 	for _, p := range problems {
 		if errors.Is(err, p.err) {

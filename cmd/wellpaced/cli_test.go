@@ -9,10 +9,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/wellpaced/wellpaced/campaign"
+	"github.com/wellpaced/wellpaced/selfrefer/staff"
+	"github.com/wellpaced/wellpaced/store"
 )
 
 // cliRun calls the program as main does.
@@ -70,6 +74,42 @@ func TestRun_exitCodes(t *testing.T) {
 				t.Errorf("stderr: %.300q, want %q in it", words, tt.words)
 			}
 		})
+	}
+}
+
+// A practice that was forgotten, or has moved, needs no new network.
+func TestStaffPractices(t *testing.T) {
+	dir := t.TempDir()
+	at := []string{"--data", filepath.Join(dir, "data"), "--keys", filepath.Join(dir, "keys"), "--log", "error"}
+	list := filepath.Join(dir, "practices.csv")
+	write := func(rows string) {
+		t.Helper()
+		if err := os.WriteFile(list, []byte(rows), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(want string, args ...string) {
+		t.Helper()
+		if code, out, words := cliRun(t, nil, append(args, at...)...); code != exitDone || !strings.Contains(out, want) {
+			t.Fatalf("exit code %d, stdout %q, stderr %s, want %q", code, out, words, want)
+		}
+	}
+	write("ODS code,Name,Phone\nN83001,Elm Road,0151 496 0001\n")
+	run("with 1 practice, team", "staff", "network", "Our PCN", "--sender", "OurPCN", "--link-host", "https://links.example", "--phone", "0151 496 0000", "--practices", list)
+	write("N83001,Elm Road Surgery,0151 496 0009\nn83002,The Cedars\n")
+	run(`2 practices added to "Our PCN"`, "staff", "practices", list)
+	db, err := store.Open(t.Context(), store.Config{DataDir: at[1], Keys: at[3], Now: time.Now, Machine: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	all, err := db.Networks(t.Context())
+	if err != nil || len(all) != 1 {
+		t.Fatalf("%d networks: %v", len(all), err)
+	}
+	want := []staff.Practice{{ODS: "N83001", Name: "Elm Road Surgery", Phone: "0151 496 0009"}, {ODS: "N83002", Name: "The Cedars"}}
+	if !slices.Equal(all[0].Practices, want) {
+		t.Errorf("practices %+v, want %+v", all[0].Practices, want)
 	}
 }
 

@@ -22,9 +22,10 @@ import (
 
 // staffCmd sets up who works here. Its commands work beside a running serve.
 type staffCmd struct {
-	Network staffNetworkCmd `cmd:"" help:"Add a network with its practices and a team."`
-	Add     staffAddCmd     `cmd:"" help:"Add somebody to a network."`
-	Token   staffTokenCmd   `cmd:"" help:"Make an API token. It is shown once."`
+	Network   staffNetworkCmd   `cmd:"" help:"Add a network with its practices and a team."`
+	Practices staffPracticesCmd `cmd:"" help:"Add practices to a network, or change the name and number of known ones."`
+	Add       staffAddCmd       `cmd:"" help:"Add somebody to a network."`
+	Token     staffTokenCmd     `cmd:"" help:"Make an API token. It is shown once."`
 }
 
 // beside opens the store for a command that works beside a running serve.
@@ -66,7 +67,42 @@ func (c *staffNetworkCmd) Run(ctx context.Context, to std) error {
 		return err
 	}
 	return report(to.out, c.JSON, map[string]any{"network": int64(n.ID), "team": int64(t.ID), "practices": len(practices)},
-		fmt.Sprintf("Network %d %q with %d practices, team %d %q.", n.ID, n.Name, len(practices), t.ID, t.Name))
+		fmt.Sprintf("Network %d %q with %s, team %d %q.", n.ID, n.Name, countPractices(len(practices)), t.ID, t.Name))
+}
+
+func countPractices(n int) string {
+	if n == 1 {
+		return "1 practice"
+	}
+	return fmt.Sprintf("%d practices", n)
+}
+
+type staffPracticesCmd struct {
+	settings `embed:""`
+	File     string `arg:"" type:"existingfile" help:"CSV of the practices: ODS code, name, phone."`
+	Network  string `help:"Name of the network; not needed if there is one only."`
+	JSON     bool   `help:"Print JSON."`
+}
+
+func (c *staffPracticesCmd) Run(ctx context.Context, to std) error {
+	practices, err := readPractices(c.File)
+	if err != nil {
+		return err
+	}
+	db, err := c.beside(ctx, to)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	n, err := networkNamed(ctx, db, c.Network)
+	if err != nil {
+		return err
+	}
+	if err := db.AddPractices(ctx, n.ID, practices); err != nil {
+		return err
+	}
+	return report(to.out, c.JSON, map[string]any{"network": int64(n.ID), "practices": len(practices)},
+		fmt.Sprintf("%s added to %q or brought up to date.", countPractices(len(practices)), n.Name))
 }
 
 func readPractices(path string) (all []staff.Practice, err error) {

@@ -93,7 +93,7 @@ func workerOf(all []throttle.Worker, id staff.AccountID) (throttle.Worker, bool)
 func (h *Handler) roster(team staff.Team, accounts []staff.Account, declared, left []throttle.Worker, edits bool) ui.Table {
 	t := ui.Table{Caption: "Who works when", RowHeaders: true, Compact: true, Stacked: true,
 		Empty: "This team has no link workers yet. Ask whoever runs this system to add them, with the command: wellpaced staff add.",
-		Head: []ui.Cell{{Text: "Link worker"}, {Text: "Hours a week", Numeric: true}, {Text: "Share for first contacts", Numeric: true}, {Text: "Minutes for one", Numeric: true}, {Text: "Places left", Numeric: true}, {Text: "Leave"}}}
+		Head:  []ui.Cell{{Text: "Link worker"}, {Text: "Hours a week", Numeric: true}, {Text: "Share for first contacts", Numeric: true}, {Text: "Minutes for one", Numeric: true}, {Text: "Places left", Numeric: true}, {Text: "Leave"}}}
 	for _, a := range accounts {
 		if a.Team != team.ID || a.Disabled || !a.Role.Answers() {
 			continue
