@@ -316,13 +316,6 @@ func checkContact(event, channel, note string) (selfrefer.Contact, error) {
 	if channel != "" && !slices.ContainsFunc(channels, func(o ui.Option) bool { return o.Value == channel }) {
 		bad = append(bad, ui.FieldError{Field: "channel", Sentence: "Select how you tried: call, text, email or visit"})
 	}
-	// These two end a referral on somebody's word alone: without what stands behind it nobody could ever find the person again.
-	if c.Note == "" && c.Event == selfrefer.MarkDuplicate {
-		bad = append(bad, ui.FieldError{Field: "note", Sentence: "Enter which referral is the other one: its reference, or how you know"})
-	}
-	if c.Note == "" && c.Event == selfrefer.SendOnward {
-		bad = append(bad, ui.FieldError{Field: "note", Sentence: "Enter which service will help them"})
-	}
 	if utf8.RuneCountInString(c.Note) > maxNote {
 		bad = append(bad, ui.FieldError{Field: "note", Sentence: fmt.Sprintf("The note must be %d characters or fewer", maxNote)})
 	}
@@ -333,6 +326,22 @@ func checkContact(event, channel, note string) (selfrefer.Contact, error) {
 		return c, bad
 	}
 	return c, nil
+}
+
+// unsaid is what a page asks for beyond what the record needs: how somebody was tried, and, where a referral ends on somebody's word
+// alone, what stands behind it. Without it nobody could ever find the person again.
+func unsaid(c selfrefer.Contact, noChannel bool) (bad invalid) {
+	if noChannel && slices.ContainsFunc(outcomes, func(o outcome) bool { return o.event == c.Event && o.reached }) {
+		bad = append(bad, ui.FieldError{Field: "channel", Sentence: "Select how you tried: call, text, e-mail or visit"})
+	}
+	switch {
+	case c.Note != "":
+	case c.Event == selfrefer.MarkDuplicate:
+		bad = append(bad, ui.FieldError{Field: "note", Sentence: "Enter which referral is the other one: its reference, or how you know"})
+	case c.Event == selfrefer.SendOnward:
+		bad = append(bad, ui.FieldError{Field: "note", Sentence: "Enter which service will help them"})
+	}
+	return bad
 }
 
 // actPage records what a link worker did, from the queue's Claim buttons and from the referral's own page.
@@ -347,8 +356,10 @@ func (h *Handler) actPage(w http.ResponseWriter, r *http.Request, who staff.Acco
 	fromQueue := r.PostFormValue("from") == "queue"
 	c, err := checkContact(r.PostFormValue("event"), r.PostFormValue("channel"), r.PostFormValue("note"))
 	var bad invalid
-	if err == nil && r.PostFormValue("channel") == "" && r.PostFormValue("asked") == "channel" && slices.ContainsFunc(outcomes, func(o outcome) bool { return o.event == c.Event && o.reached }) {
-		err = invalid{{Field: "channel", Sentence: "Select how you tried: call, text, e-mail or visit"}}
+	if err == nil {
+		if missing := unsaid(c, r.PostFormValue("asked") == "channel" && r.PostFormValue("channel") == ""); missing != nil {
+			err = missing
+		}
 	}
 	if errors.As(err, &bad) {
 		return h.showReferral(w, r, who, id, http.StatusUnprocessableEntity, bad)

@@ -13,6 +13,8 @@ type homePage struct {
 
 	CheckHeading string
 	Check        []string
+	DataHeading  string
+	Data         []string
 	WaysHeading  string
 	Ways         []wayOn
 }
@@ -35,6 +37,13 @@ func (h *Handler) home(w http.ResponseWriter, r *http.Request) {
 			"Ring your GP practice on the number that you know. They know about these texts.",
 			"We never ask for a password, a bank card or money.",
 			"You need not tap a link: type this site’s address and then the code from the end of the link.",
+		},
+		DataHeading: "What happens to what you tell us",
+		Data: []string{
+			"Your GP practice gave us your name, date of birth and mobile number, so that we can offer you this and know that it is you. The practice looks after your record.",
+			"Only the people who answer you read what you write.",
+			"You need not answer. Your care stays the same if you do not.",
+			"You can ask your GP practice what we hold about you, have mistakes put right, or say that you do not want this. If you are not content with the answer, ring the Information Commissioner, who watches over this in law: 0303 123 1113.",
 		},
 		WaysHeading: "What you can do here",
 		Ways:        []wayOn{{"Type the code from your text", "/r"}, {"Ask for help without a code", "/help"}},

@@ -20,6 +20,7 @@ type startPage struct {
 	OtherHeading                            string
 	Ring                                    phoneLine
 	Relay, Check, CheckHref, Stop, StopHref string
+	Yours                                   wayOn
 }
 
 func (h *Handler) startWords(v *visit) startPage {
@@ -42,6 +43,7 @@ func (h *Handler) startWords(v *visit) startPage {
 		Ring:         ringInstead("You can ring us instead:", v.in.Network.Phone, "and ask for a link worker."),
 		Relay:        "If you cannot hear or speak on the phone, put 18001 in front of the number to use text relay.",
 		Check:        "How you can check that this is real", CheckHref: "/",
+		Yours: wayOn{"What happens to what you tell us", "/#yours"},
 	}
 	switch {
 	case v.general() && network != "":
