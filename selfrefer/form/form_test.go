@@ -28,6 +28,8 @@ import (
 )
 
 // noon is the civil time of every test: Tuesday 1 June 2027.
+const sentNow = "Hello Sam, Elm Road Surgery can help.\nhttps://riverside.test/r/\nStop: https://riverside.test/stop/"
+
 var noon = time.Date(2027, 6, 1, 11, 0, 0, 0, time.UTC)
 
 var (
@@ -171,7 +173,7 @@ func newSite(t *testing.T) *site {
 			if w.readsFail {
 				return nil, errDown
 			}
-			return []selfrefer.Sending{{Network: network, Running: true, Texts: []string{"Hello Sam, Elm Road Surgery can help.\nhttps://riverside.test/r/\nStop: https://riverside.test/stop/"}}}, nil
+			return []selfrefer.Sending{{Network: network, Running: true, Texts: []string{sentNow, sentNow}}}, nil // by two campaigns
 		},
 		Now: func() time.Time { return noon }, Machine: func() time.Time { return noon }, Log: slog.New(slog.NewTextHandler(&w.logs, nil)),
 		ClientIP: func(r *http.Request) string { return r.Header.Get("X-Test-Address") }})
@@ -446,7 +448,7 @@ func TestForm_links(t *testing.T) {
 		{"used", link.URL("", used), 410, []string{"does not work any more", "0151 496 0000"}},
 		{"old", link.URL("", old), 410, []string{"does not work any more"}},
 		{"typed in small letters", strings.ToLower(link.URL("", known)), 200, []string{"Talk to a link worker"}},
-		{"home", "/", 200, []string{"Hello Sam", "They come from “Riverside”", "https://riverside.test/"}},
+		{"home", "/", 200, []string{"Hello Sam", "They come from “Riverside”", "https://riverside.test/", "What happens to what you tell us"}},
 		{"code", "/r", 200, []string{"What is the code in your text?"}},
 		{"general", "/help", 200, []string{"This is a service of Riverside"}},
 		{"another network", "/help/99", 200, []string{"This is a service of Riverside"}},
@@ -459,9 +461,12 @@ func TestForm_links(t *testing.T) {
 			b.want(tt.status, code, body, tt.says...)
 		})
 	}
-	// A used link must look like an old one.
 	s := newSite(t)
 	b := s.browser(t)
+	if _, home := b.get("/"); strings.Count(home, "Hello Sam") != 1 {
+		t.Error("a text that two campaigns send is shown twice")
+	}
+	// A used link must look like an old one.
 	_, one := b.get(link.URL("", used))
 	_, two := b.get(link.URL("", old))
 	if text(one) != text(two) {

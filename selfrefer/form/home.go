@@ -2,6 +2,7 @@ package form
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -56,7 +57,10 @@ func (h *Handler) home(w http.ResponseWriter, r *http.Request) {
 		n := homeNetwork{Name: s.Network.Name, Says: "No new texts are going out now. A text of ours that is some days or weeks old can still be real: ring us or your practice, or type its code here.", Ring: ringInstead("Ring us:", s.Network.Phone, "")}
 		if s.Running && len(s.Texts) > 0 {
 			n.Says = "We send these texts now. The names are made up; yours has your own first name, your own practice, and 12 letters and digits of your own at the end of each link."
-			for _, t := range s.Texts {
+			for i, t := range s.Texts {
+				if slices.Contains(s.Texts[:i], t) { // two campaigns may say the same
+					continue
+				}
 				n.Texts = append(n.Texts, strings.Split(t, "\n"))
 			}
 			if s.Network.Sender != "" {
