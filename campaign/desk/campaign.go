@@ -183,7 +183,7 @@ func (h *Handler) campaignData(ctx context.Context, who staff.Account, v campaig
 	if err != nil {
 		return nil, fmt.Errorf("read the days of campaign %d: %w", v.ID, err)
 	}
-	d.Texts, d.Answers = charts(days, v)
+	d.Texts, d.Answers = h.charts(days, v)
 	decisions, err := h.cfg.Store.Decisions(ctx, who.Network, v.ID, decisionsShown)
 	if err != nil {
 		return nil, fmt.Errorf("read the decisions of campaign %d: %w", v.ID, err)
@@ -352,14 +352,15 @@ func messageList(v campaign.View) (l ui.SummaryList) {
 		l.Rows = append(l.Rows, ui.SummaryRow{Key: key, Values: []ui.Cell{{Text: value}}})
 	}
 	for i, row := range messageRows {
-		if i == 0 && (v.State == campaign.Stopped || v.State == campaign.Finished) {
+		ended := v.State == campaign.Stopped || v.State == campaign.Finished
+		if i == 0 && ended {
 			row.Key = "Will not be sent" // for the moments until they are all marked as such
 		}
 		n := 0
 		for _, s := range row.States {
 			n += v.Counts[s]
 		}
-		if n > 0 || i < 3 {
+		if n > 0 || i < 3 && !ended {
 			add(row.Key, number(n))
 		}
 	}
@@ -466,23 +467,29 @@ func (h *Handler) canAnswer(ctx context.Context, who staff.Account, v campaign.V
 }
 
 // charts show the campaign by day: texts apart from people, because there are a hundred times as many.
-func charts(days []campaign.Day, v campaign.View) (texts, answers ui.Chart) {
+// The days end a week after the last text; answers still come then, so the sentence counts from the campaign and not from the days.
+func (h *Handler) charts(days []campaign.Day, v campaign.View) (texts, answers ui.Chart) {
 	texts = ui.Chart{Title: "Texts by day", Unit: "texts a day", Series: []ui.Series{{Name: "Texts", Kind: ui.Bar}}}
 	answers = ui.Chart{Title: "People by day", Unit: "people", Series: []ui.Series{{Name: "Asked for help after a text", Kind: ui.Bar}, {Name: "Waiting for a first call", Kind: ui.Area}, {Name: "First calls the team can make"}}}
-	sent, asked := 0, 0
+	sent := 0
 	for _, d := range days {
 		texts.Series[0].Points = append(texts.Series[0].Points, ui.Point{At: d.Date, Value: float64(d.Texts)})
 		for i, x := range []float64{float64(d.Answers), float64(d.Queue), d.Capacity} {
 			answers.Series[i].Points = append(answers.Series[i].Points, ui.Point{At: d.Date, Value: x})
 		}
-		sent, asked = sent+d.Texts, asked+d.Answers
+		sent += d.Texts
 	}
 	if len(days) == 0 {
 		return texts, answers
 	}
-	today := days[len(days)-1]
+	last := days[len(days)-1]
 	texts.Sentence = fmt.Sprintf("%s so far, of %s.", count(sent, "text", "texts"), number(v.Counts.Total()))
-	answers.Sentence = fmt.Sprintf("%s asked for help so far. %s for a first call from %s now.", count(asked, "person has", "people have"), count(today.Queue, "person waits", "people wait"), v.Team.Name)
+	answers.Sentence = count(v.Answers, "person has", "people have") + " asked for help so far. "
+	if h.day(last.Date) == h.day(h.cfg.Now()) {
+		answers.Sentence += fmt.Sprintf("%s for a first call from %s now.", count(last.Queue, "person waits", "people wait"), v.Team.Name)
+	} else {
+		answers.Sentence += "The picture ends on " + h.day(last.Date) + ", a week after the campaign."
+	}
 	return texts, answers
 }
 

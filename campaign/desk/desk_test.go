@@ -542,6 +542,25 @@ func TestSubmit_foreignPractices(t *testing.T) {
 	}
 }
 
+// A campaign that is over must not promise texts, nor call the last day of its picture "now".
+func TestCampaignPage_afterTheEnd(t *testing.T) {
+	w := newWorld(t, nil)
+	manager := w.by[staff.CampaignManager]
+	id := w.launched(w.listOf(3, "999"))
+	at := fmt.Sprintf("/desk/campaigns/%d", id)
+	if page := w.get(manager, at).Body.String(); !strings.Contains(page, "0 people wait for a first call from Knowsley link workers now.") || !strings.Contains(page, "Waiting for their turn") {
+		t.Errorf("a running campaign: %s", page)
+	}
+	if rec := w.post(manager, at+"/stop", nil); rec.Code != 303 {
+		t.Fatalf("stop: %d %s", rec.Code, rec.Body)
+	}
+	w.now = w.now.AddDate(0, 0, 20)
+	page := w.get(manager, at).Body.String()
+	if !strings.Contains(page, "The picture ends on ") || strings.Contains(page, "workers now.") || strings.Contains(page, "Waiting for their turn") || !strings.Contains(page, "Will not be sent") {
+		t.Errorf("20 days after a stop: %s", page)
+	}
+}
+
 // Nobody but a person decides about a text that may have left.
 func TestHeld(t *testing.T) {
 	w := newWorld(t, nil)
