@@ -1,6 +1,8 @@
 package throttle
 
 import (
+	"encoding/json"
+	"fmt"
 	"sync"
 	"time"
 	_ "time/tzdata" // the civil zone must exist on a bare machine too
@@ -43,6 +45,40 @@ func bankHoliday(year, yday int) bool {
 	}
 	bankHolidayYears.Store(year, &days)
 	return days[yday]
+}
+
+// calendarJSON is a Calendar as it is written down: a zone has a name there.
+type calendarJSON struct {
+	Zone           string   `json:",omitempty"`
+	Open           Week     `json:",omitzero"`
+	Holidays       []string `json:",omitempty"`
+	NoBankHolidays bool     `json:",omitempty"`
+}
+
+// MarshalJSON writes the zone by its name, so that a stored state can be replayed.
+func (c Calendar) MarshalJSON() ([]byte, error) {
+	j := calendarJSON{Open: c.Open, Holidays: c.Holidays, NoBankHolidays: c.NoBankHolidays}
+	if c.Location != nil {
+		j.Zone = c.Location.String()
+	}
+	return json.Marshal(j)
+}
+
+// UnmarshalJSON reads what MarshalJSON has written.
+func (c *Calendar) UnmarshalJSON(b []byte) error {
+	var j calendarJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return err
+	}
+	*c = Calendar{Open: j.Open, Holidays: j.Holidays, NoBankHolidays: j.NoBankHolidays}
+	if j.Zone != "" {
+		loc, err := time.LoadLocation(j.Zone)
+		if err != nil {
+			return fmt.Errorf("read a calendar: %w", err)
+		}
+		c.Location = loc
+	}
+	return nil
 }
 
 // zone is the civil time zone.

@@ -47,6 +47,8 @@ type desk struct {
 	n      int
 	limit  Limit
 	memory Memory
+	// stretch is how far along a given order the batch has been looked at, and floor how many of it are known to fit.
+	stretch, floor int
 }
 
 // order is the order in which limits are named when several allow the same number: first what lasts longest.
@@ -81,21 +83,18 @@ func decide(now time.Time, p *TeamPolicy, s *TeamState, off lift) []Decision {
 
 	w := &weighing{now: now, p: p, s: s, ground: ground, evidences: evidences, k: k, off: off, braked: braked}
 	o, team := w.weigh(desks, off[LimitCaseloads])
-	// Where the order is given, whom a batch reaches depends on its size: look again with the batch that was found.
-	for range 3 {
-		again, most := false, 0
+	// Where the order is given, whom a batch reaches depends on its size: go along it, a stretch at a time, until a batch ends within one.
+	for range 2 * mostStretches * len(desks) {
+		further := false
 		for _, d := range desks {
-			again = d.e.next(d.n) || again
-			most += d.n
+			further = d.goAlong() || further
 		}
-		if !again {
+		if !further {
 			break
 		}
 		o, team = w.weigh(desks, off[LimitCaseloads])
-		if sum(desks) > most && most > 0 { // never more than what was looked at
-			team[LimitRisk] = min(team.at(LimitRisk), most)
-			split(now, desks, team.min(), off[LimitMinBatch])
-			break
+		if d := desks[0]; len(desks) == 1 { // so many were found to fit already, whoever comes after them
+			d.n = max(d.n, min(d.floor, d.own.min()))
 		}
 	}
 	name(desks, team)
@@ -116,11 +115,16 @@ func decide(now time.Time, p *TeamPolicy, s *TeamState, off lift) []Decision {
 	return out
 }
 
-func sum(desks []*desk) (n int) {
-	for _, d := range desks {
-		n += d.n
+// goAlong looks at the next stretch of a given order if the batch fills those that have been looked at. It goes only forwards, so that
+// with more capacity a batch never ends sooner.
+func (d *desk) goAlong() bool {
+	if d.stretch == len(d.e.stretches)-1 || d.n < d.e.stretches[d.stretch] {
+		return false
 	}
-	return n
+	d.floor = d.e.stretches[d.stretch]
+	d.stretch++
+	d.e.reach(d.e.stretches[d.stretch])
+	return true
 }
 
 // beginning is when the first of what a state tells of happened, at most a year ago.
@@ -148,7 +152,7 @@ func beginning(now time.Time, s *TeamState) time.Time {
 func lookAround(now time.Time, p *TeamPolicy, s *TeamState, behind *past) *ground {
 	g := newGrid(p, s.Booked, now.Add(-throughputDays*24*time.Hour), throughputDays*24*time.Hour+ahead)
 	gr := &ground{grid: g}
-	gr.throughput = lookAtThroughput(now, g, s, p.headcount(now))
+	gr.throughput = lookAtThroughput(now, g, s, p.headcount(now, true))
 	g.output = gr.throughput.usual
 	gr.others = lookAtOthers(now, p, g, behind, s, beginning(now, s))
 	return gr
@@ -208,13 +212,6 @@ func stateOf(s *TeamState, id string) *CampaignState {
 	return &CampaignState{ID: id}
 }
 
-func (c caps) at(l Limit) int {
-	if x, ok := c[l]; ok {
-		return x
-	}
-	return unlimited
-}
-
 func (c caps) min() int {
 	least := unlimited
 	for _, x := range c {
@@ -249,11 +246,7 @@ func (d *desk) limits(now time.Time, cal Calendar, off lift) caps {
 	if segments <= 0 {
 		segments = 1
 	}
-	once := p.AtOnce
-	if once <= 0 {
-		once = atOnce
-	}
-	set(LimitRate, math.Floor(rate*once.Seconds()/segments)-float64(s.Released))
+	set(LimitRate, math.Floor(rate*p.once().Seconds()/segments)-float64(s.Released))
 	if p.Blast {
 		return c
 	}
@@ -269,6 +262,14 @@ func (d *desk) limits(now time.Time, cal Calendar, off lift) caps {
 		}
 	}
 	return c
+}
+
+// once is how much of the sender's time may be released at once.
+func (p *CampaignPolicy) once() time.Duration {
+	if p.AtOnce <= 0 {
+		return atOnce
+	}
+	return p.AtOnce
 }
 
 func (p *CampaignPolicy) listAge() time.Duration {

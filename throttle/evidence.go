@@ -167,9 +167,10 @@ type evidence struct {
 	quiet   [][2]float64 // silences that say nothing, as response-hours ago, from > to
 	grain   float64      // hours by which instants of answers and deliveries may be off
 
-	mix     []float64 // of the next texts over strata, sums to 1
-	sent    []float64 // by stratum, on the way included
-	allSent float64
+	mix       []float64 // of the next texts over strata, sums to 1
+	stretches []int     // of a given order: texts up to the end of each, the last without end
+	sent      []float64 // by stratum, on the way included
+	allSent   float64
 
 	seen, recent   [][bins]float64 // texts that have been through each delay bin, by stratum; recent fades
 	byBin          [bins]float64   // answers
@@ -214,6 +215,7 @@ func gather(p *past, policy *CampaignPolicy, s *CampaignState) *evidence {
 		e.answer(&s.Answers[i])
 	}
 	e.mixture(s)
+	e.alongOrder()
 	e.fit()
 	e.present()
 	e.windows = e.look()
@@ -470,32 +472,44 @@ func (e *evidence) mixture(s *CampaignState) {
 	}
 }
 
-// next says whom the next n texts reach where the order is given; it reports whether that changes anything.
-func (e *evidence) next(n int) bool {
-	if len(e.state.Ahead) == 0 {
-		return false
+const (
+	mostStretches = 12
+	firstStretch  = 20 // texts; each further stretch ends where at least half as many more have gone
+)
+
+// alongOrder cuts a given order into stretches, at the ends of its runs, and looks at the first.
+func (e *evidence) alongOrder() {
+	e.stretches = append(e.stretches, unlimited)
+	sum, least := 0, firstStretch
+	for _, a := range e.state.Ahead {
+		if a.N <= 0 || a.Stratum < 0 || a.Stratum >= e.strata {
+			continue
+		}
+		if sum += a.N; sum >= least && len(e.stretches) < mostStretches {
+			e.stretches = append(e.stretches[:len(e.stretches)-1], sum, unlimited)
+			least = sum + sum/2
+		}
 	}
-	mix := make([]float64, e.strata)
-	left := float64(max(1, n))
-	sum := 0.0
+	if sum > 0 {
+		e.reach(e.stretches[0])
+	}
+}
+
+// reach says whom the next n texts reach where the order is given.
+func (e *evidence) reach(n int) {
+	left, sum := float64(n), 0.0
+	clear(e.mix)
 	for _, a := range e.state.Ahead {
 		if a.N > 0 && a.Stratum >= 0 && a.Stratum < e.strata && left > 0 {
 			x := min(left, float64(a.N))
-			mix[a.Stratum] += x
+			e.mix[a.Stratum] += x
 			sum += x
 			left -= x
 		}
 	}
-	if sum == 0 {
-		return false
+	for i := range e.mix {
+		e.mix[i] /= sum
 	}
-	changed := false
-	for i := range mix {
-		mix[i] /= sum
-		changed = changed || math.Abs(mix[i]-e.mix[i]) > 1e-9
-	}
-	e.mix = mix
-	return changed
 }
 
 // fit learns rate, delay and strata together. Answers in a bin are Poisson with mean rate x theta x curve x texts that have been through

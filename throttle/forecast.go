@@ -116,7 +116,7 @@ func newOutlook(gr *ground, now time.Time, p *TeamPolicy, s *TeamState, streams 
 	o := &outlook{g: g, now: now, waiting: float64(max(0, s.Waiting)), lifted: lifted, others: gr.others, throughput: gr.throughput, nextDay: -1}
 	o.due, _ = g.due(now)
 	o.canAnswer = g.capacity(now, o.due, lifted)
-	o.headcount = p.headcount(now)
+	o.headcount = p.headcount(now, false)
 	o.lookAhead()
 	for _, e := range streams {
 		o.surge = 1 - (1-o.surge)*(1-e.surge.weight)

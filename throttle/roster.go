@@ -173,8 +173,9 @@ func (p *TeamPolicy) working(g *grid, from, to time.Time) float64 {
 	return g.between(g.open, from, to)
 }
 
-// headcount is how many people make first contacts; where only capacity is known, as many as usually make so much of it.
-func (p *TeamPolicy) headcount(now time.Time) float64 {
+// headcount is how many people make first contacts; where only capacity is known, as many as usually make so much of it. If past, only
+// what is behind counts, for the judgement of what has been done must not change with what is planned.
+func (p *TeamPolicy) headcount(now time.Time, past bool) float64 {
 	n := 0.0
 	if p.Declared == nil {
 		for i := range p.Roster {
@@ -184,9 +185,13 @@ func (p *TeamPolicy) headcount(now time.Time) float64 {
 		}
 		return max(1, n)
 	}
+	until := now
+	if !past {
+		until = now.Add(14 * 24 * time.Hour)
+	}
 	sum, hours := 0.0, 0.0
 	for _, c := range p.Declared.Capacity {
-		if c.Contacts > 0 && c.To.After(now.Add(-14*24*time.Hour)) && c.From.Before(now.Add(14*24*time.Hour)) {
+		if c.Contacts > 0 && c.To.After(now.Add(-14*24*time.Hour)) && c.From.Before(until) {
 			sum += c.Contacts
 			hours += c.To.Sub(c.From).Hours()
 		}

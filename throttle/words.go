@@ -145,7 +145,7 @@ func (w *writer) finish(i int, z, use float64) time.Time {
 // shows, and never sooner than the promise, since urgent referrals may go first. Zero if the roster does not reach that far.
 func ContactBy(now time.Time, p TeamPolicy, s TeamState) time.Time {
 	g := newGrid(&p, s.Booked, now.Add(-throughputDays*24*time.Hour), throughputDays*24*time.Hour+ahead)
-	t := lookAtThroughput(now, g, &s, p.headcount(now))
+	t := lookAtThroughput(now, g, &s, p.headcount(now, true))
 	g.output = t.usual
 	return contactBy(g, now, &p, float64(max(0, s.Waiting)))
 }
@@ -168,7 +168,7 @@ func contactBy(g *grid, now time.Time, p *TeamPolicy, waiting float64) time.Time
 		}
 	}
 	t := at(hi)
-	if due := p.Calendar.DueBy(now, promiseOf(p.PromiseDays)); due.After(t) {
+	if due, _ := g.due(now); due.After(t) {
 		t = due
 	}
 	week := p.Calendar.open()
@@ -344,7 +344,7 @@ func (w *writer) why(i int, x *Decision) string {
 	case LimitHeld:
 		return "the campaign is on hold (" + strings.TrimRight(s.Held, ". ") + ")"
 	case LimitSilence:
-		return "answers have stopped: open the link on a phone and send the form to see whether it works, then say so on the campaign's page"
+		return "answers have stopped: open the link on a phone and send the form to see whether it works, then confirm that it does"
 	case LimitListAge:
 		return fmt.Sprintf("the list was last checked on %s, more than %s ago; check it against a fresh one to go on",
 			p.Screened.In(w.loc).Format("2 January 2006"), count(int(p.listAge().Hours()/24), "day"))
@@ -360,7 +360,7 @@ func (w *writer) why(i int, x *Decision) string {
 		}
 		return "it is outside the hours for texts, which start again on " + w.when(next)
 	case LimitRate:
-		return "this is as much as the sender can send in five minutes"
+		return "this is as much as the sender can send in " + span(p.once())
 	case LimitDailyCap:
 		return fmt.Sprintf("the limit of %s a day is reached", count(p.DailyCap, "text"))
 	case LimitBudget:
@@ -387,7 +387,15 @@ func (w *writer) why(i int, x *Decision) string {
 	return string(x.Limit)
 }
 
-func (w *writer) promise() string { return count(promiseOf(w.p.PromiseDays), "working day") }
+func (w *writer) promise() string {
+	if h := w.p.PromiseHours; h > 0 {
+		if h == 1 {
+			return "1 working hour"
+		}
+		return strconv.FormatFloat(h, 'f', -1, 64) + " working hours"
+	}
+	return count(promiseOf(w.p.PromiseDays), "working day")
+}
 
 func (w *writer) when(t time.Time) string {
 	t = t.In(w.loc)

@@ -76,7 +76,7 @@ func TestOutput(t *testing.T) {
 	}
 	usualOf := func(s TeamState) float64 {
 		g := newGrid(&p, nil, now.AddDate(0, 0, -throughputDays), 20*24*time.Hour)
-		t := lookAtThroughput(now, g, &s, p.headcount(now))
+		t := lookAtThroughput(now, g, &s, p.headcount(now, true))
 		return t.mean()
 	}
 	full, half := busy(2), busy(4) // 1.5 calls an hour are what the roster allows for

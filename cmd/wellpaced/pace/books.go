@@ -422,7 +422,6 @@ func (b *books) ask() (throttle.TeamPolicy, throttle.TeamState) {
 	}
 	policy := throttle.TeamPolicy{
 		Calendar:     throttle.Calendar{Location: b.loc, NoBankHolidays: true},
-		PromiseDays:  b.promiseDays(),
 		PromiseHours: b.promise,
 		Declared:     declared,
 		Campaigns: []throttle.CampaignPolicy{{
@@ -467,9 +466,6 @@ func (b *books) ask() (throttle.TeamPolicy, throttle.TeamState) {
 		Waiting: int(math.Ceil(b.queue - tiny)), Other: b.other, Contacts: b.contacts, Campaigns: []throttle.CampaignState{c},
 	}
 }
-
-// promiseDays are those of the pacer's words, which know no hours.
-func (b *books) promiseDays() int { return max(1, int(math.Round(b.promise/8))) }
 
 // after leaves out the first n texts of an order.
 func after(order []throttle.Ahead, n float64) []throttle.Ahead {

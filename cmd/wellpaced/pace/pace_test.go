@@ -139,7 +139,7 @@ func TestReply(t *testing.T) {
 		t.Errorf("also: %v", m)
 	}
 	r := read(t, got[0])
-	if r.Release < 50 || r.Release > 2000 || strings.Contains(r.Binding, "_") || r.Hold || r.Risk <= 0 || r.Risk > .0031 || r.Expected <= 0 || len(r.Queue) < 5 {
+	if r.Release < 50 || r.Release > 2000 || strings.Contains(r.Binding, "_") || r.Hold || r.Risk <= 0 || r.Risk > .0201 || r.Expected <= 0 || len(r.Queue) < 5 {
 		t.Errorf("%s", got[0])
 	}
 	if r.Finish.P10 != nil || r.Finish.P50 != nil || r.Finish.P90 != nil {
@@ -503,7 +503,7 @@ func TestRate(t *testing.T) {
 	rich := map[string]any{"capacity": office(monday, 42, 4000)}
 	d := newDesk(t, slow)
 	a := d.ask(0, rich)
-	if a.Release != 30 || a.Binding != "rate" || !strings.Contains(a.Because, "in an hour") {
+	if a.Release != 30 || a.Binding != "rate" || !strings.Contains(a.Because, "in 1 hour") {
 		t.Errorf("the first line: %+v", a)
 	}
 	if r := d.ask(0, rich); r.Release != 0 {

@@ -1,7 +1,6 @@
 package pace
 
 import (
-	"fmt"
 	"math"
 	"strings"
 	"time"
@@ -49,7 +48,7 @@ type band struct {
 func (b *books) say(d *throttle.Decision, maySend bool) *reply {
 	f, next := &d.Forecast, &d.Forecast.NextDay
 	r := &reply{
-		Release: d.N, Binding: strings.ReplaceAll(string(d.Limit), "_", "-"), Because: b.because(d.Sentence),
+		Release: d.N, Binding: strings.ReplaceAll(string(d.Limit), "_", "-"), Because: strings.Replace(d.Sentence, "then confirm that it does", `then send "resume":true`, 1),
 		Hold: d.Memory.Silence != nil, Risk: places(d.Figures.Risk, 9), Expected: places(d.Figures.FromBatch, 4),
 		Queue:   make([]queueAt, 0, len(f.Queue)),
 		Finish:  finish{b.when(f.FinishFrom), b.when(f.FinishLikely), b.when(f.FinishTo)},
@@ -65,34 +64,6 @@ func (b *books) say(d *throttle.Decision, maySend bool) *reply {
 		}
 	}
 	return r
-}
-
-// because fits the pacer's sentence to this protocol, which has no campaign's page, whose promise is in hours, and whose sender has its own
-// rhythm.
-func (b *books) because(sentence string) string {
-	days, hours := "1 working day", "1 working hour"
-	if n := b.promiseDays(); n > 1 {
-		days = fmt.Sprintf("%d working days", n)
-	}
-	if b.promise != 1 {
-		hours = fmt.Sprintf("%.4g working hours", b.promise)
-	}
-	sentence = strings.ReplaceAll(sentence, days, hours)
-	sentence = strings.ReplaceAll(sentence, "then say so on the campaign's page", `then send "resume":true`)
-	return strings.ReplaceAll(sentence, "can send in five minutes", "can send in "+minutes(b.atOnce()))
-}
-
-func minutes(d time.Duration) string {
-	switch m := int(d.Minutes()); {
-	case m == 60:
-		return "an hour"
-	case m%60 == 0:
-		return fmt.Sprintf("%d hours", m/60)
-	case m == 1:
-		return "a minute"
-	default:
-		return fmt.Sprintf("%d minutes", m)
-	}
 }
 
 // when writes an instant in the campaign's zone; nil if there is none.
