@@ -61,6 +61,7 @@ var order = [...]Limit{
 type lift map[Limit]bool
 
 func decide(now time.Time, p *TeamPolicy, s *TeamState, off lift) []Decision {
+	now = now.Round(0).In(p.Calendar.zone()) // the same instant gives the same bits, wherever it was read
 	k := p.Knobs.filled()
 	behind := newPast(now, p.Calendar.zone(), beginning(now, s).Unix()/3600)
 	ground := lookAround(now, p, s, &behind)
