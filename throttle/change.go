@@ -122,6 +122,7 @@ func (e *evidence) look() (all [2 * len(windowHours)]window) {
 				}
 			}
 			w.mean *= e.startsPerAnswer()
+			w.shape = 1 / (1/w.shape + 1/e.answers + 1/e.starts()) // how many start for each who sends is not quite known either
 		}
 	}
 	return all
@@ -163,7 +164,8 @@ func (e *evidence) useStarts() bool {
 
 // startsPerAnswer is how many people press Start for each who sends the form.
 func (e *evidence) startsPerAnswer() float64 {
-	return max(1, (e.starts()+1)/(e.answers+1))
+	const weight = 5 // answers for which earlier campaigns count
+	return max(1, (e.starts()+weight*e.startsBefore)/(e.answers+weight))
 }
 
 // lookForSurge weighs the hypotheses "since so many hours ago people answer g times as often", for texts of these hours and for all texts.

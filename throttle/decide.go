@@ -360,9 +360,9 @@ func (o *outlook) people(desks []*desk, k Knobs, braked bool, off lift) caps {
 		level, _ := d.e.rateNow()
 		budget += strandedShare * level * (d.e.allSent + float64(d.state.Planned))
 	}
-	most(LimitNobody, func(n []float64) bool { return o.stranded(n) <= budget })
-	most(LimitSetPoint, func(n []float64) bool { return o.steady(n, k.SetPoint) })
-	most(LimitStress, func(n []float64) bool { return o.robust(n, k.Surge, k.Loss) })
+	most(LimitNobody, func(n []float64) bool { return o.nobody(n) <= budget })
+	most(LimitSetPoint, func(n []float64) bool { return o.setPoint(n, k.SetPoint) })
+	most(LimitStress, func(n []float64) bool { return o.stress(n, k.Surge, k.Loss) })
 	most(LimitRisk, func(n []float64) bool { return o.risk(n, o.tolerable(k.Risk)) <= o.tolerable(k.Risk) })
 	return c
 }

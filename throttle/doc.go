@@ -3,33 +3,90 @@
 // # The idea
 //
 // Texts are quick and answers are slow: half of those who will ask for help do so within hours, others after days, and the hands that
-// call them back are few. Whoever sends until the queue is full has long sent too much. So Decide asks at each tick: if n more texts went
-// out now and none after them, what would become of everybody who waits, and of everybody who is still going to answer? It releases the
-// largest n for which
+// call them back are few. Whoever sends until the queue is full has long sent too much. So [Decide] asks at each tick: if n more texts
+// went out now and none after them, what would become of everybody who waits, and of everybody who is still going to answer? Sending can
+// always go on later, so only what has been sent must fit. It releases the largest n that all limits allow; one of them binds, the
+// [Decision] names it in a sentence, and a test holds the sentence to it: without that limit, more would go.
 //
-//   - the chance that anybody waits longer than the promise stays tiny (LimitRisk),
-//   - the queue is expected to stay short, so that a surprise finds room (LimitSetPoint),
-//   - a surge of answers together with a loss of staff would still be survived (LimitStress),
-//   - texts do not run ahead of what has been learned from the first of them (LimitMaturity),
-//   - no more than a sliver of the answers comes when nobody is there at all (LimitNobody),
+// # What is learned (for the engineer who knows no statistics)
 //
-// and which the list, the hours for texts, the sender, the money and the team's caseloads allow. A full queue stops everything until
-// it has drained well (LimitBrake). One of these limits binds; a Decision names it in a sentence, and a test holds the sentence to it:
-// without that limit, more would go.
+// A text that has not been answered is not a no: it may still be. So nobody divides answers by texts here. Time since delivery is cut
+// into twelve bins (response-hours, in which nights hardly count), and each text counts in a bin only as far as it has lived through it:
+// that is its exposure. Answers in a bin against exposure in it say how likely a text is answered at that age.
 //
-// # The parts
+//   - exposure: which bins the texts have been through. It starts at delivery; what is on the way counts as delivered now; texts that are
+//     not delivered leave the counters. (evidence.exposure)
+//   - answers: sorted into the bins by age. (evidence.answer)
+//   - delay curves: four built-in ones, from fast to very slow, and those of earlier campaigns. Each keeps a weight, by how well it
+//     explains what came, and bends a little where the answers say so. (evidence.fit, evidence.refine)
+//   - strata: each practice or age band responds more or less than the whole; with few answers it is pulled towards the whole, the more
+//     so the more alike the strata have turned out. (evidence.compareStrata)
+//   - the present level: recent answers count more, with a half-life of six days. Silence is weak evidence; it may lower the level by
+//     three tenths at most. (evidence.presentLevel)
+//   - surges: for windows of 1 to 64 response-hours, how likely is what came if 1.6, 2.5, 4 or 6 times as many answered since? That is a
+//     chance, and enters the risk as one. Who presses Start is counted too: it is the earlier signal. (evidence.lookForSurge)
+//   - silence: if a tenth of the usual fits some hundred times better than the usual, the campaign is held and a person asked to try the
+//     link. Nothing goes faster for it, and once explained the silence says nothing about the response. (evidence.silence)
+//   - other referrals: a slow background by working hours, and waves when a link is passed on. (lookAtOthers)
+//   - throughput: contacts made against the roster, counted only while there was somebody to call; and whether part of the team is
+//     missing unannounced. (lookAtThroughput, throughput.lookForAbsence)
+//   - capacity: weekly hours, leave, bank holidays, booked work, places under the caseload limits and planned discharges. (newGrid,
+//     grid.capacity, limited.headroom)
+//   - history: what a campaign taught, for the network's next. ([Learn], [PriorFrom], evidence.expect)
 //
-//   - calendar.go: when the promise runs. England's bank holidays, civil time, clock changes.
-//   - roster.go: what the team can do, half hour by half hour; the working clock and the response clock beside it.
-//   - output.go: what it does in fact, learned from hours in which it had enough to do.
-//   - evidence.go: how many answer and how soon, learned per campaign and stratum. An answer that has not come is never taken for a no.
-//   - forecast.go: what is still to come, and how sure that is. Everything is linear in the number of texts, so the search is cheap.
-//   - decide.go: the limits, and the search for the largest n within them.
-//   - words.go: figures, the forecast finish, the sentence, and ContactBy, the honest date for the confirmation page.
+// # How it is reckoned (for the statistician who knows no Go)
 //
-// # What it is given
+// Answers in bin k of stratum s are Poisson with mean p theta_s phi_k G_sk, G being the exposure: a piecewise exponential model, in which
+// censoring is exact. p is Gamma (shape .5 and mean 1.5 % before any campaign); phi is a mixture over the curves with closed-form weights,
+// each refined with a Dirichlet-like prior of three answers a bin; theta_s is Gamma with mean 1, its shape weighed over a grid by marginal
+// likelihood. The forecast is linear in n. Its variance collects the Poisson noise, the level, the curve's open bins, the strata (shared
+// by what has been sent and what would be), a day's mood, and a rest that no model explains; the sum is matched by a Gamma and its tail
+// read off by Wilson and Hilferty's cube root. Nothing is drawn by lot: the same arguments give the same bits, and a stored state can be
+// replayed.
 //
-// A snapshot of counters by hour and stratum, never people; so a decision costs the same for a thousand texts and for a million. Texts
-// on the way count as delivered now. The package does no I/O and asks no clock: the same arguments give the same bits, and a stored
-// snapshot can be replayed. Package sim makes up towns and drives the same Decide through them.
+// Somebody waits too long if, for a window from v to u, those who come in it (and those who wait, if v is now) are more than can be called
+// from v until the promise of the last runs out. Checkpoints lie just before the work clock moves on, so Monday 09:00 has all of the
+// weekend in it. Capacity is uncertain too (uneven calls, good and bad days); three points stand for it, because noise in it must not
+// fatten the tail of the arrivals.
+//
+// # The limits
+//
+//   - LimitRisk: the chance that anybody waits longer than the promise stays below 2 %, less for a small team, in which one person is a
+//     larger share. (outlook.risk, outlook.tolerable)
+//   - LimitSetPoint: the mean queue stays near a fifth of what can be called within the promise, so that nobody is idle and a surprise
+//     finds room; more before a long closure, whose answers come upon nobody, and more the slower people answer. (outlook.setPoint, target,
+//     outlook.relax)
+//   - LimitStress: three times the answers and a quarter of the team lost until the next closure, or six tenths of the team lost within the
+//     promise, would still be survived. (outlook.stress)
+//   - LimitMaturity: while there are few answers, texts do not run ahead of those that have had their time. Slow answers look like no
+//     answers. (desk.maturity)
+//   - LimitNobody: no more than a sliver of the answers comes when nobody could call in time. (outlook.nobody)
+//   - LimitBrake: a queue near all that can be called stops everything until it has drained well. (outlook.brake)
+//   - LimitSilence, LimitHeld, LimitPaused, LimitListAge, LimitWindow, LimitDailyCap, LimitBudget, LimitRate, LimitList, LimitMinBatch,
+//     LimitCaseloads: what people, the law and the sender set. (desk.limits)
+//
+// Campaigns that share a team share one forecast; what the team's limits allow is poured out in proportion to what each has planned, so
+// two campaigns never both believe that they own the capacity (pour, split). A list in a given order is gone along in stretches, because
+// whom a batch reaches depends on its size (desk.goAlong).
+//
+// # What was tried, and what was kept
+//
+// Measured with package sim on fresh seeds; `wellpaced simulate` repeats it.
+//
+//   - Planning over the week. Answers of Friday's texts come upon nobody until Monday, and a greedy pacer that fills Friday idles Friday
+//     afternoon. Kept: a longer queue on the last morning before a closure (eveExtra) and a low ceiling after it (relaxed). Dropped: letting
+//     Monday's queue grow by what the weekend has brought; it gained nothing and made a Monday without staff late.
+//   - Half the team gone. A reserve of six tenths of the team's time within the promise costs less than a larger reserve for surges and does
+//     more against both announced and silent sickness.
+//   - Chances of a change as probabilities. A surge or an absence that might begin any day is the business of the reserve; only the part of
+//     its chance that evidence adds goes into the risk (beyond). Counting all of it made the pacer a tenth slower and no safer.
+//   - Calls are much less random than chance arrivals (coefficient of variation one half): counting that noticed half a team missing in
+//     about a day instead of two.
+//   - A window may be judged only if enough lies before it (comparable): else one grain of the counters makes a silence out of nothing, and
+//     each explained silence makes the next.
+//   - Less risk while there are few answers: dropped, it starves small teams and does not help slow answerers. More risk (2 % for .3 %):
+//     kept, since the set-point and the reserves carry the shocks and the old figure only emptied Thursdays of slow answerers.
+//   - A set-point that is the same share for all: dropped; large teams need less of a queue for their size, small ones more.
+//
+// Package sim makes up towns and drives the same Decide through them. [WhatIf] plays futures of a team with a quick copy of these rules.
 package throttle

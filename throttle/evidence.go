@@ -179,18 +179,18 @@ type evidence struct {
 
 	shape, rate float64 // Gamma prior of the answers per text
 
-	templates     int
-	prior         [mostCurves]curve
-	weight        [mostCurves]float64
-	curves        [mostCurves]curve   // refined
-	long          [mostCurves]float64 // answers per text, all evidence alike
-	level         [mostCurves]float64 // at present
-	theta         []float64           // a stratum's response relative to the whole
-	spread        float64             // shape of the Gamma from which the strata's responses come
-	weigh         float64             // for how many answers the long-run rate counts
-	windows       [2 * len(windowHours)]window
-	surge         surge
-	startsPerText float64
+	templates    int
+	prior        [mostCurves]curve
+	weight       [mostCurves]float64
+	curves       [mostCurves]curve   // refined
+	long         [mostCurves]float64 // answers per text, all evidence alike
+	level        [mostCurves]float64 // at present
+	theta        []float64           // a stratum's response relative to the whole
+	spread       float64             // shape of the Gamma from which the strata's responses come
+	weigh        float64             // for how many answers the long-run rate counts
+	windows      [2 * len(windowHours)]window
+	surge        surge
+	startsBefore float64 // starts per answer of earlier campaigns
 }
 
 // gather reads a campaign's counters: exposure, answers, and what follows from them.
@@ -217,7 +217,7 @@ func gather(p *past, policy *CampaignPolicy, s *CampaignState) *evidence {
 	e.mixture(s)
 	e.alongOrder()
 	e.fit()
-	e.present()
+	e.presentLevel()
 	e.windows = e.look()
 	e.surge = e.lookForSurge()
 	return e
@@ -226,7 +226,9 @@ func gather(p *past, policy *CampaignPolicy, s *CampaignState) *evidence {
 // expect takes in what is known beforehand: the built-in curves and the wide prior, or what earlier campaigns of the network taught.
 func (e *evidence) expect(h *Prior) {
 	share := 1.0
+	e.startsBefore = 1
 	if h != nil {
+		e.startsBefore = max(1, h.Starts)
 		if h.Mean > 0 && h.Shape > 0 {
 			e.shape, e.rate = h.Shape, h.Shape/h.Mean
 		}
@@ -549,7 +551,7 @@ func (e *evidence) fit() {
 		for j := range e.templates {
 			e.weight[j] /= sum
 		}
-		e.compare()
+		e.compareStrata()
 	}
 	e.drop()
 }
@@ -588,8 +590,8 @@ var (
 	shapePrior = [...]float64{.20, .35, .25, .12, .08}
 )
 
-// compare learns how each stratum responds relative to the whole, and how alike the strata are.
-func (e *evidence) compare() {
+// compareStrata learns how each stratum responds relative to the whole, and how alike the strata are.
+func (e *evidence) compareStrata() {
 	var expect [bins]float64 // per text of an average stratum
 	for j := range e.templates {
 		for k := range bins {
@@ -656,8 +658,8 @@ func (e *evidence) drop() {
 	}
 }
 
-// present finds the level at which people answer now: recent evidence against the long run. Silence is weak evidence, hence the floor.
-func (e *evidence) present() {
+// presentLevel finds the level at which people answer now: recent evidence against the long run. Silence is weak evidence, hence the floor.
+func (e *evidence) presentLevel() {
 	e.weigh = min(firmest, e.shape+e.answers)
 	recent := e.through(e.recent)
 	for j := range e.templates {

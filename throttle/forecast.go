@@ -395,7 +395,7 @@ func (o *outlook) windows() {
 		for u := v + 1; u < n; u++ {
 			c := &o.points[u]
 			if c.dead || !c.open {
-				continue // their answers have a budget of their own, see stranded
+				continue // their answers have a budget of their own, see nobody
 			}
 			p := pair{base: base, capacity: c.fromNow}
 			working := c.working
@@ -575,9 +575,9 @@ func (o *outlook) relax() float64 {
 	return relaxed + (relaxedSlow-relaxed)*min(1, max(0, (late/all-.25)/.35))
 }
 
-// steady reports whether the mean queue stays a small share of what can be cleared within the promise. After a weekend it may be
+// setPoint reports whether the mean queue stays a small share of what can be cleared within the promise. After a weekend it may be
 // larger by the weekend's answers, for one working day.
-func (o *outlook) steady(n []float64, share float64) bool {
+func (o *outlook) setPoint(n []float64, share float64) bool {
 	queue, before, relax := o.waiting, 0.0, o.relax()
 	present := 1 - o.throughput.away*(1-o.throughput.present)
 	for u := range o.points {
@@ -601,8 +601,8 @@ func (o *outlook) steady(n []float64, share float64) bool {
 	return true
 }
 
-// robust reports whether a surge of answers together with a loss of staff would still be answered in time.
-func (o *outlook) robust(n []float64, surge, loss float64) bool {
+// stress reports whether a surge of answers together with a loss of staff would still be answered in time.
+func (o *outlook) stress(n []float64, surge, loss float64) bool {
 	present := 1 - o.throughput.away*(1-o.throughput.present)
 	for u := range o.points {
 		p := &o.points[u]
@@ -623,8 +623,8 @@ func (o *outlook) robust(n []float64, surge, loss float64) bool {
 	return true
 }
 
-// stranded is how many answers are expected at times when nobody could answer them within the promise.
-func (o *outlook) stranded(n []float64) float64 {
+// nobody is how many answers are expected at times when nobody could answer them within the promise.
+func (o *outlook) nobody(n []float64) float64 {
 	sum := 0.0
 	for u := range o.points {
 		if o.points[u].dead && o.points[u].open {
