@@ -450,6 +450,28 @@ func (f *future) goOn() {
 			f.work(b)
 		}
 	}
+	f.leave()
+}
+
+// leave counts those who at the end have been waiting too long already.
+func (f *future) leave() {
+	s := f.s
+	end := 0.0
+	if n := len(s.blocks); n > 0 {
+		end = s.blocks[n-1].open + s.blocks[n-1].length
+	}
+	for i := int(f.called); i < len(s.waiting); i++ {
+		if end-s.waiting[i] > s.g.promise {
+			f.late++
+		}
+	}
+	n := f.left
+	for b := max(0, f.head); b < len(s.blocks) && end-s.blocks[b].came > s.g.promise; b++ {
+		if b != f.head {
+			n = f.first[b]
+		}
+		f.late += n
+	}
 }
 
 // work lets the team call those who wait, in turn.

@@ -26,9 +26,11 @@ type Outcome struct {
 // CampaignOutcome is one campaign's part.
 type CampaignOutcome struct {
 	ID string
-	// The last text goes before P10 in a tenth of the futures, before P50 in half, before P90 in nine tenths; zero if it is not reached
-	// within half a year, or within the time for which the team's capacity is known.
+	// The last text goes before P10 in a tenth of the futures, before P50 in half, before P90 in nine tenths; zero if not before Until.
 	P10, P50, P90 time.Time
+	// Until is when texts stop whatever is left: half a year ahead, the campaign's last instant, or the end of what is known of the team's
+	// capacity.
+	Until time.Time
 	// WorkingDays until P50; 0 if that is zero.
 	WorkingDays float64
 	// TextsLeft at the end, on average.
@@ -173,7 +175,7 @@ func (st *stage) lane(now time.Time, p *CampaignPolicy, c *CampaignState, e *evi
 		l.ripe = e.mature(-1)
 	}
 	l.flow = make([]float64, len(st.hours))
-	expected := float64(max(0, c.Planned)) * l.mixed
+	pending := 0.0
 	for i := range e.cohorts {
 		co := &e.cohorts[i]
 		weighed, n := 0.0, 0.0
@@ -181,7 +183,7 @@ func (st *stage) lane(now time.Time, p *CampaignPolicy, c *CampaignState, e *evi
 			weighed += x * e.theta[k]
 			n += x
 		}
-		expected += weighed
+		pending += weighed
 		pass(l.flow, st.hours, 0, -units(co.age), l.believe, weighed)
 		if l.slow != nil {
 			pass(l.slow, st.hours, 0, -units(co.age), st.slow, n)
@@ -191,10 +193,11 @@ func (st *stage) lane(now time.Time, p *CampaignPolicy, c *CampaignState, e *evi
 	if mean, _ := r.level(&l); mean > 0 && level > 0 {
 		l.bend = level / mean
 	}
-	expected *= level
+	expected := level * float64(max(0, c.Planned)) * l.mixed
 	if !p.Blast { // no more than can be called
 		expected = min(expected, 2*could)
 	}
+	expected += level * pending
 	l.weight = max(1, math.Ceil(expected/particles))
 	return l
 }
@@ -298,6 +301,10 @@ func (s *summary) outcome(now time.Time, p *TeamPolicy) Outcome {
 	for c := range st.lanes {
 		l := &st.lanes[c]
 		x := CampaignOutcome{ID: p.Campaigns[c].ID, TextsLeft: s.left[c], Answers: inBrief(s.brought[c]), Stopped: l.stopped, LinkAssumed: l.assumed && l.stopped == ""}
+		x.Until = earlier(now.Add(horizonOfFutures), st.g.end)
+		if !l.last.IsZero() {
+			x.Until = earlier(x.Until, l.last)
+		}
 		slices.Sort(s.finished[c])
 		at := func(share float64) (t time.Time, days float64) {
 			b := s.finished[c][rank(share, s.futures)]
@@ -312,7 +319,7 @@ func (s *summary) outcome(now time.Time, p *TeamPolicy) Outcome {
 			x.P90, _ = at(.9)
 			last := x.P90
 			if last.IsZero() {
-				last = st.g.end
+				last = x.Until
 			}
 			end = later(end, last)
 			if c := &p.Campaigns[c]; !c.Screened.IsZero() && !c.Blast && c.Screened.Add(c.listAge()).Before(last) {
@@ -370,9 +377,9 @@ func (o *Outcome) inWords(loc *time.Location) string {
 			}
 			fmt.Fprintf(&b, " further text goes: %s. ", c.Stopped)
 		case c.P10.IsZero():
-			fmt.Fprintf(&b, "%s would not go within the next half year: about %s would be left. ", what, count(int(c.TextsLeft+.5), "text"))
+			fmt.Fprintf(&b, "%s would not go by %s: about %s would be left. ", what, civilDate(c.Until, loc), count(int(c.TextsLeft+.5), "text"))
 		case c.P90.IsZero():
-			fmt.Fprintf(&b, "%s would go on %s at the soonest, and perhaps not within the next half year. ", what, from)
+			fmt.Fprintf(&b, "%s would go on %s at the soonest, and perhaps not by %s. ", what, from, civilDate(c.Until, loc))
 		case from == to:
 			fmt.Fprintf(&b, "%s would go on %s. ", what, from)
 		default:
@@ -430,11 +437,11 @@ func Compare(today, changed Outcome) string {
 		case was.Stopped != "":
 			fmt.Fprintf(&b, "%s would go after all. ", what)
 		case c.P50.IsZero() && was.P50.IsZero():
-			fmt.Fprintf(&b, "%s would not go within the next half year, as today. ", what)
+			fmt.Fprintf(&b, "%s would not go in time, as today. ", what)
 		case c.P50.IsZero():
-			fmt.Fprintf(&b, "%s would no longer go within the next half year. ", what)
+			fmt.Fprintf(&b, "%s would no longer go in time: about %s would be left. ", what, count(int(c.TextsLeft+.5), "text"))
 		case was.P50.IsZero():
-			fmt.Fprintf(&b, "%s would go within the next half year, which it would not today. ", what)
+			fmt.Fprintf(&b, "%s would go in time, which it would not today. ", what)
 		case math.Abs(days) < .25:
 			fmt.Fprintf(&b, "%s would go at about the same time. ", what)
 		case days > 0:

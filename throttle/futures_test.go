@@ -133,7 +133,7 @@ func TestWhatIfResponds(t *testing.T) {
 				p.Roster[i].Places = 10
 			}
 		})
-		if c := few.Campaigns[0]; !c.P50.IsZero() || c.TextsLeft < 25000 || !strings.Contains(words, "no longer go") {
+		if c := few.Campaigns[0]; !c.P50.IsZero() || c.TextsLeft < 25000 || !strings.Contains(words, "no longer go in time: about ") {
 			t.Errorf("seed %d, forty places: %+v. %s", seed, c, words)
 		}
 		for _, d := range few.Days {
@@ -208,8 +208,21 @@ func TestWhatIfStopped(t *testing.T) {
 		t.Errorf("%v: %s", c.CheckListBy, o.Sentence)
 	}
 	p.Campaigns[0].Last = at("2026-06-20 00:00")
-	if c := WhatIf(now, p, p, s, 50).Campaigns[0]; !c.P10.IsZero() || c.TextsLeft < 20000 || c.TextsLeft > 35000 {
-		t.Errorf("with a last day: %+v", c)
+	o = WhatIf(now, p, p, s, 50)
+	if c := o.Campaigns[0]; !c.P10.IsZero() || c.TextsLeft < 20000 || c.TextsLeft > 35000 || !strings.Contains(o.Sentence, "would not go by 20 June 2026") {
+		t.Errorf("with a last day: %+v: %s", c, o.Sentence)
+	}
+	p.Campaigns[0].Last = time.Time{}
+	s.Campaigns[0].Memory.Silence = &Silence{now.Unix() - 9*3600, now.Unix()}
+	o = WhatIf(now, p, p, s, 50)
+	if c := o.Campaigns[0]; !c.LinkAssumed || c.P50.IsZero() || !strings.Contains(o.Sentence, "if the link is found to work") {
+		t.Errorf("in a silence: %+v: %s", c, o.Sentence)
+	}
+	// Nobody is left to call those who have their text already: they wait for ever.
+	s.Campaigns[0].Memory = Memory{}
+	o = WhatIf(now, p, with(p, func(p *TeamPolicy) { p.Roster = nil }), s, 50)
+	if c := o.Campaigns[0]; o.LateChance != 1 || o.LateShare < .9 || !c.P10.IsZero() || c.TextsLeft != 36000 {
+		t.Errorf("without a team: %.2f, %.2f late: %+v", o.LateChance, o.LateShare, c)
 	}
 }
 
