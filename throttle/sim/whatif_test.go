@@ -12,6 +12,10 @@ var futureSeeds = flag.Int("futures.seeds", 8, "runs of each world in which the 
 
 // What WhatIf says in the middle of a campaign has to come true about as often as it says: the band of eight in ten for the last text,
 // and the chance that anybody still to be called is called too late. In 09 the illness has just begun and the roster shows it.
+//
+// With 60 runs of each of these worlds the band held 84 % of the real ends (217 of 259; 82 to 87 % by world), the median was .4 working
+// days too late of 18, and somebody was late in 3.9 % of the runs where 3.2 % was said. Elsewhere it is rougher: teams of one or two
+// finish a quarter to a third later than said, since the pacer sees surges and absences in chance that its copy does not see.
 func TestFuturesComeTrue(t *testing.T) {
 	seeds := uint64(*futureSeeds)
 	worlds := []struct {
