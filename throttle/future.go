@@ -3,7 +3,6 @@ package throttle
 import (
 	"math"
 	"math/rand/v2"
-	"time"
 )
 
 // A future is one way in which the weeks ahead may go: dice say how many people answer and how soon, how good the team's days are and how
@@ -11,7 +10,6 @@ import (
 // itself would take a hundred times as long.
 
 const (
-	dayResponse = .04  // variance of one day's response to texts, relative to its square
 	particles   = 2000 // of one campaign in one future: beyond, one particle stands for several people
 	absentFor   = 5    // civil days for which somebody who may be missing unannounced stays away
 	surgeFor    = 4    // civil days for which a surge that may be on lasts
@@ -26,26 +24,21 @@ const (
 // stage is what all futures share.
 type stage struct {
 	*timeline
-	gaps       []gap
-	lanes      []lane
-	knobs      Knobs
-	throughput throughput
-	others     others
-	headcount  float64
-	waiting    []float64 // promise hours from now, mostly negative, at which those who wait came
-	braked     bool
-	relax      float64 // people who came in a long closure that ended less than a working day ago,
-	relaxed    float64 // and until which promise hour they count
-	perCall    float64 // people that are called at once; above 1 only in large teams, where it saves time
-	slow       []float64
+	gaps    []gap
+	lanes   []lane
+	knobs   Knobs
+	o       outlook   // what the rules of Decide need that is the same at each of its instants
+	relax   float64   // see there
+	waiting []float64 // promise hours from now, mostly negative, at which those who wait came
+	braked  bool
+	perCall float64 // people that are called at once; above 1 only in large teams, where it saves time
+	slow    []float64
 }
 
 // lane is one campaign's part in all futures.
 type lane struct {
-	e       *evidence
-	state   *CampaignState
-	stopped string // why it sends nothing
-	blast   bool
+	desk
+	stopped string    // why it sends nothing
 	assumed bool      // answers have stopped, and the link is taken to work
 	window  []bool    // by hour
 	believe []float64 // share of answers by unit of the response clock, as the pacer believes it
@@ -58,10 +51,8 @@ type lane struct {
 	bend    float64   // level by all curves over the level by their mean
 	perHour int       // the sender's speed
 	cap     int       // by day
-	affords int       // texts that the budget still pays for
-	least   int
-	last    time.Time
-	weight  float64 // people per particle
+	affords int       // texts that the budget pays for, those sent included
+	weight  float64   // people per particle
 }
 
 // run is one campaign within one future.
@@ -77,27 +68,29 @@ type run struct {
 	dice       *rand.Rand
 	source     *rand.PCG
 	// What the pacer sees.
+	desk
+	rest                    CampaignState // what is left to send, and what has been sent today
+	sent                    int
 	flow, slow              []float64
-	planned, sent, today    int
 	answers, faded          float64
 	through, fresh, matured float64
-	turn, inTurn            int // place in the order, where it is given
-	finished                int // block of the last text, or -1
-	// A decision's scratch.
-	most, share, expect, single float64
-	n                           int
+	turn, inTurn            int     // place in the order, where it is given
+	finished                int     // block of the last text, or -1
+	expect, single          float64 // answers per text, and per one of the next texts
 }
 
 // future is the scratch of one future; it is used for one after the other.
 type future struct {
 	s                *stage
+	o                outlook // at the instant of a decision
 	runs             []run
+	desks            []*desk   // theirs
 	first            []float64 // by block: people first seen in it
 	used             []float64 // by limited worker: people taken on
 	output, response []float64 // by day
 	queue            float64
 	braked           bool
-	relax, relaxed   float64 // people who came in a long closure, and until which promise hour they count
+	present          float64 // share of the team that is there for the first days
 	unit             int     // of the response clock when the pacer last looked
 	head             int     // of the queue: block in which they were first seen
 	left             float64 // people of that block
@@ -112,22 +105,15 @@ type future struct {
 
 // point is a coming hour as a decision sees it.
 type point struct {
-	pending  float64 // answers expected by then from texts sent
-	single   float64 // and from one more text, in the campaigns' proportions
-	other    float64
-	cleared  float64 // first contacts since the point before
-	capacity float64 // within the promise of somebody who comes then
-	fromNow  float64 // from now until that promise runs out
-	hours    float64 // of the promise, from now
-	days     float64 // civil
-	most     float64 // the set-point
-	unsure   float64 // variance of what the team makes of its hours until then, but for single calls
-	near     bool
-	dead     bool
+	checkpoint
+	pending float64 // answers expected by then from texts sent
+	single  float64 // and from one more text, in the campaigns' proportions
+	days    float64 // civil
+	most    float64 // the set-point
 	// Less than a working day after a long closure: what has come before it, in it, and what can be done about it from then on.
 	gap                                    bool
 	gapPending, gapSingle, gapCame, gapOne float64
-	gapOther, gapCapacity                  float64
+	gapHours, gapCapacity                  float64
 }
 
 // Kinds of dice. Each kind is thrown for itself, so that a change of policy leaves the others' throws as they are.
@@ -137,30 +123,6 @@ const (
 
 func sow(source *rand.PCG, number, kind, campaign int) {
 	source.Seed(uint64(number)+1, uint64(kind)<<32|uint64(campaign))
-}
-
-// drawGamma draws from a Gamma of mean 1 (Marsaglia and Tsang).
-func drawGamma(dice *rand.Rand, shape float64) float64 {
-	if !(shape > 1e-9) || shape > 1e9 {
-		return 1
-	}
-	boost, k := 1.0, shape
-	if k < 1 {
-		boost = math.Pow(dice.Float64(), 1/k)
-		k++
-	}
-	d := k - 1./3
-	for {
-		x := dice.NormFloat64()
-		v := 1 + x/math.Sqrt(9*d)
-		if v <= 0 {
-			continue
-		}
-		v = v * v * v
-		if math.Log(1-dice.Float64()) < x*x/2+d-d*v+d*math.Log(v) {
-			return d * v * boost / shape
-		}
-	}
 }
 
 // when is the age by which a share of the answers has come.
@@ -193,10 +155,11 @@ func newFuture(s *stage) *future {
 	blocks, hours, days := len(s.blocks)+1, len(s.hours)+1, len(s.days)
 	table := func(n int) []float64 { return make([]float64, n) }
 	f := &future{
-		s: s, first: table(blocks), used: table(len(s.g.limited)), output: table(days), response: table(days),
+		s: s, o: s.o, first: table(blocks), used: table(len(s.g.limited)), output: table(days), response: table(days),
 		texts: table(days), answers: table(days), arrivals: table(days), contacts: table(days),
 		source: &rand.PCG{}, callsOf: &rand.PCG{}, runs: make([]run, len(s.lanes)),
 	}
+	f.o.others.chance = 0 // a wave dies away before most decisions
 	f.dice, f.calls = rand.New(f.source), rand.New(f.callsOf)
 	for i := range f.runs {
 		r := &f.runs[i]
@@ -204,6 +167,8 @@ func newFuture(s *stage) *future {
 		r.dice = rand.New(r.source)
 		r.theta, r.came = table(s.lanes[i].e.strata), table(blocks)
 		r.flow, r.slow = table(hours), table(hours)
+		r.desk, r.state = s.lanes[i].desk, &r.rest
+		f.desks = append(f.desks, &r.desk)
 	}
 	return f
 }
@@ -216,7 +181,6 @@ func (f *future) play(number int) {
 	}
 	f.braked, f.queue, f.late, f.called, f.unit = s.braked, float64(len(s.waiting)), 0, 0, 0
 	f.head, f.left, f.call = -1, 0, 0
-	f.relax, f.relaxed = s.relax, s.relaxed
 	sow(f.callsOf, number, diceCalls, 0)
 	f.weather(number)
 	f.strangers(number)
@@ -230,31 +194,38 @@ func (f *future) play(number int) {
 
 // weather draws what each day is like, for those who answer and for those who call.
 func (f *future) weather(number int) {
-	s := f.s
+	o := &f.s.o
 	sow(f.source, number, diceDays, 0)
 	team := 1.0
-	if z := f.dice.NormFloat64(); s.throughput.doubt > 0 {
-		team = quantile(1, 1/s.throughput.doubt, z)
+	if z := f.dice.NormFloat64(); o.throughput.doubt > 0 {
+		team = quantile(1, 1/o.throughput.doubt, z)
 	}
-	missing := f.dice.Float64() < s.throughput.away
+	if f.present = 1; f.dice.Float64() < o.throughput.away {
+		f.present = o.throughput.present
+	}
 	for d := range f.output {
-		f.response[d] = quantile(1, 1/dayResponse, f.dice.NormFloat64())
+		f.response[d] = quantile(1, 1/mood, f.dice.NormFloat64())
 		// The throw does not depend on the team: a larger one has the same day, less extreme.
-		f.output[d] = team * quantile(1, s.headcount/dayNoise, f.dice.NormFloat64())
-		if missing && d < absentFor {
-			f.output[d] *= s.throughput.present
-		}
+		f.output[d] = team * quantile(1, o.headcount/dayNoise, f.dice.NormFloat64()) * f.there(d)
 	}
+}
+
+// there is the share of the team that is there on a day, unannounced absence aside.
+func (f *future) there(day int) float64 {
+	if day < absentFor {
+		return f.present
+	}
+	return 1
 }
 
 // strangers lets those come who were sent no text.
 func (f *future) strangers(number int) {
-	s, o := f.s, &f.s.others
+	s, o := f.s, &f.s.o.others
 	sow(f.source, number, diceOthers, 0)
-	rate := o.perHour * drawGamma(f.dice, otherPriorCount+o.seen)
+	rate := o.perHour * quantile(1, otherPriorCount+o.seen, f.dice.NormFloat64())
 	wave := 0.0
 	if f.dice.Float64() < o.chance {
-		wave = o.wave * drawGamma(f.dice, 4)
+		wave = o.wave * quantile(1, 4, f.dice.NormFloat64())
 	}
 	size := 1.0
 	if n := len(s.blocks); n > 0 {
@@ -284,15 +255,15 @@ func (f *future) people(number, c int, slowness float64) {
 	for ; j < e.templates-1 && slowness >= e.weight[j]; j++ {
 		slowness -= e.weight[j]
 	}
-	r.rate = e.level[j] * drawGamma(r.dice, 1/(1/(e.weigh+e.faded)+.01))
+	r.rate = quantile(e.level[j], 1/(1/(e.weigh+e.faded)+modelNoise), r.dice.NormFloat64())
 	for k := range bins {
-		r.curve[k] = e.curves[j][k] * drawGamma(r.dice, curvePrior+e.byBin[k])
+		r.curve[k] = quantile(e.curves[j][k], curvePrior+e.byBin[k], r.dice.NormFloat64())
 	}
 	r.curve = r.curve.normal()
 	// The level is what the texts so far have shown; how the strata share it must not move it.
 	was, is := 0.0, 0.0
 	for i := range r.theta {
-		r.theta[i] = e.theta[i] * drawGamma(r.dice, e.spread+e.byStratum[i])
+		r.theta[i] = quantile(e.theta[i], max(.1, e.spread+e.byStratum[i]), r.dice.NormFloat64())
 		weight := e.sent[i]
 		if e.allSent == 0 {
 			weight = e.mix[i]
@@ -305,12 +276,12 @@ func (f *future) people(number, c int, slowness float64) {
 			r.theta[i] *= was / is
 		}
 	}
-	r.livelyDays, r.lively = 0, e.surge.factor*drawGamma(r.dice, 1/max(1e-9, e.surge.variance))
+	r.livelyDays, r.lively = 0, quantile(e.surge.factor, 1/max(1e-9, e.surge.variance), r.dice.NormFloat64())
 	if r.dice.Float64() < e.surge.weight {
 		r.livelyDays = surgeFor
 	}
 	r.sum, r.next = 0, r.gap(l.weight)
-	r.planned, r.sent, r.today = max(0, l.state.Planned), 0, l.state.SentToday
+	r.rest.Planned, r.rest.SentToday, r.sent = max(0, l.state.Planned), l.state.SentToday, int(e.allSent)
 	r.answers, r.faded, r.through, r.fresh, r.matured = e.answers, e.faded, l.through, l.fresh, l.ripe
 	r.turn, r.inTurn, r.finished = 0, 0, -1
 	clear(r.came)
@@ -339,10 +310,7 @@ func (f *future) people(number, c int, slowness float64) {
 
 // gap is how many more answers are expected until the next particle answers.
 func (r *run) gap(weight float64) float64 {
-	if weight == 1 {
-		return r.dice.ExpFloat64()
-	}
-	return max(.1*weight, weight+math.Sqrt(weight)*r.dice.NormFloat64())
+	return quantile(weight, weight, r.dice.NormFloat64())
 }
 
 // come lets a particle answer so many units of the response clock from now.
@@ -364,9 +332,9 @@ func (f *future) text(c, n int, h *hour, at int) {
 	s, r, l := f.s, &f.runs[c], &f.s.lanes[c]
 	day := s.blocks[h.block].day
 	f.texts[day] += float64(n)
-	r.planned -= n
+	r.rest.Planned -= n
+	r.rest.SentToday += n
 	r.sent += n
-	r.today += n
 	factor := r.rate * f.response[day]
 	if day < r.livelyDays {
 		factor *= r.lively
@@ -387,7 +355,7 @@ func (f *future) text(c, n int, h *hour, at int) {
 	if l.slow != nil {
 		pass(r.slow, s.hours, at+1, h.unit, s.slow, float64(n))
 	}
-	if r.planned == 0 {
+	if r.rest.Planned == 0 {
 		r.finished = h.block
 	}
 }
@@ -438,7 +406,7 @@ func (f *future) goOn() {
 		if x.day != day {
 			day = x.day
 			for c := range f.runs {
-				f.runs[c].today = 0
+				f.runs[c].rest.SentToday = 0
 			}
 		}
 		f.queue += f.first[b]
@@ -503,7 +471,7 @@ func (f *future) work(b int) {
 			}
 		}
 		if f.call <= 0 {
-			f.call = n * f.length(n)
+			f.call = quantile(n, n/callNoise, f.calls.NormFloat64())
 		}
 		if f.call > units {
 			f.call -= units
@@ -527,19 +495,6 @@ func (f *future) work(b int) {
 	}
 }
 
-// length draws how long n calls take, in average calls.
-func (f *future) length(n float64) float64 {
-	if n > 1 {
-		return max(.2, 1+math.Sqrt(callNoise/n)*f.calls.NormFloat64())
-	}
-	const shape = int(1 / callNoise) // a Gamma of whole shape is a sum of exponentials
-	x := 1.0
-	for range shape {
-		x *= 1 - f.calls.Float64()
-	}
-	return -math.Log(x) / float64(shape)
-}
-
 // learn lets the pacer see what has come since the hour before.
 func (f *future) learn(at int) {
 	s := f.s
@@ -550,7 +505,6 @@ func (f *future) learn(at int) {
 	}
 	kept := math.Exp(-fade * float64(h.unit-f.unit) * clockUnit)
 	f.unit = h.unit
-	arrived := 0.0
 	for c := range f.runs {
 		r := &f.runs[c]
 		came := 0.0
@@ -562,13 +516,6 @@ func (f *future) learn(at int) {
 		r.through += r.flow[at]
 		r.fresh = r.fresh*kept + r.flow[at]
 		r.matured += r.slow[at]
-		arrived += r.came[h.block]
-	}
-	if h.opening && (at > 0 || h.unit > 0) {
-		if at > 0 {
-			f.relax = 0
-		}
-		f.relax, f.relaxed = f.relax+arrived, s.blocks[h.block].open+s.g.promise/2
 	}
 }
 
@@ -593,38 +540,30 @@ func (f *future) capacity(from, due int) float64 {
 }
 
 // decide releases texts as the pacer would, nearly. It knows the mean delay curve only, not the chances of each; it looks for broken
-// promises in what comes from now on and from the next long closure on; it sees neither surges nor absences until the answers and calls
-// show them; and the maturity of single strata is left out.
+// promises in what comes from now on and from the next long closure on; it sees no surge until the answers show it; and the maturity of
+// single strata is left out.
 func (f *future) decide(at int) {
 	s := f.s
 	h := &s.hours[at]
 	if at > nearHours && at%2 == 1 {
 		return
 	}
-	canAnswer := f.capacity(at, at)
-	switch {
-	case f.queue >= brakeOn*canAnswer:
-		f.braked = true
-	case f.queue <= brakeOff*canAnswer:
-		f.braked = false
-	}
-	weights, most, budget, shapes := 0.0, 0.0, 0.0, 0.0
+	f.o.waiting, f.o.canAnswer = f.queue, f.capacity(at, at)
+	f.braked = f.o.brake(f.braked)
+	weights, budget, shapes, most := 0.0, 0.0, 0.0, 0
 	for c := range f.runs {
 		r, l := &f.runs[c], &s.lanes[c]
-		r.n, r.share, r.most = 0, 0, f.allowed(c, at)
+		r.share, r.single, r.most = 0, 0, f.allowed(c, at)
 		mean, shape := r.level(l)
-		r.expect, r.single = mean, 0
-		budget += strandedShare * mean * float64(r.sent+r.planned)
+		r.expect = mean
+		budget += strandedShare * mean * float64(r.sent+r.rest.Planned)
 		shapes += shape
-		if r.most <= 0 {
-			continue
-		}
-		if s.lanes[c].blast {
-			f.text(c, int(r.most), h, at)
+		if r.policy.Blast {
 			continue
 		}
 		if l.slow != nil && r.answers < matureAnswers {
-			r.most = min(r.most, .8*canAnswer*l.e.rate/l.e.shape+4*r.matured-float64(r.sent))
+			mature := firstTexts*f.o.canAnswer*l.e.rate/l.e.shape + growth*r.matured - float64(r.sent)
+			r.most = int(min(float64(r.most), max(0, mature)))
 		}
 		if r.most < 1 {
 			continue
@@ -635,45 +574,48 @@ func (f *future) decide(at int) {
 				mixed = l.e.theta[i]
 			}
 		}
-		r.share, r.single = float64(r.planned), mean*mixed
+		r.share, r.single = float64(r.rest.Planned), mean*mixed
 		weights += r.share
 		most += r.most
 	}
-	if weights == 0 || !h.known || canAnswer < dead || f.braked {
-		return
+	n := 0.0
+	if most > 0 && h.known && f.o.canAnswer >= dead && !f.braked {
+		f.look(at, weights)
+		if len(f.points) > 0 { // else nothing is known of the time after
+			n = f.stranded(float64(most), budget)
+			n = f.steady(n)
+			n = f.robust(n)
+			n = f.safe(n, 1/max(1, shapes))
+		}
 	}
+	split(s.blocks[h.block].at, f.desks, int(n+1e-6), false)
 	for c := range f.runs {
-		f.runs[c].share /= weights
+		if r := &f.runs[c]; r.n > 0 {
+			f.text(c, r.n, h, at)
+		}
 	}
-	if f.look(at); len(f.points) == 0 {
-		return // nothing is known of the time after
-	}
-	n := f.stranded(most, budget)
-	n = f.steady(n, at)
-	n = f.robust(n)
-	n = f.safe(n, 1/max(1, shapes))
-	f.release(n, h, at)
 }
 
 // allowed is what the limits allow that have nothing to do with people.
-func (f *future) allowed(c, at int) float64 {
+func (f *future) allowed(c, at int) int {
 	s, r, l := f.s, &f.runs[c], &f.s.lanes[c]
-	if l.stopped != "" || !l.window[at] || r.planned <= 0 || !l.last.IsZero() && s.blocks[s.hours[at].block].at.After(l.last) {
+	if last := l.policy.Last; l.stopped != "" || !l.window[at] || !last.IsZero() && s.blocks[s.hours[at].block].at.After(last) {
 		return 0
 	}
 	perHour := l.perHour
 	if at > nearHours {
 		perHour *= 2
 	}
-	return float64(min(r.planned, perHour, l.cap-r.today, l.affords-(r.sent-int(l.e.allSent))))
+	return max(0, min(r.rest.Planned, perHour, l.cap-r.rest.SentToday, l.affords-r.sent))
 }
 
 // look prepares the coming hours for a decision.
-func (f *future) look(at int) {
+func (f *future) look(at int, weights float64) {
 	s := f.s
 	f.points = f.points[:0]
 	h := &s.hours[at]
 	now, before := s.blocks[h.block].open, h.cleared
+	present := f.there(s.blocks[h.block].day) // it has shown by now
 	pending := 0.0
 	var sum, one [lookHours + 1]float64 // pending and single by hour
 	for k := at + 1; k < len(s.hours) && k-at <= lookHours; k++ {
@@ -684,7 +626,7 @@ func (f *future) look(at int) {
 			r, l := &f.runs[c], &s.lanes[c]
 			pending += r.expect * r.flow[k]
 			if r.share > 0 && (dense || x.ending) {
-				single += r.share * r.single * l.believe[min(x.unit-h.unit, len(l.believe)-1)]
+				single += r.share / weights * r.single * l.believe[min(x.unit-h.unit, len(l.believe)-1)]
 			}
 		}
 		sum[k-at], one[k-at] = pending, single
@@ -692,23 +634,19 @@ func (f *future) look(at int) {
 			continue
 		}
 		b := &s.blocks[x.block]
-		p := point{
-			pending: pending, single: single, cleared: x.cleared - before, hours: b.open - now, capacity: f.capacity(k, k), fromNow: f.capacity(at, k),
-			days: float64(b.day - s.blocks[h.block].day),
-		}
-		p.other = s.others.perHour * p.hours
-		p.near = p.hours <= s.g.promise && x.passed == h.passed
-		p.dead = p.capacity < dead
-		p.most = target(s.knobs.SetPoint, p.capacity)
-		p.unsure = dayNoise/(s.headcount*max(1, (p.hours+s.g.promise)/(s.g.promise/2))) + s.throughput.doubt
+		could := f.capacity(k, k)
+		p := point{pending: pending, single: single, days: float64(b.day - s.blocks[h.block].day)}
+		p.working, p.cleared, p.capacity, p.fromNow = b.open-now, present*(x.cleared-before), present*could, present*f.capacity(at, k)
+		p.other, p.otherVar = f.o.others.by(p.working, 0)
+		p.near, p.dead = p.working <= s.g.promise && x.passed == h.passed, could < dead
+		p.most = target(s.knobs.SetPoint*(1+eveExtra*x.eve), p.capacity)
 		if x.gap > 0 {
 			if g := &s.gaps[x.gap-1]; g.to > at {
 				p.gap = true
 				from := max(0, g.from-at)
 				p.gapPending, p.gapSingle = sum[from], one[from]
 				p.gapCame, p.gapOne = sum[g.to-at]-sum[from], one[g.to-at]-one[from]
-				p.gapCapacity = f.capacity(max(at, g.from), k)
-				p.gapOther = s.others.perHour * max(0, b.open-g.open)
+				p.gapHours, p.gapCapacity = max(0, b.open-g.open), present*f.capacity(max(at, g.from), k)
 			}
 		}
 		before = x.cleared
@@ -719,18 +657,13 @@ func (f *future) look(at int) {
 // stranded keeps the answers that come when nobody is there to a sliver.
 func (f *future) stranded(n, budget float64) float64 {
 	pending, single := 0.0, 0.0
-	var last *point
-	for i := range f.points {
-		p := &f.points[i]
+	var before point
+	for _, p := range f.points {
 		if p.dead {
-			pending += p.pending
-			single += p.single
-			if last != nil {
-				pending -= last.pending
-				single -= last.single
-			}
+			pending += p.pending - before.pending
+			single += p.single - before.single
 		}
-		last = p
+		before = p
 	}
 	switch {
 	case single <= 0:
@@ -743,9 +676,7 @@ func (f *future) stranded(n, budget float64) float64 {
 
 // steady keeps the mean queue short. How far the queue is above its target at the worst hour is convex in n, so Newton's method finds
 // where it vanishes, from above.
-func (f *future) steady(n float64, at int) float64 {
-	relax := 0.0
-	now := f.s.blocks[f.s.hours[at].block].open
+func (f *future) steady(n float64) float64 {
 	for range 12 {
 		if n <= 0 {
 			return 0
@@ -766,17 +697,11 @@ func (f *future) steady(n float64, at int) float64 {
 			}
 			most, rise := p.most, 0.0
 			if p.gap {
-				if x := most + p.gapCame + n*p.gapOne; x < .6*p.capacity {
+				if x, widest := most+p.gapCame+n*p.gapOne, f.s.relax*p.capacity; x < widest {
 					most, rise = x, p.gapOne
 				} else {
-					most = max(most, .6*p.capacity)
+					most = max(most, widest)
 				}
-			}
-			if relax = 0; now+p.hours <= f.relaxed {
-				relax = f.relax
-			}
-			if x := min(most+relax, .6*p.capacity); x > most {
-				most = x
 			}
 			if over := queue - most; over > worst {
 				worst, at = over, slope-rise
@@ -793,12 +718,22 @@ func (f *future) steady(n float64, at int) float64 {
 	return max(0, n)
 }
 
-// robust keeps a reserve for a surge of answers together with a loss of staff.
+// robust keeps a reserve for a surge of answers together with a loss of staff, and for an absence of more of them.
 func (f *future) robust(n float64) float64 {
 	k := &f.s.knobs
 	for i := range f.points {
-		if p := &f.points[i]; p.near && !p.dead && p.single > 0 {
-			n = min(n, ((1-k.Loss)*p.fromNow-f.queue-p.other-k.Surge*p.pending)/(k.Surge*p.single))
+		p := &f.points[i]
+		if p.dead || p.single <= 0 {
+			continue
+		}
+		keep := func(surge, loss float64) {
+			n = min(n, ((1-loss)*p.fromNow-f.queue-p.other-surge*p.pending)/(surge*p.single))
+		}
+		if p.working <= f.s.g.promise {
+			keep(1, absence)
+		}
+		if p.near {
+			keep(k.Surge, k.Loss)
 		}
 	}
 	return max(0, n)
@@ -823,84 +758,28 @@ func (f *future) safe(n, doubt float64) float64 {
 // risk reports whether n more texts keep the promise surely enough: in the tightest of the windows from now, or from the next long
 // closure, to each coming hour.
 func (f *future) risk(n, doubt float64) bool {
-	tightest := strait{slack: math.Inf(1)}
+	var tightest pair
+	least := math.Inf(1) // by how many standard deviations it is wide enough, squared, with the sign
 	for i := range f.points {
 		p := &f.points[i]
 		if p.dead {
 			continue
 		}
-		f.tighten(&tightest, f.queue, p.pending+n*p.single, p.other, p.fromNow, p, doubt)
+		spread := modelNoise + mood/max(1, p.days) + doubt
+		tighten := func(base, answers, other, otherVar, capacity float64) {
+			x := pair{base: base, mean: answers + other, capacity: capacity, spread: f.o.unsure(capacity, p.working+f.s.g.promise)}
+			x.variance = otherVar + answers + answers*answers*spread
+			over, unsure := capacity-base-x.mean, capacity*x.spread
+			if slack := over * math.Abs(over) / (x.variance + unsure*unsure + 1e-9); slack < least {
+				least, tightest = slack, x
+			}
+		}
+		tighten(f.queue, p.pending+n*p.single, p.other, p.otherVar, p.fromNow)
 		if p.gap {
-			f.tighten(&tightest, 0, p.pending-p.gapPending+n*(p.single-p.gapSingle), p.gapOther, p.gapCapacity, p, doubt)
+			other, otherVar := f.o.others.by(p.gapHours, 0)
+			tighten(0, p.pending-p.gapPending+n*(p.single-p.gapSingle), other, otherVar, p.gapCapacity)
 		}
 	}
-	if tightest.slack > 36 { // six standard deviations
-		return true
-	}
-	t := &tightest
-	x := pair{base: t.base, capacity: t.capacity, spread: math.Sqrt(t.spread)}
-	return x.breach(1, t.mean, t.variance, 0) <= f.s.knobs.Risk
-}
-
-// strait is a window with what comes in it; slack is by how many standard deviations it is wide enough, squared, with the sign.
-type strait struct{ slack, base, mean, variance, capacity, spread float64 }
-
-func (f *future) tighten(t *strait, base, answers, others, capacity float64, p *point, doubt float64) {
-	s := f.s
-	mean := answers + others
-	x := strait{base: base, mean: mean, capacity: capacity}
-	x.variance = mean + answers*answers*(.01+dayResponse/max(1, p.days)+doubt) + others*others/(otherPriorCount+s.others.seen)
-	x.spread = callNoise/max(capacity, 4) + p.unsure
-	over := capacity - base - mean
-	x.slack = over * math.Abs(over) / (x.variance + capacity*capacity*x.spread + 1e-9)
-	if x.slack < t.slack {
-		*t = x
-	}
-}
-
-// release shares a total among the campaigns as Decide does: in proportion to what they have left, none above its own limits, no batch
-// too small to be worth sending.
-func (f *future) release(n float64, h *hour, at int) {
-	for range f.runs {
-		weights := 0.0
-		for c := range f.runs {
-			if r := &f.runs[c]; r.share > 0 && float64(r.n) < r.most {
-				weights += r.share
-			}
-		}
-		if weights == 0 || n < 1 {
-			break
-		}
-		given := 0.0
-		for c := range f.runs {
-			if r := &f.runs[c]; r.share > 0 && float64(r.n) < r.most {
-				x := int(min(n*r.share/weights+1e-9, r.most-float64(r.n)))
-				r.n += x
-				given += float64(x)
-			}
-		}
-		n -= given
-	}
-	short, pool := 0, 0
-	for c := range f.runs {
-		if r := &f.runs[c]; r.share > 0 && r.n < min(f.s.lanes[c].least, r.planned) {
-			short++
-			pool += r.n
-			r.n = 0
-			if turn := at%len(f.runs) == c || len(f.runs) == 1; turn {
-				r.n = -1
-			}
-		}
-	}
-	for c := range f.runs {
-		r := &f.runs[c]
-		if r.n < 0 {
-			if r.n = min(pool, int(r.most)); r.n < min(f.s.lanes[c].least, r.planned) {
-				r.n = 0
-			}
-		}
-		if r.n > 0 {
-			f.text(c, r.n, h, at)
-		}
-	}
+	const clear = 36 // six standard deviations
+	return least > clear || tightest.breach(1, tightest.mean, tightest.variance, 0) <= f.o.tolerable(f.s.knobs.Risk)
 }

@@ -92,10 +92,10 @@ func newStage(now time.Time, today, changed *TeamPolicy, s *TeamState) *stage {
 	ground := lookAround(now, today, s, &behind)
 	timeline, gaps, windows := newTimeline(now, changed, s.Booked, ground.throughput.usual)
 	st := &stage{
-		timeline: timeline, gaps: gaps, knobs: changed.Knobs.filled(), throughput: ground.throughput, others: ground.others,
-		headcount: changed.headcount(now), slow: templateCurves[slowTemplate].table(), perCall: 1, relaxed: -1,
+		timeline: timeline, gaps: gaps, knobs: changed.Knobs.filled(), slow: templateCurves[slowTemplate].table(), perCall: 1,
+		o: outlook{g: timeline.g, throughput: ground.throughput, others: ground.others, headcount: changed.headcount(now)},
 	}
-	st.wait(now, s, ground.grid)
+	st.wait(now, s)
 	could := 0.0
 	if n := len(st.hours); n > 0 {
 		could = st.hours[n-1].cleared
@@ -109,12 +109,14 @@ func newStage(now time.Time, today, changed *TeamPolicy, s *TeamState) *stage {
 		l := st.lane(now, p, c, e, windows[i], could)
 		l.assumed = e.silence(now).Silence != nil && !p.Blast
 		st.lanes = append(st.lanes, l)
+		st.o.streams = append(st.o.streams, &stream{e: e})
 	}
+	st.relax = st.o.relax()
 	return st
 }
 
-// wait places those who wait: evenly between the oldest and now. And those among them who came in a closure that has just ended.
-func (st *stage) wait(now time.Time, s *TeamState, behind *grid) {
+// wait places those who wait: evenly between the oldest and now.
+func (st *stage) wait(now time.Time, s *TeamState) {
 	oldest := 0.0
 	if !s.OldestDue.IsZero() {
 		if oldest = -st.g.promise - 1; s.OldestDue.After(now) {
@@ -125,28 +127,12 @@ func (st *stage) wait(now time.Time, s *TeamState, behind *grid) {
 	for i := range n {
 		st.waiting = append(st.waiting, oldest*(1-float64(i)/float64(n)))
 	}
-	o := outlook{g: behind, now: now}
-	o.lookBack(s)
-	if st.relax = o.arrived; o.arrivedUntil.After(now) {
-		st.relaxed = behind.between(behind.open, now, o.arrivedUntil)
-	} else if behind.between(behind.open, now, now.Add(step)) == 0 { // closed: count from the closing
-		i := int(now.Sub(behind.start) / step)
-		for i > 0 && behind.open[i] == behind.open[i-1] {
-			i--
-		}
-		closing := behind.start.Add(time.Duration(i) * step).Unix()
-		for c := range s.Campaigns {
-			for _, a := range s.Campaigns[c].Answers {
-				if a.Answered >= closing && a.Answered <= now.Unix() {
-					st.relax += some(a.N)
-				}
-			}
-		}
-	}
 }
 
 func (st *stage) lane(now time.Time, p *CampaignPolicy, c *CampaignState, e *evidence, window []bool, could float64) lane {
-	l := lane{e: e, state: c, window: window, blast: p.Blast, mixed: e.mixed(), bend: 1, cap: unlimited, affords: unlimited, last: p.Last, weight: 1}
+	l := lane{
+		desk: desk{policy: p, state: c, e: e, least: p.MinBatch}, window: window, mixed: e.mixed(), bend: 1, cap: unlimited, affords: unlimited,
+	}
 	l.stopped = stopped(now, p, c)
 	rate, segments := p.Rate, p.SegmentsPerText
 	if !(rate > 0) {
@@ -160,9 +146,9 @@ func (st *stage) lane(now time.Time, p *CampaignPolicy, c *CampaignState, e *evi
 		l.cap = p.DailyCap
 	}
 	if p.Budget > 0 && p.CostPerText > 0 {
-		l.affords = int(min(max(0, p.Budget-c.Spent)/p.CostPerText, unlimited))
+		l.affords = int(min(int64(e.allSent)+max(0, p.Budget-c.Spent)/p.CostPerText, unlimited))
 	}
-	if l.least = p.MinBatch; l.least <= 0 {
+	if l.least <= 0 {
 		l.least = defaultMinBatch
 	}
 	average, level := e.average()
@@ -265,7 +251,7 @@ func (s *summary) add(i int, f *future) {
 		if s.finished[c][i] = r.finished; r.finished < 0 {
 			s.finished[c][i] = len(s.st.blocks)
 		}
-		s.left[c] += float64(r.planned) / float64(s.futures)
+		s.left[c] += float64(r.rest.Planned) / float64(s.futures)
 		sum := 0.0
 		for _, x := range r.came {
 			sum += x
@@ -302,8 +288,8 @@ func (s *summary) outcome(now time.Time, p *TeamPolicy) Outcome {
 		l := &st.lanes[c]
 		x := CampaignOutcome{ID: p.Campaigns[c].ID, TextsLeft: s.left[c], Answers: inBrief(s.brought[c]), Stopped: l.stopped, LinkAssumed: l.assumed && l.stopped == ""}
 		x.Until = earlier(now.Add(horizonOfFutures), st.g.end)
-		if !l.last.IsZero() {
-			x.Until = earlier(x.Until, l.last)
+		if last := l.policy.Last; !last.IsZero() {
+			x.Until = earlier(x.Until, last)
 		}
 		slices.Sort(s.finished[c])
 		at := func(share float64) (t time.Time, days float64) {

@@ -46,10 +46,11 @@ type hour struct {
 	due     float64 // first contacts from now until the promise made at this instant runs out
 	known   bool    // the roster reaches that far
 	limited []limitedHour
-	gap     int  // index + 1 of the long closure that ended less than a working day before, else 0
-	passed  int  // long closures that have begun by now
-	opening bool // a long closure has just ended
-	ending  bool // a long closure is about to begin
+	gap     int     // index + 1 of the long closure that ended less than a working day before, else 0
+	eve     float64 // see checkpoint
+	passed  int     // long closures that have begun by now
+	opening bool    // a long closure has just ended
+	ending  bool    // a long closure is about to begin
 }
 
 type limitedHour struct{ cleared, due, places float64 }
@@ -196,10 +197,18 @@ func (t *timeline) gaps(n int) []gap {
 		x := gap{from: max(0, a-1), to: b, open: t.blocks[t.hours[b].block].open}
 		out = append(out, x)
 		t.hours[b].opening, t.hours[x.from].ending = true, true
+		day := g.promise / 2
+		for k := a - 1; k >= 0 && t.hours[k].eve == 0; k-- {
+			left := x.open - t.blocks[t.hours[k].block].open
+			if left > day+1e-6 {
+				break
+			}
+			t.hours[k].eve = left / day
+		}
 		for k := a; k < len(t.hours); k++ {
 			t.hours[k].passed = len(out)
 		}
-		for k := b; k < len(t.hours) && t.blocks[t.hours[k].block].open <= x.open+g.promise/2; k++ {
+		for k := b; k < len(t.hours) && t.blocks[t.hours[k].block].open <= x.open+day; k++ {
 			t.hours[k].gap = len(out)
 		}
 	}
