@@ -28,7 +28,7 @@ type stage struct {
 	lanes   []lane
 	knobs   Knobs
 	o       outlook   // what the rules of Decide need that is the same at each of its instants
-	relax   float64   // see there
+	relax   float64   // see outlook.relax
 	waiting []float64 // promise hours from now, mostly negative, at which those who wait came
 	braked  bool
 	perCall float64 // people that are called at once; above 1 only in large teams, where it saves time
@@ -139,14 +139,8 @@ func (c *curve) when(share float64) float64 {
 // table gives the share of answers by unit of the response clock.
 func (c *curve) table() []float64 {
 	out := make([]float64, units(edges[bins])+1)
-	k, before := 0, 0.0
 	for i := range out {
-		age := float64(i) * clockUnit
-		for k < bins-1 && age >= edges[k+1] {
-			before += c[k]
-			k++
-		}
-		out[i] = before + c[k]*min(1, (age-edges[k])/(edges[k+1]-edges[k]))
+		out[i] = c.by(float64(i) * clockUnit)
 	}
 	return out
 }
@@ -582,9 +576,9 @@ func (f *future) decide(at int) {
 	if most > 0 && h.known && f.o.canAnswer >= dead && !f.braked {
 		f.look(at, weights)
 		if len(f.points) > 0 { // else nothing is known of the time after
-			n = f.stranded(float64(most), budget)
-			n = f.steady(n)
-			n = f.robust(n)
+			n = f.nobody(float64(most), budget)
+			n = f.setPoint(n)
+			n = f.stress(n)
 			n = f.safe(n, 1/max(1, shapes))
 		}
 	}
@@ -654,8 +648,8 @@ func (f *future) look(at int, weights float64) {
 	}
 }
 
-// stranded keeps the answers that come when nobody is there to a sliver.
-func (f *future) stranded(n, budget float64) float64 {
+// nobody keeps the answers that come when nobody is there to a sliver.
+func (f *future) nobody(n, budget float64) float64 {
 	pending, single := 0.0, 0.0
 	var before point
 	for _, p := range f.points {
@@ -674,9 +668,9 @@ func (f *future) stranded(n, budget float64) float64 {
 	return min(n, (budget-pending)/single)
 }
 
-// steady keeps the mean queue short. How far the queue is above its target at the worst hour is convex in n, so Newton's method finds
+// setPoint keeps the mean queue short. How far the queue is above its target at the worst hour is convex in n, so Newton's method finds
 // where it vanishes, from above.
-func (f *future) steady(n float64) float64 {
+func (f *future) setPoint(n float64) float64 {
 	for range 12 {
 		if n <= 0 {
 			return 0
@@ -718,8 +712,8 @@ func (f *future) steady(n float64) float64 {
 	return max(0, n)
 }
 
-// robust keeps a reserve for a surge of answers together with a loss of staff, and for an absence of more of them.
-func (f *future) robust(n float64) float64 {
+// stress keeps a reserve for a surge of answers together with a loss of staff, and for an absence of more of them.
+func (f *future) stress(n float64) float64 {
 	k := &f.s.knobs
 	for i := range f.points {
 		p := &f.points[i]

@@ -93,7 +93,7 @@ func newStage(now time.Time, today, changed *TeamPolicy, s *TeamState) *stage {
 	timeline, gaps, windows := newTimeline(now, changed, s.Booked, ground.throughput.usual)
 	st := &stage{
 		timeline: timeline, gaps: gaps, knobs: changed.Knobs.filled(), slow: templateCurves[slowTemplate].table(), perCall: 1,
-		o: outlook{g: timeline.g, throughput: ground.throughput, others: ground.others, headcount: changed.headcount(now)},
+		o: outlook{g: timeline.g, throughput: ground.throughput, others: ground.others, headcount: changed.headcount(now, false)},
 	}
 	st.wait(now, s)
 	could := 0.0
@@ -281,7 +281,7 @@ func inBrief(x []float32) Range {
 func (s *summary) outcome(now time.Time, p *TeamPolicy) Outcome {
 	st := s.st
 	o := Outcome{
-		Futures: s.futures, LateChance: float64(s.late) / float64(s.futures), LateShare: s.lateShare, Promise: p.promiseInWords(),
+		Futures: s.futures, LateChance: float64(s.late) / float64(s.futures), LateShare: s.lateShare, Promise: (&writer{p: p}).promise(),
 	}
 	end := now // of the slowest campaign that ends
 	for c := range st.lanes {
@@ -335,13 +335,6 @@ func (p *TeamPolicy) workingDay() float64 {
 		return 8
 	}
 	return p.Calendar.WorkingDayLength().Hours()
-}
-
-func (p *TeamPolicy) promiseInWords() string {
-	if p.PromiseHours > 0 {
-		return count(int(p.PromiseHours+.5), "working hour")
-	}
-	return count(promiseOf(p.PromiseDays), "working day")
 }
 
 // inWords tells when the last text goes and how likely somebody waits too long.
