@@ -69,8 +69,9 @@ const (
 // so that what differs is not chance.
 //
 // A future goes on from the evidence of Decide: how many answer, how soon, how the strata differ, what comes besides, and how unsure each
-// of these is. It knows of no surge, absence or dead link that has not yet begun to show. Small teams finish later than it says, see the
-// test of it in package sim. WhatIf is pure: the same arguments give the same bits, and its cost does not depend on the length of the lists.
+// of these is. It knows of no surge, absence or dead link that has not yet begun to show, so the chance that somebody is late is rather
+// more than it says; and where practices are texted one after the other, the first say little of the rest. The test of it in package sim
+// has figures. WhatIf is pure: the same arguments give the same bits. Its cost is bounded by the half year ahead, not by the lists' length.
 func WhatIf(now time.Time, today, changed TeamPolicy, s TeamState, futures int) Outcome {
 	if futures <= 0 {
 		futures = usualFutures
