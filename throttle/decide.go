@@ -15,8 +15,11 @@ const (
 	brakeOff        = .60
 	matureAnswers   = 30 // after so many answers of a campaign, or of a stratum, the rate is known well enough
 	matureStratum   = 8
-	firstTexts      = 1.2   // texts before any answer, in what can be answered within the promise at the rate expected beforehand
-	firstOfStratum  = .3    // the same for one stratum, at the rate of the whole
+	firstTexts      = 1.2 // texts before any answer, in what can be answered within the promise at the rate expected beforehand
+	firstOfStratum  = .3  // the same for one stratum, at the rate of the whole
+	doubtful        = .15 // of the tolerable risk, until so many answers have come, and then so many more
+	firstAnswers    = 10
+	firmAnswers     = 20
 	growth          = 3     // further texts for each that has had its time
 	strandedShare   = .0015 // of all the answers that a campaign brings
 	ordinary        = 24    // first contacts within the promise: four workers, two days
@@ -198,7 +201,7 @@ func (k Knobs) filled() Knobs {
 		}
 	}
 	set(&k.Risk, .02)
-	set(&k.SetPoint, .22)
+	set(&k.SetPoint, .25)
 	set(&k.Surge, 3)
 	set(&k.Loss, .25)
 	return k
@@ -367,9 +370,14 @@ func (o *outlook) people(desks []*desk, k Knobs, braked bool, off lift) caps {
 	return c
 }
 
-// tolerable is the most chance of a broken promise: less for a small team, where one person late is a larger share.
+// tolerable is the most chance of a broken promise: less for a small team, where one person late is a larger share, and less while there
+// are few answers, because then the chance hangs on what was believed beforehand.
 func (o *outlook) tolerable(risk float64) float64 {
-	return risk * math.Pow(min(1, o.canAnswer/ordinary), 1.25)
+	answers := 0.0
+	for _, s := range o.streams {
+		answers += s.e.answers
+	}
+	return risk * min(math.Pow(min(1, o.canAnswer/ordinary), 1.25), doubtful+(1-doubtful)*min(1, max(0, answers-firstAnswers)/firmAnswers))
 }
 
 // pour shares a total among campaigns in proportion to what they have planned, none above its own limits unless spill says that what

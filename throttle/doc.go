@@ -52,8 +52,8 @@
 // # The limits
 //
 //   - LimitRisk: the chance that anybody waits longer than the promise stays below 2 %, less for a small team, in which one person is a
-//     larger share. (outlook.risk, outlook.tolerable)
-//   - LimitSetPoint: the mean queue stays near a fifth of what can be called within the promise, so that nobody is idle and a surprise
+//     larger share, and less while there are few answers. (outlook.risk, outlook.tolerable)
+//   - LimitSetPoint: the mean queue stays near a quarter of what can be called within the promise, so that nobody is idle and a surprise
 //     finds room; more before a long closure, whose answers come upon nobody, and more the slower people answer. (outlook.setPoint, target,
 //     outlook.relax)
 //   - LimitStress: three times the answers and a quarter of the team lost until the next closure, or six tenths of the team lost within the
@@ -84,9 +84,11 @@
 //     about a day instead of two.
 //   - A window may be judged only if enough lies before it (comparable): else one grain of the counters makes a silence out of nothing, and
 //     each explained silence makes the next.
-//   - Less risk while there are few answers: dropped, it starves small teams and does not help slow answerers. More risk (2 % for .3 %):
-//     kept, since the set-point and the reserves carry the shocks and the old figure only emptied Thursdays of slow answerers.
+//   - More risk (2 % for .3 %): kept, since the set-point and the reserves carry the shocks and the old figure only emptied the Thursdays
+//     of slow answerers; but not before thirty answers, or a list that answers far more than expected floods the team on its first day.
 //   - A set-point that is the same share for all: dropped; large teams need less of a queue for their size, small ones more.
 //
-// Package sim makes up towns and drives the same Decide through them. [WhatIf] plays futures of a team with a quick copy of these rules.
+// Package sim makes up towns and drives the same Decide through them. [WhatIf] plays a few hundred futures of a team under a changed policy,
+// with a quick copy of these rules that shares their constants, and says when the last text would go and how likely somebody is called too
+// late (futures.go, future.go, timeline.go).
 package throttle

@@ -16,7 +16,7 @@ const (
 	relaxed     = .30            // of what can be cleared within the promise may wait after a long closure
 	relaxedSlow = .90            // if people answer slowly
 	eveExtra    = .75            // by this share the queue may be longer on the morning before a long closure
-	absence     = .62            // of the team may vanish and those who wait or will answer are still called in time
+	absence     = .60            // of the team may vanish and those who wait or will answer are still called in time
 	mood        = .04            // variance of one day's response relative to its square: news, weather, other texts
 	modelNoise  = .01            // the same for what no model says
 	negligible  = 1e-4           // a scenario with less weight is left out

@@ -99,7 +99,7 @@ type CampaignPolicy struct {
 // Knobs are the controller's own constants; the zero value means the measured defaults.
 type Knobs struct {
 	Risk     float64 // most chance of a broken promise, default .02
-	SetPoint float64 // mean queue as a share of what can be cleared within the promise, default .22
+	SetPoint float64 // mean queue as a share of what can be cleared within the promise, default .25
 	Surge    float64 // stress test: answers multiplied by this, default 3
 	Loss     float64 // stress test: share of capacity lost, default .25
 }
