@@ -49,6 +49,8 @@ type demoCmd struct {
 	Headless bool    `help:"As fast as it can, then print what became of it and end."`
 	JSON     bool    `help:"Print the result as JSON."`
 	Profile  string  `name:"cpuprofile" hidden:"" type:"path" help:"Write a CPU profile."`
+
+	world sim.World `kong:"-"` // whose people the town has: the charter names it, unless a test has made one of its own
 }
 
 // charter is what a demo was founded with. It is the first file in its folder: what has none is not thrown away and not taken for a demo.
@@ -158,12 +160,13 @@ func (d *demo) open(ctx context.Context) error {
 	if err := d.settle(ctx); err != nil {
 		return err
 	}
-	world, err := sim.LoadWorld(cmp.Or(d.charter.World, demoWorld)) // a demo of old has none in its charter
-	if err != nil {
-		return err
+	if d.world.Name == "" {
+		if d.world, err = sim.LoadWorld(cmp.Or(d.charter.World, demoWorld)); err != nil { // a demo of old has none in its charter
+			return err
+		}
 	}
 	d.town, err = town.Open(town.Config{Dir: d.dir(), Site: d.app.PublicURL, Seed: d.charter.Seed, Patients: d.charter.Patients, Practices: demoNetwork.Practices,
-		Today: d.charter.Start, World: world, Team: d.home.team, Hands: d.home.hands, Phones: d.phones, Visitors: !d.Headless, Log: d.log.With("comp", "town")})
+		Today: d.charter.Start, World: d.world, Team: d.home.team, Hands: d.home.hands, Manager: d.home.manager, Campaign: d.home.campaign, Phones: d.phones, Visitors: !d.Headless, Log: d.log.With("comp", "town")})
 	d.residents.Store(d.town)
 	return err
 }
@@ -644,4 +647,5 @@ type settled struct {
 	launched time.Time
 	ledger   campaign.Ledger
 	hands    []town.Hand
+	manager  town.Hand
 }

@@ -157,6 +157,9 @@ func (d *demo) settleStaff(ctx context.Context, n staff.Network) (map[string]str
 		if a.Role == staff.Administrator {
 			admin = a
 		}
+		if p.email == "manager@riverside.example" {
+			d.home.manager = town.Hand{Account: a.ID, Role: a.Role, Token: tokens[p.email]}
+		}
 		if !p.role.Answers() {
 			continue
 		}

@@ -26,6 +26,8 @@ type entry struct {
 	Referral int64 `json:"r,omitempty"`
 	At       int64 `json:"at,omitempty"`
 	Reached  bool  `json:"y,omitempty"`
+	// Since (civil, unix ms) is since when answers had stopped when the manager saw it.
+	Since int64 `json:"s,omitempty"`
 }
 
 // Kinds of entries.
@@ -37,6 +39,7 @@ const (
 	call    = "call"    // a worker's call with somebody ends at At
 	again   = "again"   // a worker tries somebody again at At
 	support = "support" // a worker will discharge somebody at At
+	watch   = "watch"   // the manager has seen that answers had stopped, and opens the link at At; never if there is none
 	over    = "over"    // a worker has nothing more to do with a referral; nobody is to try before At
 )
 

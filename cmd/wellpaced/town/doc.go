@@ -10,5 +10,6 @@
 //   - clock.go: civil time, which steps from one due event to the next and is kept on disk;
 //   - diary.go: what has been done, so that nothing is done twice after a restart;
 //   - patients.go: what people do when a text arrives; walk.go: how they do it;
-//   - workers.go: what link workers do in their working hours.
+//   - workers.go: what link workers do in their working hours;
+//   - manager.go: who looks at the link when answers have stopped.
 package town

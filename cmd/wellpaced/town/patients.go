@@ -131,6 +131,9 @@ func (t *Town) act(ctx context.Context, p plan) error {
 		why := map[string]string{stops: "opted_out", moved: "moved", notMe: "not_me", died: "died"}[p.what]
 		return t.stop(ctx, path[1], why)
 	}
+	if t.down(p.at) {
+		return nil // they get an error, and do not come back
+	}
 	path := linkPattern.FindStringSubmatch(p.text.Body)
 	if path == nil {
 		return errors.New("there is no link in the text")

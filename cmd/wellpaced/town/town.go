@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/wellpaced/wellpaced/campaign"
 	"github.com/wellpaced/wellpaced/campaign/twilio/emulator"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 	"github.com/wellpaced/wellpaced/throttle/sim"
@@ -25,7 +26,7 @@ type Phones interface {
 	InboundFrom(ctx context.Context, phone, body, inboundURL string) error
 }
 
-// Hand is a link worker of the town.
+// Hand is somebody of the staff who is one of the town.
 type Hand struct {
 	Account staff.AccountID
 	Role    staff.Role
@@ -44,7 +45,10 @@ type Config struct {
 	World     sim.World // how many people answer, and how fast
 	Team      staff.TeamID
 	Hands     []Hand
-	Phones    Phones
+	// Manager watches over the campaign, and looks at the link when answers have stopped.
+	Manager  Hand
+	Campaign campaign.ID
+	Phones   Phones
 	// Visitors may come: what somebody at the keyboard sends is left for them to find in the queue before the town's link workers take it.
 	Visitors bool
 	Log      *slog.Logger
@@ -66,7 +70,9 @@ type Town struct {
 	posts  map[deed]entry  // forms that were about to be sent
 	ours   map[string]bool // references of the town's own forms
 	agenda agenda
-	desk   desk
+
+	desk    desk
+	manager manager
 }
 
 // deed is what somebody did with a text.
@@ -77,8 +83,8 @@ type deed struct {
 
 // Open makes a town, or goes on with the one whose diary is in cfg.Dir.
 func Open(cfg Config) (*Town, error) {
-	if cfg.Dir == "" || cfg.Site == "" || cfg.Phones == nil || len(cfg.Practices) == 0 || len(cfg.Hands) == 0 {
-		return nil, errors.New("open the town: Dir, Site, Phones, Practices and Hands must be set")
+	if cfg.Dir == "" || cfg.Site == "" || cfg.Phones == nil || len(cfg.Practices) == 0 || len(cfg.Hands) == 0 || cfg.Manager.Token == "" || cfg.Campaign == 0 {
+		return nil, errors.New("open the town: Dir, Site, Phones, Practices, Hands, Manager and Campaign must be set")
 	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open the town: %w", err)
@@ -89,7 +95,7 @@ func Open(cfg Config) (*Town, error) {
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
 	}
-	t.desk = newDesk(t)
+	t.desk, t.manager = newDesk(t), newManager(cfg.Manager)
 	var err error
 	t.diary, err = openDiary(cfg.Dir, func(e entry) {
 		switch e.Kind {
@@ -100,6 +106,8 @@ func Open(cfg Config) (*Town, error) {
 			t.posts[deed{e.Text, e.Deed}] = e
 		case ours:
 			t.ours[e.Form] = true
+		case watch:
+			t.manager.recall(e)
 		default:
 			t.desk.recall(e)
 		}
@@ -125,6 +133,9 @@ func (t *Town) Close() error {
 // Next is when the town has something to do; false if nothing is planned.
 func (t *Town) Next() (time.Time, bool) {
 	next, ok := t.desk.next()
+	if at, watches := t.manager.next(&t.desk); watches && (!ok || at.Before(next)) {
+		next, ok = at, true
+	}
 	if len(t.agenda) > 0 && (!ok || t.agenda[0].at.Before(next)) {
 		return t.agenda[0].at, true
 	}
@@ -145,6 +156,9 @@ func (t *Town) Tick(ctx context.Context, now time.Time) error {
 		}
 	}
 	if err := t.desk.work(ctx, now); err != nil {
+		return err
+	}
+	if err := t.manage(ctx, now); err != nil {
 		return err
 	}
 	// A clock that has moved on means that what happened before is on disk.

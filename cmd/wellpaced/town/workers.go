@@ -195,7 +195,7 @@ func (d *desk) put(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	d.t.log.Warn("a link worker of the town tries again", "error", err)
+	d.t.log.Warn("somebody at a desk of the town tries again", "error", err)
 	return nil
 }
 
