@@ -163,3 +163,28 @@ func TestSeen_leavesNothing(t *testing.T) {
 		}
 	}
 }
+
+// A relative folder of data is the default of every command.
+func TestSeen_relativeFolder(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("data", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{"data", "./data", "."} {
+		s, err := openSeen(dir)
+		if err != nil {
+			t.Fatalf("%s: %v", dir, err)
+		}
+		for i, want := range []bool{false, true} {
+			if before, err := s.Person([]byte("somebody")); err != nil || before != want {
+				t.Errorf("%s, time %d: noted before %v, %v", dir, i+1, before, err)
+			}
+		}
+		if err := s.close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if left, _ := filepath.Glob("*/*.tmp"); len(left) > 0 {
+		t.Errorf("files are left behind: %v", left)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"runtime"
 )
 
@@ -36,6 +37,9 @@ func openSeen(dir string) (_ *seen, err error) {
 		}
 	}()
 	if err := f.Close(); err != nil {
+		return nil, err
+	}
+	if s.path, err = filepath.Abs(s.path); err != nil { // in an address the first part of a path like data/x is taken for a host
 		return nil, err
 	}
 	// Whatever happens to this file, nobody reads it again: no journal, no syncs, and one transaction that is never committed.
