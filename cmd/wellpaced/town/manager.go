@@ -14,11 +14,18 @@ import (
 // back to it if it did not work.
 const lookAfter = 2 * time.Hour
 
+// How often the manager opens the campaign's page: it costs the site ten milliseconds or so, and when no text is left nothing can be held.
+const (
+	watchEvery = 30 * time.Minute
+	watchEnded = 24 * time.Hour
+)
+
 // manager watches over the campaign. When answers have stopped they open the link, and if it works they say so on the campaign's page;
 // until then no text leaves.
 type manager struct {
 	hand
 	watched time.Time // the campaign
+	ended   bool      // no text was left then
 	silent  time.Time // since when answers have stopped, as far as they know
 	look    time.Time // when they are going to open the link; zero if they have no reason to
 }
@@ -44,7 +51,11 @@ func (m *manager) next(d *desk) (time.Time, bool) {
 	if !m.look.IsZero() {
 		return later(m.look, m.watched.Add(grain)), true
 	}
-	return d.present(&m.hand, m.watched.Add(lookEvery))
+	every := watchEvery
+	if m.ended {
+		every = watchEnded
+	}
+	return d.present(&m.hand, m.watched.Add(every))
 }
 
 // grain is how soon somebody tries again what has just gone wrong.
@@ -70,11 +81,13 @@ func (t *Town) manage(ctx context.Context, now time.Time) error {
 func (t *Town) watch(ctx context.Context, now time.Time) error {
 	m, path := &t.manager, fmt.Sprintf("/api/v1/campaigns/%d", t.cfg.Campaign)
 	var seen struct {
-		Silent *time.Time `json:"silent_since"` // none, too, once somebody has said that the link works
+		Silent   *time.Time     `json:"silent_since"` // none, too, once somebody has said that the link works
+		Messages map[string]int `json:"messages"`
 	}
 	if err := t.desk.call(ctx, &m.hand, http.MethodGet, path, nil, &seen); err != nil {
 		return err
 	}
+	m.ended = seen.Messages["planned"] == 0
 	switch {
 	case seen.Silent == nil:
 		if m.look.IsZero() {

@@ -26,7 +26,7 @@ func TestManager(t *testing.T) {
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Path == "/api/v1/campaigns/7" && r.Header.Get("Authorization") == "Bearer m":
-			_ = json.NewEncoder(w).Encode(map[string]any{"silent_since": silent})
+			_ = json.NewEncoder(w).Encode(map[string]any{"silent_since": silent, "messages": map[string]int{"planned": 5}})
 		case r.URL.Path == "/api/v1/campaigns/7/confirm-link" && r.Method == http.MethodPost && r.Header.Get("Authorization") == "Bearer m":
 			if said = append(said, now); gone {
 				w.WriteHeader(http.StatusConflict)
