@@ -202,7 +202,7 @@ func (w *writer) sentence(i int, x *Decision) string {
 	} else if x.N > 0 {
 		b.WriteString("The pacer is switched off: this looks only at the hours for texts and the sender's speed. Not more because " + why + ". ")
 	}
-	if left := d.state.Planned - x.N; left > 0 && x.Limit != LimitPaused {
+	if left := d.state.Planned - x.N; left > 0 && x.Limit != LimitPaused && x.Limit != LimitHeld && x.Limit != LimitSilence {
 		fmt.Fprintf(&b, "%s left", number(left))
 		switch f := x.Forecast; {
 		case f.FinishFrom.IsZero():
