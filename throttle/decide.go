@@ -16,7 +16,7 @@ const (
 	matureAnswers   = 30 // after so many answers of a campaign, or of a stratum, the rate is known well enough
 	matureStratum   = 8
 	firstTexts      = 1.2 // texts before any answer, in what can be answered within the promise at the rate expected beforehand
-	firstOfStratum  = .3  // the same for one stratum, at the rate of the whole
+	firstOfStratum  = .2  // the same for one stratum, at the rate of the whole
 	doubtful        = .15 // of the tolerable risk, until so many answers have come, and then so many more
 	firstAnswers    = 10
 	firmAnswers     = 20

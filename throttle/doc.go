@@ -54,8 +54,8 @@
 //   - LimitRisk: the chance that anybody waits longer than the promise stays below 2 %, less for a small team, in which one person is a
 //     larger share, and less while there are few answers. (outlook.risk, outlook.tolerable)
 //   - LimitSetPoint: the mean queue stays near a quarter of what can be called within the promise, so that nobody is idle and a surprise
-//     finds room; more before a long closure, whose answers come upon nobody, and more the slower people answer. (outlook.setPoint, target,
-//     outlook.relax)
+//     finds room; more before and after a long closure, whose answers come upon nobody, more the slower people answer, and less if they answer
+//     at once, for then the next batch is felt within the hour. (outlook.setPoint, target, outlook.relax, outlook.haste)
 //   - LimitStress: three times the answers and a quarter of the team lost until the next closure, or six tenths of the team lost within the
 //     promise, would still be survived. (outlook.stress)
 //   - LimitMaturity: while there are few answers, texts do not run ahead of those that have had their time. Slow answers look like no
@@ -74,7 +74,8 @@
 // Measured with package sim on fresh seeds; `wellpaced simulate` repeats it.
 //
 //   - Planning over the week. Answers of Friday's texts come upon nobody until Monday, and a greedy pacer that fills Friday idles Friday
-//     afternoon. Kept: a longer queue on the last morning before a closure (eveExtra) and a low ceiling after it (relaxed). Dropped: letting
+//     afternoon. Kept: a somewhat longer queue on the last morning before a closure (eveExtra) and a low ceiling after it (relaxed); more of
+//     the former is quicker, and late when half the team falls ill on a Friday. Dropped: letting
 //     Monday's queue grow by what the weekend has brought; it gained nothing and made a Monday without staff late.
 //   - Half the team gone. A reserve of six tenths of the team's time within the promise costs less than a larger reserve for surges and does
 //     more against both announced and silent sickness.

@@ -15,7 +15,8 @@ const (
 	dead        = 1.             // contacts: with less capacity than this within the promise, nobody could answer
 	relaxed     = .30            // of what can be cleared within the promise may wait after a long closure
 	relaxedSlow = .90            // if people answer slowly
-	eveExtra    = .75            // by this share the queue may be longer on the morning before a long closure
+	shorter     = .35            // by this share the queue may be shorter if people answer at once
+	eveExtra    = .3             // by this share the queue may be longer on the morning before a long closure
 	absence     = .60            // of the team may vanish and those who wait or will answer are still called in time
 	mood        = .04            // variance of one day's response relative to its square: news, weather, other texts
 	modelNoise  = .01            // the same for what no model says
@@ -559,26 +560,37 @@ func target(share, capacity float64) float64 {
 	return share * (linear*capacity + (1-linear)*math.Sqrt(ordinary*max(0, capacity)))
 }
 
-// relax is up to which share of what can be cleared within the promise the queue may grow over a closure. The slower people answer, the
-// more: then little that is sent now comes over the weekend, most of it is on its way already, and a surge is seen before its bulk comes.
-func (o *outlook) relax() float64 {
-	late, all := 0.0, 0.0
+// answeredBy is the share of answers that come within so many response-hours, over all campaigns.
+func (o *outlook) answeredBy(hours float64) float64 {
+	came, all := 0.0, 0.0
 	for _, s := range o.streams {
 		c, level := s.e.average()
 		w := level * max(1, s.e.allSent)
-		late += w * (1 - c.by(32))
+		came += w * c.by(hours)
 		all += w
 	}
 	if all == 0 {
-		return relaxed
+		return 0
 	}
-	return relaxed + (relaxedSlow-relaxed)*min(1, max(0, (late/all-.25)/.35))
+	return came / all
+}
+
+// haste is by how much a shorter queue will do when people answer at once: then the next batch is felt within the hour.
+func (o *outlook) haste() float64 {
+	return 1 - shorter*min(1, max(0, (o.answeredBy(2)-.5)/.3))
+}
+
+// relax is up to which share of what can be cleared within the promise the queue may grow over a closure. The slower people answer, the
+// more: then little that is sent now comes over the weekend, most of it is on its way already, and a surge is seen before its bulk comes.
+func (o *outlook) relax() float64 {
+	return relaxed + (relaxedSlow-relaxed)*min(1, max(0, (1-o.answeredBy(32)-.25)/.35))
 }
 
 // setPoint reports whether the mean queue stays a small share of what can be cleared within the promise. After a weekend it may be
 // larger by the weekend's answers, for one working day.
 func (o *outlook) setPoint(n []float64, share float64) bool {
 	queue, before, relax := o.waiting, 0.0, o.relax()
+	share *= o.haste()
 	present := 1 - o.throughput.away*(1-o.throughput.present)
 	for u := range o.points {
 		p := &o.points[u]

@@ -29,6 +29,7 @@ type stage struct {
 	knobs   Knobs
 	o       outlook   // what the rules of Decide need that is the same at each of its instants
 	relax   float64   // see outlook.relax
+	haste   float64   // and by how much a shorter queue will do, see outlook.haste
 	waiting []float64 // promise hours from now, mostly negative, at which those who wait came
 	braked  bool
 	perCall float64 // people that are called at once; above 1 only in large teams, where it saves time
@@ -633,7 +634,7 @@ func (f *future) look(at int, weights float64) {
 		p.working, p.cleared, p.capacity, p.fromNow = b.open-now, present*(x.cleared-before), present*could, present*f.capacity(at, k)
 		p.other, p.otherVar = f.o.others.by(p.working, 0)
 		p.near, p.dead = p.working <= s.g.promise && x.passed == h.passed, could < dead
-		p.most = target(s.knobs.SetPoint*(1+eveExtra*x.eve), p.capacity)
+		p.most = target(s.haste*s.knobs.SetPoint*(1+eveExtra*x.eve), p.capacity)
 		if x.gap > 0 {
 			if g := &s.gaps[x.gap-1]; g.to > at {
 				p.gap = true

@@ -112,7 +112,7 @@ func newStage(now time.Time, today, changed *TeamPolicy, s *TeamState) *stage {
 		st.lanes = append(st.lanes, l)
 		st.o.streams = append(st.o.streams, &stream{e: e})
 	}
-	st.relax = st.o.relax()
+	st.relax, st.haste = st.o.relax(), st.o.haste()
 	return st
 }
 
