@@ -80,7 +80,7 @@ func TestFuturesComeTrue(t *testing.T) {
 	if share := float64(within) / float64(asked); share < .65 || asked < int(seeds)*len(worlds)/3 {
 		t.Errorf("%.2f of %d runs end within the band of eight in ten (%d left out)", share, asked, leftOut)
 	}
-	if k := float64(asked); math.Abs(said-seen)/k > .1 {
+	if k := float64(asked); math.Abs(said-seen)/k > .1+1/math.Sqrt(k)/2 { // few seeds say little of a rare event
 		t.Errorf("somebody is late: said %.3f, seen %.3f", said/k, seen/k)
 	}
 }

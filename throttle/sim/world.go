@@ -80,7 +80,7 @@ type World struct {
 
 // Expectation is the most that may go wrong. Zero means not expected of the pacer in this world.
 type Expectation struct {
-	LatePercent float64 `json:"late_percent"` // in every run
+	LatePercent float64 `json:"late_percent"` // mean over the runs
 	WorkingDays float64 `json:"working_days"` // until the last text, on average
 }
 
