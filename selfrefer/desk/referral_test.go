@@ -58,7 +58,7 @@ func TestReferralPage_case(t *testing.T) {
 		got.holds(t, want)
 		return got
 	}
-	b.send(lin, "GET", path, "").holds(t, 200, ">Claim</button>", "Received")
+	b.send(lin, "GET", path, "").holds(t, 200, ">Claim</button>", "Received", ">Is this a second referral from the same person?<")
 	post(lin, 409, "event", "attempt").holds(t, 409, "Nobody has claimed")
 	post(lin, 303, "event", "claim")
 	post(lin, 422, "asked", "channel").holds(t, 422, "Select what came of it", `href="#event"`)
