@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -188,9 +189,11 @@ func (h *Handler) campaignData(ctx context.Context, who staff.Account, v campaig
 	if err != nil {
 		return nil, fmt.Errorf("read the decisions of campaign %d: %w", v.ID, err)
 	}
-	d.Decisions = ui.Table{Head: []ui.Cell{{Text: "When"}, {Text: "Texts", Numeric: true}, {Text: "What limited it"}, {Text: "Why"}}, Compact: true, Empty: "There are no decisions yet."}
+	d.Decisions = ui.Table{Head: []ui.Cell{{Text: "When"}, {Text: "Texts", Numeric: true}, {Text: "What limited it"}, {Text: "Why"}}, Compact: true, Stacked: true, Empty: "There are no decisions yet."}
 	for _, x := range decisions {
-		d.Decisions.Rows = append(d.Decisions.Rows, []ui.Cell{{Text: h.when(x.At)}, {Text: number(x.N), Numeric: true}, {Text: limitWords(x.Limit)}, {Text: x.Sentence}})
+		clock, day, _ := strings.Cut(h.when(x.At), " ")
+		when := clock + " " + strings.ReplaceAll(day, " ", "\u00a0") // two lines: the long sentence squeezes this column, and would break it into four
+		d.Decisions.Rows = append(d.Decisions.Rows, []ui.Cell{{Text: when}, {Text: number(x.N), Numeric: true}, {Text: limitWords(x.Limit)}, {Text: x.Sentence}})
 	}
 	if can(who, staff.SettleMessage) && v.Counts[campaign.Held] > 0 {
 		held, err := h.cfg.Store.HeldMessages(ctx, who.Network, v.ID, heldShown)
