@@ -448,7 +448,7 @@ func TestForm_links(t *testing.T) {
 		{"used", link.URL("", used), 410, []string{"does not work any more", "0151 496 0000"}},
 		{"old", link.URL("", old), 410, []string{"does not work any more"}},
 		{"typed in small letters", strings.ToLower(link.URL("", known)), 200, []string{"Talk to a link worker"}},
-		{"home", "/", 200, []string{"Hello Sam", "They come from “Riverside”", "https://riverside.test/", "What happens to what you tell us"}},
+		{"home", "/", 200, []string{"Hello Sam", "They come from “Riverside”", "https://riverside.test/", "What happens to what you tell us", "ring the Information Commissioner"}},
 		{"code", "/r", 200, []string{"What is the code in your text?"}},
 		{"general", "/help", 200, []string{"This is a service of Riverside"}},
 		{"another network", "/help/99", 200, []string{"This is a service of Riverside"}},
@@ -463,8 +463,12 @@ func TestForm_links(t *testing.T) {
 	}
 	s := newSite(t)
 	b := s.browser(t)
-	if _, home := b.get("/"); strings.Count(home, "Hello Sam") != 1 {
+	_, home := b.get("/")
+	if strings.Count(home, "Hello Sam") != 1 {
 		t.Error("a text that two campaigns send is shown twice")
+	}
+	if !strings.Contains(home, `href="tel:03031231113"`) {
+		t.Error("the number of the Information Commissioner cannot be tapped")
 	}
 	// A used link must look like an old one.
 	_, one := b.get(link.URL("", used))

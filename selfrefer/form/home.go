@@ -16,6 +16,7 @@ type homePage struct {
 	Check        []string
 	DataHeading  string
 	Data         []string
+	Complain     phoneLine
 	WaysHeading  string
 	Ways         []wayOn
 }
@@ -44,8 +45,9 @@ func (h *Handler) home(w http.ResponseWriter, r *http.Request) {
 			"Your GP practice gave us your name, date of birth and mobile number, so that we can offer you this and know that it is you. The practice looks after your record.",
 			"Only the people who answer you read what you write.",
 			"You need not answer. Your care stays the same if you do not.",
-			"You can ask your GP practice what we hold about you, have mistakes put right, or say that you do not want this. If you are not content with the answer, ring the Information Commissioner, who watches over this in law: 0303 123 1113.",
+			"You can ask your GP practice what we hold about you, have mistakes put right, or say that you do not want this.",
 		},
+		Complain:    ringInstead("If you are not content with its answer, ring the Information Commissioner, who watches over this in law:", "0303 123 1113", ""),
 		WaysHeading: "What you can do here",
 		Ways:        []wayOn{{"Type the code from your text", "/r"}, {"Ask for help without a code", "/help"}},
 	}
