@@ -222,15 +222,15 @@ func (r *Renderer) Error(w http.ResponseWriter, req *http.Request, status int, s
 	}
 	var buf bytes.Buffer
 	// Nobody is left at a dead end: staff go back to their desk, everybody else to the page that anybody may open.
-	on := NavItem{Text: "Go to the start page", Href: "/"}
+	on, name := NavItem{Text: "Go to the start page", Href: "/"}, ""
 	if req.URL.Path == "/desk" || strings.HasPrefix(req.URL.Path, "/desk/") {
-		on = NavItem{Text: "Go to the first page of your desk", Href: "/desk"}
+		on, name = NavItem{Text: "Go to the first page of your desk", Href: "/desk"}, "Wellpaced" // as at sign-in: whose desk it is may not be known
 	}
 	data := struct {
 		Sentence, Reference string
 		On                  NavItem
 	}{cmp.Or(sentence, usual), reference, on}
-	if drawErr := r.draw(&buf, "ui-error", Page{Title: title, Data: data}); drawErr != nil {
+	if drawErr := r.draw(&buf, "ui-error", Page{Title: title, Organisation: name, Data: data}); drawErr != nil {
 		buf.Reset()
 		buf.WriteString("<!DOCTYPE html><html lang=en><title>Sorry, there is a problem</title><h1>Sorry, there is a problem</h1><p>Try again later.</p>")
 	}

@@ -138,6 +138,9 @@ func TestRender_failureLeaksNothing(t *testing.T) {
 		if !strings.Contains(w.Body.String(), on) {
 			t.Errorf("%s: no way on from an error page\n%s", path, w.Body)
 		}
+		if got, want := strings.Contains(w.Body.String(), ">Wellpaced</span>"), on == `href="/desk">Go to the first page of your desk<`; got != want {
+			t.Errorf("%s: the header of an error page names Wellpaced: %v, want %v, because patients do not know that name", path, got, want)
+		}
 	}
 }
 
