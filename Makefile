@@ -30,6 +30,12 @@ test: ## all tests; first installs what they need (Redis, PostgreSQL, Chromium) 
 bench: build ## measures what we promise to be fast at
 	bin/wellpaced bench
 
+.PHONY: soak
+soak: build ## kills the program again and again on both engines, and counts who was texted twice and what was lost (3 minutes)
+	.ci/deps
+	bin/wellpaced soak --engine sqlite --minutes .8 --kills 25 --patients 1500
+	bin/wellpaced soak --engine postgres --minutes .8 --kills 25 --patients 1500
+
 .PHONY: lint
 lint: bin/golangci-lint-$(LINT) ## gofmt, go vet, golangci-lint
 	@unformatted=$$(gofmt -l cmd campaign selfrefer throttle store | grep -v node_modules || true); \

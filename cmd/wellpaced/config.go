@@ -35,6 +35,7 @@ type cli struct {
 	Pace     paceCmd     `cmd:"" help:"Pace somebody else's sender: one JSON object per line in, one per line out."`
 	Import   importCmd   `cmd:"" help:"Screen a patient list and show where every row goes."`
 	Staff    staffCmd    `cmd:"" help:"Add networks, teams and staff, and make API tokens."`
+	Soak     soakCmd     `cmd:"" help:"Kill the program again and again while a faulty provider texts and people answer, and count."`
 	Bench    benchCmd    `cmd:"" help:"Measure this machine: every figure is a ratio against the bare operation in the same run."`
 
 	Version kong.VersionFlag `help:"Print the version."`

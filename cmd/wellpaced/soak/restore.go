@@ -1,0 +1,41 @@
+package soak
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"syscall"
+)
+
+// makeBackup takes one beside the running program, to be put back later: what happens in between is what a restored database has forgotten.
+func (s *soak) makeBackup(ctx context.Context) error {
+	s.backup = filepath.Join(s.cfg.Dir, fmt.Sprintf("backup-%d", s.report.Kills))
+	_, err := s.program(ctx, "backup", s.backup)
+	return err
+}
+
+// restore stops everything and puts the last backup in place of the database, as an operator does after a disaster. The victim of the last
+// kill is started by whoever killed it; the others start here.
+func (s *soak) restore(ctx context.Context) error {
+	if s.backup == "" {
+		return nil
+	}
+	var ended []*player
+	for _, p := range s.cast {
+		if p.cmd != nil {
+			ended = append(ended, p)
+			p.end(syscall.SIGKILL)
+		}
+	}
+	if _, err := s.program(ctx, "restore", s.backup, "--force"); err != nil {
+		return err
+	}
+	s.backup = ""
+	s.report.Restores++
+	for _, p := range ended {
+		if err := p.start(s.cfg.Program[0]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
