@@ -57,6 +57,7 @@ type campaignData struct {
 	MayAgree  bool
 	HeldTexts []heldRow
 	HeldMore  bool
+	Over      bool // nothing is sent any more, whatever is decided about them
 	CopyURL   string
 }
 
@@ -116,7 +117,14 @@ func (h *Handler) showCampaign(w http.ResponseWriter, r *http.Request, status in
 	if data.Polling {
 		p.Refresh = 60
 	}
-	p.Notice = map[string]string{string(campaign.SettleSent): "Saved: that text counts as sent.", string(campaign.SettleAgain): "Saved: that text waits for its turn again."}[r.URL.Query().Get("done")]
+	switch campaign.Event(r.URL.Query().Get("done")) {
+	case campaign.SettleSent:
+		p.Notice = "Saved: that text counts as sent."
+	case campaign.SettleAgain:
+		if p.Notice = "Saved: that text waits for its turn again."; data.Over {
+			p.Notice = "Saved: that text counts as not sent."
+		}
+	}
 	if refused != nil {
 		_, _, sentence := classify(refused)
 		var practices campaign.ErrPractices
@@ -139,8 +147,9 @@ func (h *Handler) campaignData(ctx context.Context, who staff.Account, v campaig
 	}
 	tag := stateTags[v.State]
 	live := v.State == campaign.Running || v.State == campaign.Paused
+	over := !live || !v.Policy.Last.IsZero() && h.cfg.Now().After(v.Policy.Last)
 	d := &campaignData{ID: v.ID, Name: v.Name, Tag: ui.Tag{Text: tag[0], Colour: tag[1]}, Launched: !v.LaunchedAt.IsZero(), Polling: live, Held: v.Held,
-		MayAgree: can(who, staff.ApprovePractice)}
+		Over: over, MayAgree: can(who, staff.ApprovePractice)}
 	if can(who, staff.EditCampaign) {
 		d.CopyURL = fmt.Sprintf("/desk/campaigns/new?from=%d", v.ID)
 	}
@@ -221,8 +230,10 @@ func causeWords(code string) string {
 		return "A backup was restored, and it does not know."
 	case "timeout":
 		return "The provider did not answer in time."
+	case "no_reply", "truncated":
+		return "The connection to the provider broke before its answer came."
 	}
-	return "The provider's answer was not clear."
+	return "The provider’s answer was not clear."
 }
 
 // addPractices lists the practices and whether each agrees.

@@ -565,10 +565,10 @@ func TestCampaignPage_afterTheEnd(t *testing.T) {
 func TestHeld(t *testing.T) {
 	w := newWorld(t, nil)
 	ctx, manager := context.Background(), w.by[staff.CampaignManager]
-	id := w.launched(w.listOf(2, "999"))
+	id := w.launched(w.listOf(3, "999"))
 	at := fmt.Sprintf("/desk/campaigns/%d", id)
 	var held []campaign.Ring
-	for _, ring := range w.decide(id, 2) {
+	for _, ring := range w.decide(id, 3) {
 		if _, err := w.db.Claim(ctx, ring); err != nil {
 			t.Fatal(err)
 		}
@@ -599,14 +599,34 @@ func TestHeld(t *testing.T) {
 	if got := settle(manager, held[1], "again"); got != 303 {
 		t.Errorf("send it again: %d", got)
 	}
-	if page := w.get(manager, at+"?done=settle_again").Body.String(); !strings.Contains(page, "waits for its turn again") {
-		t.Error("nothing says that it is done")
+	if page := w.get(manager, at+"?done=settle_again").Body.String(); !strings.Contains(page, "waits for its turn again") || !strings.Contains(page, "Send it again") {
+		t.Error("nothing says that it is done, or the next one cannot be sent again")
 	}
-	v, err := w.db.View(ctx, w.network.ID, id)
-	w.must(err)
-	if v.Counts[campaign.Accepted] != 1 || v.Counts[campaign.Planned] != 1 {
-		t.Errorf("counts %v", v.Counts)
+	counted := func(want campaign.Counts) {
+		t.Helper()
+		v, err := w.db.View(ctx, w.network.ID, id)
+		w.must(err)
+		for s, n := range want {
+			if v.Counts[s] != n {
+				t.Errorf("%d are %s, want %d: %v", v.Counts[s], s, n, v.Counts)
+			}
+		}
 	}
+	counted(campaign.Counts{campaign.Accepted: 1, campaign.Planned: 1, campaign.Held: 1})
+
+	// Once the campaign is over nothing goes again, and nobody is told that it does.
+	w.call(manager, 200, fmt.Sprintf("/api/v1/campaigns/%d/stop", id), "")
+	if page := w.get(manager, at).Body.String(); strings.Contains(page, "Send it again") || !strings.Contains(page, "none of them is sent again") || !strings.Contains(page, "Count it as not sent") {
+		t.Errorf("a stopped campaign offers to send again: %s", page)
+	}
+	if got := settle(manager, held[2], "again"); got != 303 {
+		t.Errorf("count it as not sent: %d", got)
+	}
+	if page := w.get(manager, at+"?done=settle_again").Body.String(); strings.Contains(page, "waits for its turn") || !strings.Contains(page, "counts as not sent") {
+		t.Error("it is said to go again")
+	}
+	w.must(w.db.Finish(ctx, w.epoch))
+	counted(campaign.Counts{campaign.Accepted: 1, campaign.Expired: 2})
 }
 
 // Two processes that complete one launch write every message once, and the texts cost what the page before the launch said.
