@@ -104,7 +104,6 @@ type Reader struct {
 	needed     int // index of the last column that a row cannot do without
 	line       int // the next record's
 	row        int
-	ignored    int
 	afterBlank bool
 	err        error // sticks
 }
@@ -160,9 +159,6 @@ func (r *Reader) Found() Found { return r.found }
 
 // Offset is the number of bytes read so far, for a progress bar.
 func (r *Reader) Offset() int64 { return r.limit.n }
-
-// Ignored is the number of lines below the column names that were not rows.
-func (r *Reader) Ignored() int { return r.ignored }
 
 // findHeader tries every delimiter on every record near the start, and takes
 // the record in which most fields are recognised.
@@ -271,7 +267,6 @@ func (r *Reader) Next() (Row, error) {
 		}
 		r.line += rec.lines
 		if r.notARow(&rec) {
-			r.ignored++
 			continue
 		}
 		r.afterBlank = false

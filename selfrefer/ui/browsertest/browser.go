@@ -215,12 +215,6 @@ func (p *Page) Fill(css, value string) {
 	p.do("fill in "+css, chromedp.Clear(chromedp.CSS(css)), chromedp.SendKeys(chromedp.CSS(css), value))
 }
 
-// Choose picks a file in an input for files.
-func (p *Page) Choose(css, path string) {
-	p.tb.Helper()
-	p.do("choose a file in "+css, chromedp.SetUploadFiles(chromedp.CSS(css), []string{path}))
-}
-
 // Press sends one key to whatever has the focus: "Tab", "Enter", "Escape", or a character.
 func (p *Page) Press(key string) {
 	p.tb.Helper()
