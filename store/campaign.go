@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -398,7 +399,7 @@ func (db *DB) planMessages(ctx context.Context, id campaign.ID) error {
 			break
 		}
 		rows := make([]any, 0, len(people)*messageInsertColumns)
-		counts := make([]int, len(base))
+		counts := map[int]int{}
 		first := db.reserveIDs(len(people))
 		for i, p := range people {
 			s := index[p.practice+" "+p.ageBand]
@@ -426,15 +427,7 @@ func (db *DB) planMessages(ctx context.Context, id campaign.ID) error {
 			if n == 0 {
 				return errPlannedElsewhere
 			}
-			if _, err := tx.bulkInsert(messageInsert, messageInsertColumns, rows, ""); err != nil {
-				return err
-			}
-			for s, n := range counts {
-				if err := db.bump(tx, int64(c.ID), stateTally(campaign.Planned), int64(s), 0, 0, n); err != nil {
-					return err
-				}
-			}
-			return nil
+			return db.insertPlanned(tx, c.ID, rows, counts)
 		})
 		if err != nil {
 			return err
@@ -525,6 +518,19 @@ func (db *DB) messageRow(n staff.Network, t campaign.Template, m plannedMessage)
 	_, size := campaign.Compose(t, campaign.Recipient{Name: d.name(), Practice: practiceOf(n, m.patient.practice), Network: n, Shared: m.shared, Token: token})
 	return []any{m.id, int64(m.campaign.ID), m.step, m.patient.id, m.stratum, m.place, string(campaign.Planned), 0, 0, m.shared, 0, 0, 0, 0,
 		0, 0, "", int64(size.Segments) * m.campaign.Policy.Price, token.Hash(), m.patient.phoneIx, 0, 0, 0, 0}, size.Segments, nil
+}
+
+// insertPlanned writes such rows and counts them by stratum, always in the same order: two processes must not wait for each other's counters.
+func (db *DB) insertPlanned(tx *Tx, id campaign.ID, rows []any, counts map[int]int) error {
+	if _, err := tx.bulkInsert(messageInsert, messageInsertColumns, rows, ""); err != nil {
+		return err
+	}
+	for _, s := range slices.Sorted(maps.Keys(counts)) {
+		if err := db.bump(tx, int64(id), stateTally(campaign.Planned), int64(s), 0, 0, counts[s]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // EstimateTexts renders and counts the text for the invited patients of a list, for at most about `most` of them, spread over the list.

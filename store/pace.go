@@ -653,14 +653,6 @@ func (db *DB) planReminders(ctx context.Context, epoch int64, c campaign.Campaig
 		if err := tx.leads(epoch, ""); err != nil {
 			return err
 		}
-		if _, err := tx.bulkInsert(messageInsert, messageInsertColumns, rows, ""); err != nil {
-			return err
-		}
-		for s, n := range counts {
-			if err := db.bump(tx, int64(c.ID), stateTally(campaign.Planned), int64(s), 0, 0, n); err != nil {
-				return err
-			}
-		}
-		return nil
+		return db.insertPlanned(tx, c.ID, rows, counts)
 	})
 }
