@@ -263,28 +263,11 @@ func TestChancesInWords(t *testing.T) {
 
 func TestWhatIfWithNonsense(t *testing.T) {
 	now := monday
-	h := now.Unix()
-	nan := math.NaN()
-	for i, c := range []CampaignState{
-		{},
-		{ID: "c", Running: true, Planned: -5, OnTheWay: -5, Released: -9},
-		{ID: "c", Running: true, Planned: 100, Sizes: []int{-1, 0}, Strata: []string{"a", "b", "c"}},
-		{ID: "c", Running: true, Planned: 100, Delivered: []Cell{{h + 500*3600, 0, 10}, {h, 7, 10}, {h, -1, 10}, {h - 1e9, 0, 10}, {h, 0, -3}, {h, 0, nan}}},
-		{ID: "c", Running: true, Planned: 100, Answers: []Answer{{h, h - 5, 0, 1}, {h + 90, h + 99, 0, 1}, {-h, h, 0, 9}, {h, h, 3, 1}, {h, h, 0, nan}}},
-		{ID: "c", Running: true, Planned: 100, Answers: []Answer{{h - 9*3600, h - 9*3600, 0, 1e6}}},
-		{ID: "c", Running: true, Planned: 100, OnTheWay: 50, OnTheWayBy: []int{0, 0, 80}, Starts: []Cell{{h, 9, 1}}},
-		{ID: "c", Running: true, Planned: 100, Ahead: []Ahead{{-1, 5}, {7, 5}, {0, -3}, {0, 10}}},
-	} {
-		for k, p := range []TeamPolicy{
-			team(), {}, {Campaigns: []CampaignPolicy{{ID: "c"}}}, {Campaigns: []CampaignPolicy{{ID: "c", Blast: true}}},
-			{Campaigns: []CampaignPolicy{{ID: "c", Prior: &Prior{Mean: 5, Shape: -1, Curves: []WeightedCurve{{Weight: 1}, {Weight: nan}}, Spread: -2}, Rate: nan, MinBatch: -1}}, PromiseDays: -3,
-				Roster:   []Worker{{Week: Week{1: {900, 300}}, FirstContact: 9, Minutes: -1}, {Week: officeWeek, FirstContact: 3, Minutes: 1, Places: 3}},
-				Calendar: Calendar{Holidays: []string{"soon"}}},
-			{Campaigns: []CampaignPolicy{{ID: "c"}}, Declared: &Declared{}, PromiseHours: 1e9},
-			{Campaigns: []CampaignPolicy{{ID: "c"}}, Declared: &Declared{Capacity: []Able{{Span{now.AddDate(0, 0, -1), now.AddDate(0, 0, 5)}, 40}, {Span{now, now}, nan}}}},
-		} {
+	states, policies := nonsense(now)
+	for i, c := range states {
+		for k, p := range policies {
 			for _, w := range []int{-3, 40} {
-				o := WhatIf(now, team(), p, TeamState{Waiting: w, Campaigns: []CampaignState{c}, Other: []Count{{h * 2, 1}, {0, 4}, {h - 60, nan}}}, 7)
+				o := WhatIf(now, team(), p, TeamState{Waiting: w, Campaigns: []CampaignState{c}, Other: nonsenseCounts(now)}, 7)
 				if len(o.Campaigns) != len(p.Campaigns) || o.Sentence == "" || !(o.LateChance >= 0 && o.LateChance <= 1) || !(o.LateShare >= 0 && o.LateShare <= 1) || Compare(o, o) == "" {
 					t.Errorf("state %d, policy %d: %+v", i, k, o)
 				}

@@ -3,6 +3,7 @@ package throttle
 import (
 	"fmt"
 	"math"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -105,16 +106,7 @@ func (w *writer) finish(i int, z, use float64) time.Time {
 		}
 		t = o.now.Add(time.Duration(days * 24 * float64(time.Hour)))
 	default:
-		lo, hi := 0, int(horizon/step)
-		for hi-lo > 1 {
-			mid := (lo + hi) / 2
-			if clears(o.now.Add(time.Duration(mid)*step)) >= need {
-				hi = mid
-			} else {
-				lo = mid
-			}
-		}
-		t = o.now.Add(time.Duration(hi) * step)
+		t = soonest(o.now, int(horizon/step), func(t time.Time) bool { return clears(t) >= need })
 	}
 	d := w.desks[i]
 	week := d.policy.Windows.or(officeWeek)
@@ -154,20 +146,12 @@ func contactBy(g *grid, now time.Time, p *TeamPolicy, waiting float64) time.Time
 	const productivity = .85 // of the roster, for slow days
 	need := waiting + 1
 	need = (need + 1.3*math.Sqrt(.25*need)) / productivity // 90 % sure with calls of uneven length
-	lo, hi := int(now.Sub(g.start)/step), int(g.end.Sub(g.start)/step)
-	at := func(i int) time.Time { return g.start.Add(time.Duration(i) * step) }
-	if g.capacity(now, at(hi), true) < need {
+	gone := now.Sub(g.start) / step
+	last := g.end.Sub(g.start) / step
+	if g.capacity(now, g.start.Add(last*step), true) < need {
 		return time.Time{}
 	}
-	for hi-lo > 1 {
-		mid := (lo + hi) / 2
-		if g.capacity(now, at(mid), true) >= need {
-			hi = mid
-		} else {
-			lo = mid
-		}
-	}
-	t := at(hi)
+	t := soonest(g.start.Add(gone*step), int(last-gone), func(t time.Time) bool { return g.capacity(now, t, true) >= need })
 	if due, _ := g.due(now); due.After(t) {
 		t = due
 	}
@@ -176,6 +160,12 @@ func contactBy(g *grid, now time.Time, p *TeamPolicy, waiting float64) time.Time
 		return s.To
 	}
 	return t
+}
+
+// soonest is after how many steps something has come true that then stays true; the last of them if not before.
+func soonest(from time.Time, steps int, is func(time.Time) bool) time.Time {
+	at := func(i int) time.Time { return from.Add(time.Duration(i) * step) }
+	return at(1 + sort.Search(steps-1, func(i int) bool { return is(at(1 + i)) }))
 }
 
 func (w *writer) sentence(i int, x *Decision) string {

@@ -96,12 +96,10 @@ func TestOutput(t *testing.T) {
 	}
 }
 
-// Nonsense gives a harmless decision.
-func TestDecideWithNonsense(t *testing.T) {
-	now := monday
-	h := now.Unix()
-	nan := math.NaN()
-	for i, c := range []CampaignState{
+// nonsense is what no store should ever hand over.
+func nonsense(now time.Time) ([]CampaignState, []TeamPolicy) {
+	h, nan := now.Unix(), math.NaN()
+	states := []CampaignState{
 		{},
 		{ID: "c", Running: true, Planned: -5, OnTheWay: -5, Released: -9},
 		{ID: "c", Running: true, Planned: 100, Sizes: []int{-1, 0}, Strata: []string{"a", "b", "c"}},
@@ -109,14 +107,30 @@ func TestDecideWithNonsense(t *testing.T) {
 		{ID: "c", Running: true, Planned: 100, Answers: []Answer{{h, h - 5, 0, 1}, {h + 90, h + 99, 0, 1}, {-h, h, 0, 9}, {h, h, 3, 1}, {h, h, 0, nan}}},
 		{ID: "c", Running: true, Planned: 100, Answers: []Answer{{h - 9*3600, h - 9*3600, 0, 1e6}}},
 		{ID: "c", Running: true, Planned: 100, OnTheWay: 50, OnTheWayBy: []int{0, 0, 80}, Starts: []Cell{{h, 9, 1}}},
-	} {
-		for _, p := range []TeamPolicy{
-			team(), {Campaigns: []CampaignPolicy{{ID: "c"}}},
-			{Campaigns: []CampaignPolicy{{ID: "c", Prior: &Prior{Mean: 5, Shape: -1, Curves: []WeightedCurve{{Weight: 1}, {Weight: nan}}, Spread: -2}, Rate: nan, MinBatch: -1}}, PromiseDays: -3,
-				Roster:   []Worker{{Week: Week{1: {900, 300}}, FirstContact: 9, Minutes: -1}, {Week: officeWeek, FirstContact: 3, Minutes: 1, Places: 3}},
-				Calendar: Calendar{Holidays: []string{"soon"}}},
-		} {
-			for _, d := range Decide(now, p, TeamState{Waiting: -3, Campaigns: []CampaignState{c}, Other: []Count{{h * 2, 1}, {0, 4}, {h - 60, nan}}}) {
+		{ID: "c", Running: true, Planned: 100, Ahead: []Ahead{{-1, 5}, {7, 5}, {0, -3}, {0, 10}}},
+	}
+	policies := []TeamPolicy{
+		team(), {}, {Campaigns: []CampaignPolicy{{ID: "c"}}}, {Campaigns: []CampaignPolicy{{ID: "c", Blast: true}}},
+		{Campaigns: []CampaignPolicy{{ID: "c", Prior: &Prior{Mean: 5, Shape: -1, Curves: []WeightedCurve{{Weight: 1}, {Weight: nan}}, Spread: -2}, Rate: nan, MinBatch: -1}}, PromiseDays: -3,
+			Roster:   []Worker{{Week: Week{1: {900, 300}}, FirstContact: 9, Minutes: -1}, {Week: officeWeek, FirstContact: 3, Minutes: 1, Places: 3}},
+			Calendar: Calendar{Holidays: []string{"soon"}}},
+		{Campaigns: []CampaignPolicy{{ID: "c"}}, Declared: &Declared{}, PromiseHours: 1e9},
+		{Campaigns: []CampaignPolicy{{ID: "c"}}, Declared: &Declared{Capacity: []Able{{Span{now.AddDate(0, 0, -1), now.AddDate(0, 0, 5)}, 40}, {Span{now, now}, nan}}}},
+	}
+	return states, policies
+}
+
+func nonsenseCounts(now time.Time) []Count {
+	return []Count{{now.Unix() * 2, 1}, {0, 4}, {now.Unix() - 60, math.NaN()}}
+}
+
+// Nonsense gives a harmless decision.
+func TestDecideWithNonsense(t *testing.T) {
+	now := monday
+	states, policies := nonsense(now)
+	for i, c := range states {
+		for _, p := range policies {
+			for _, d := range Decide(now, p, TeamState{Waiting: -3, Campaigns: []CampaignState{c}, Other: nonsenseCounts(now)}) {
 				if d.N < 0 || d.N > max(0, c.Planned) || d.Limit == "" || d.Sentence == "" || math.IsNaN(d.Figures.Risk) || math.IsNaN(d.Figures.Rate) {
 					t.Errorf("state %d: %+v", i, d)
 				}
