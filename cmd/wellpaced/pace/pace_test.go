@@ -278,7 +278,7 @@ func TestServe(t *testing.T) {
 	// Each reply is out before the next line is read.
 	in, write := io.Pipe()
 	read, out := io.Pipe()
-	go func() { _ = Serve(in, out); out.Close() }()
+	go func() { _ = Serve(in, out); _ = out.Close() }()
 	got := make([]byte, len(want))
 	for range 2 {
 		if _, err := io.WriteString(write, opening+"\n"+line+"\n"); err != nil {
@@ -293,7 +293,7 @@ func TestServe(t *testing.T) {
 		}
 		in, write = io.Pipe()
 		read, out = io.Pipe()
-		go func() { _ = Serve(in, out); out.Close() }()
+		go func() { _ = Serve(in, out); _ = out.Close() }()
 	}
 	write.Close()
 

@@ -282,7 +282,7 @@ func (x *town) live(t *testing.T) (r townResult) {
 					owed = sim.Gamma(x.rng, x.w.CallNoise)
 				}
 				if owed > units {
-					owed, units = owed-units, 0
+					owed -= units
 					break
 				}
 				units -= owed
