@@ -114,8 +114,9 @@ func TestDecideLimits(t *testing.T) {
 			}
 		}, LimitNobody, 0, "nobody on the rota"},
 		{"full queue", monday, func(p *TeamPolicy, s *TeamState) { s.Waiting = 21 }, LimitBrake, 0, "21 people are waiting"},
+		{"somebody may wait longer", monday, func(p *TeamPolicy, s *TeamState) { s.Waiting = 23 }, LimitBrake, 0, "This counts that somebody may be away, and that many may answer at once. No more texts go until it is small."},
 		{"still braked", monday, func(p *TeamPolicy, s *TeamState) { s.Waiting = 15; s.Campaigns[0].Memory.Braked = true }, LimitBrake, 0, "well below"},
-		{"steady queue", monday, func(p *TeamPolicy, s *TeamState) { s.Waiting = 8 }, LimitSetPoint, 0, "25 %"},
+		{"steady queue", monday, func(p *TeamPolicy, s *TeamState) { s.Waiting = 8 }, LimitSetPoint, 0, "25\u00a0%"},
 		{"no places", monday, func(p *TeamPolicy, s *TeamState) {
 			for i := range p.Roster {
 				p.Roster[i].Places = 0

@@ -253,7 +253,7 @@ func TestWhatIfShares(t *testing.T) {
 func TestChancesInWords(t *testing.T) {
 	for chance, want := range map[float64]string{
 		0: "In none of 300 simulated futures", 1: "In all of 300 simulated futures", .02: "In about 1 in 50 simulated futures",
-		.5: "In about half of the simulated futures", .72: "In 72 % of the simulated futures",
+		.5: "In about half of the simulated futures", .72: "In 72\u00a0% of the simulated futures",
 	} {
 		if got := inFutures(chance, 300); got != want {
 			t.Errorf("%v: %q, want %q", chance, got, want)

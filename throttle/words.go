@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// Alarming is the chance of a broken promise from which people are told what it counts. Texts are held back long before.
+const Alarming = .1
+
 // writer turns an outlook into figures, a forecast and the sentence.
 type writer struct {
 	o         *outlook
@@ -172,6 +175,7 @@ func (w *writer) sentence(i int, x *Decision) string {
 	d := w.desks[i]
 	var b strings.Builder
 	why := w.why(i, x)
+	more := d.state.Planned > x.N && x.Limit != LimitPaused && x.Limit != LimitHeld && x.Limit != LimitSilence
 	if x.N > 0 {
 		fmt.Fprintf(&b, "Sending %s now. ", count(x.N, "text"))
 		fmt.Fprintf(&b, "We expect about %s from this batch (%s of those texted ask for help, likely %s to %s)",
@@ -189,11 +193,17 @@ func (w *writer) sentence(i int, x *Decision) string {
 			b.WriteString("Not more because " + why + ". ")
 		}
 		fmt.Fprintf(&b, "Chance that anyone waits longer than %s: %s. ", w.promise(), percent(x.Figures.Risk))
+		if x.Figures.Risk >= Alarming {
+			b.WriteString("This counts that somebody may be away, and that many may answer at once. ")
+			if more && x.N == 0 {
+				b.WriteString("No more texts go until it is small. ")
+			}
+		}
 	} else if x.N > 0 {
 		b.WriteString("The pacer is switched off: this looks only at the hours for texts and the sender's speed. Not more because " + why + ". ")
 	}
-	if left := d.state.Planned - x.N; left > 0 && x.Limit != LimitPaused && x.Limit != LimitHeld && x.Limit != LimitSilence {
-		fmt.Fprintf(&b, "%s left", number(left))
+	if more {
+		fmt.Fprintf(&b, "%s left", number(d.state.Planned-x.N))
 		switch f := x.Forecast; {
 		case f.FinishFrom.IsZero():
 			b.WriteString(".")
@@ -418,21 +428,21 @@ func span(d time.Duration) string {
 	return count(max(1, int(d.Minutes()+.5)), "minute")
 }
 
-// percent with two figures that matter, and never a certainty that is none.
+// percent with two figures that matter, and never a certainty that is none. No line may end before its sign.
 func percent(x float64) string {
 	switch x *= 100; {
 	case x <= 0:
-		return "0 %"
+		return "0\u00a0%"
 	case x < .01:
-		return "less than 0.01 %"
+		return "less than 0.01\u00a0%"
 	case x < 1:
-		return strconv.FormatFloat(x, 'f', 2, 64) + " %"
+		return strconv.FormatFloat(x, 'f', 2, 64) + "\u00a0%"
 	case x < 10:
-		return strings.TrimSuffix(strconv.FormatFloat(x, 'f', 1, 64), ".0") + " %"
+		return strings.TrimSuffix(strconv.FormatFloat(x, 'f', 1, 64), ".0") + "\u00a0%"
 	case x > 99.5 && x < 100:
-		return "more than 99 %"
+		return "more than 99\u00a0%"
 	}
-	return strconv.FormatFloat(x, 'f', 0, 64) + " %"
+	return strconv.FormatFloat(x, 'f', 0, 64) + "\u00a0%"
 }
 
 // number with thousands separated.

@@ -12,8 +12,8 @@ func TestNumbersForPeople(t *testing.T) {
 	for want, got := range map[string]string{
 		"0": number(0), "999": number(999), "1,000": number(1000), "1,234,567": number(1234567), "-1,000": number(-1000), "-100": number(-100),
 		"1 text": count(1, "text"), "2,000 texts": count(2000, "text"),
-		"0.66 %": percent(.0066), "1.5 %": percent(.015), "3 %": percent(.03), "20 %": percent(.2), "less than 0.01 %": percent(1e-7),
-		"0 %": percent(0), "more than 99 %": percent(.9999), "100 %": percent(1),
+		"0.66\u00a0%": percent(.0066), "1.5\u00a0%": percent(.015), "3\u00a0%": percent(.03), "20\u00a0%": percent(.2), "less than 0.01\u00a0%": percent(1e-7),
+		"0\u00a0%": percent(0), "more than 99\u00a0%": percent(.9999), "100\u00a0%": percent(1),
 		"1.4 referrals": referrals(1.4), "12 referrals": referrals(12.4),
 		"3 hours": span(3 * time.Hour), "1 hour": span(time.Hour), "40 minutes": span(40 * time.Minute), "3 days": span(70 * time.Hour),
 	} {

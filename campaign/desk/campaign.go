@@ -457,11 +457,19 @@ func (h *Handler) ahead(ctx context.Context, who staff.Account, v campaign.View,
 	c = ui.Chart{Title: "The queue ahead, day by day, if no more texts go", Unit: "people", Series: []ui.Series{waits, can}}
 	switch {
 	case !over.IsZero():
-		c.Sentence = fmt.Sprintf("On %s more people may wait than %s can call in time. That is why texts wait.", h.day(over), v.Team.Name)
+		c.Sentence = fmt.Sprintf("On %s more people may wait than %s can call in time.", h.day(over), v.Team.Name)
+		if v.Counts[campaign.Planned] > 0 && !v.Policy.Blast {
+			c.Sentence += " That is why texts wait."
+		}
 	case most < .5:
 		c.Sentence = "Hardly anybody will wait, if no more texts go."
 	default:
-		c.Sentence = fmt.Sprintf("At most about %s will wait at once, which %s can call in time.", count(int(most+.5), "person", "people"), v.Team.Name)
+		c.Sentence = fmt.Sprintf("At most about %s will wait at once, which %s can call in time", count(int(most+.5), "person", "people"), v.Team.Name)
+		var figures throttle.Figures
+		if json.Unmarshal(v.Last.Figures, &figures) == nil && figures.Risk >= throttle.Alarming {
+			c.Sentence += " if all of them are there and no rush comes. How likely it is that somebody waits longer, the last decision says"
+		}
+		c.Sentence += "."
 	}
 	return c, nil
 }

@@ -73,10 +73,15 @@ func TestForecast(t *testing.T) {
 		t.Errorf("the queue ahead in the API: %v, want 8 calls in two days", first)
 	}
 
+	// A chance that counts illness and rushes is no contradiction to a queue that the team can call.
+	w.foresee(id, throttle.Decision{Limit: throttle.LimitSetPoint, Sentence: "No texts now.", Forecast: w.ahead(), Figures: throttle.Figures{Risk: .54}})
+	if p := page(); !strings.Contains(p, "can call in time if all of them are there and no rush comes.") {
+		t.Error("the page does not say on what the queue ahead rests")
+	}
 	full := w.ahead()
 	full.Queue[2].P90 = 11
 	w.foresee(id, throttle.Decision{N: 1, Limit: throttle.LimitRisk, Sentence: "1 text goes now.", Forecast: full})
-	if p := page(); !strings.Contains(p, "On Thursday 4 June more people may wait than Knowsley link workers can call in time.") {
+	if p := page(); !strings.Contains(p, "On Thursday 4 June more people may wait than Knowsley link workers can call in time. That is why texts wait.") {
 		t.Error("the page does not say that the queue may be too long")
 	}
 	w.foresee(id, throttle.Decision{N: 1, Limit: throttle.LimitList, Sentence: "1 more.", Forecast: throttle.Forecast{NextDay: throttle.Band{Mean: .1, P95: .3}}})
