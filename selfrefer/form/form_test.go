@@ -680,7 +680,7 @@ func TestStop(t *testing.T) {
 	b.want(404, code, body, "Please ring your GP practice", "0151 496 0000") // one network only, so we know whose number
 	s.keepFails = true
 	code, body = b.post(link.StopURL("", known), url.Values{"why": {"moved"}})
-	b.want(503, code, body, "not stopped yet")
+	b.want(503, code, body, "not stopped yet", "0151 496 0001")
 	if !strings.Contains(body, `value="moved"`) {
 		t.Error("the second try forgets why")
 	}

@@ -108,11 +108,7 @@ func (h *Handler) slowDown(w http.ResponseWriter, r *http.Request, v *visit, car
 
 func (h *Handler) giveBack(w http.ResponseWriter, r *http.Request, v *visit, status int, p keptPage) {
 	p.Button, p.Cards = "Try again", cards
-	phone := v.in.Practice.Phone
-	if phone == "" {
-		phone = v.in.Network.Phone
-	}
-	p.Ring = ringInstead("If it does not work, ring", phone, "and ask for a link worker.")
+	p.Ring = ringInstead("If it does not work, ring", v.phone(), "and ask for a link worker.")
 	h.UI.Render(w, r, status, "kept", v.private(p.Heading, "", p))
 }
 

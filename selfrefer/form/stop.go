@@ -86,7 +86,7 @@ func (h *Handler) stop(w http.ResponseWriter, r *http.Request, v *visit) {
 			Heading: "Sorry, we could not do that just now",
 			Lead:    []string{"The texts are not stopped yet. Please wait a minute, then press the button again."},
 			Action:  stopHref(v), Main: choice{why, "Try again"},
-			Ring: ringInstead("If it does not work, ring us:", v.in.Network.Phone, "and we stop them for you."),
+			Ring: ringInstead("If it does not work, ring", v.phone(), "and say that you want no more of these texts."),
 		}
 		h.UI.Render(w, r, http.StatusServiceUnavailable, "stop", v.page(p.Heading, p))
 	default:

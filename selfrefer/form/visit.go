@@ -125,6 +125,14 @@ func (h *Handler) atHelp(r *http.Request, v *visit, id string) bool {
 	return id == "0"
 }
 
+// phone is whom to ring where the form fails somebody: their practice, or the network if we cannot tell which.
+func (v *visit) phone() string {
+	if v.in.Practice.Phone != "" {
+		return v.in.Practice.Phone
+	}
+	return v.in.Network.Phone
+}
+
 // general tells the form without a link of ours.
 func (v *visit) general() bool { return v.hash == nil }
 
