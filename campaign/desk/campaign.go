@@ -435,7 +435,7 @@ func (h *Handler) ahead(ctx context.Context, who staff.Account, v campaign.View,
 		if midnight.Sub(at[0]) > daysAhead*24*time.Hour {
 			break
 		}
-		if most = max(most, q.P90); over.IsZero() && q.P90 > calls[i] {
+		if most = max(most, q.P90); over.IsZero() && q.P90 > calls[i] && q.P90 >= .5 { // less than half a person is drawn as nobody
 			over = at[i]
 		}
 		last := len(waits.Points) - 1
