@@ -61,7 +61,7 @@ type Page struct {
 	Title        string
 	Lang, Dir    string // "en" and "ltr" when empty
 	Kind         Kind
-	Organisation string // the network, in the header. A local service must not stand under the bare NHS logo
+	Organisation string // the network, in the header: a local service must not stand under the bare NHS logo. Empty, where nobody can tell: "Link workers"
 	Home         string // where the organisation's name links to; empty: no link
 	Nav          []NavItem
 	Footer       []NavItem
@@ -199,7 +199,7 @@ func (r *Renderer) draw(buf *bytes.Buffer, screen string, p Page) error {
 	if t == nil {
 		return errors.New("no such screen")
 	}
-	p.Lang, p.Dir = cmp.Or(p.Lang, "en"), cmp.Or(p.Dir, "ltr")
+	p.Lang, p.Dir, p.Organisation = cmp.Or(p.Lang, "en"), cmp.Or(p.Dir, "ltr"), cmp.Or(p.Organisation, "Link workers")
 	return t.ExecuteTemplate(buf, "layout.html", p)
 }
 

@@ -129,7 +129,7 @@ func TestRender_failureLeaksNothing(t *testing.T) {
 	log.Reset()
 	w = httptest.NewRecorder()
 	r.Error(w, httptest.NewRequest("GET", "/", nil), 404, "", errors.New("row 7 of table patients"))
-	if w.Code != 404 || strings.Contains(w.Body.String(), "patients") || log.Len() > 0 {
+	if w.Code != 404 || strings.Contains(w.Body.String(), "patients") || !strings.Contains(w.Body.String(), "Page not found - Link workers<") || log.Len() > 0 {
 		t.Errorf("not found: status %d, log %q, page\n%s", w.Code, log.String(), w.Body)
 	}
 	for path, on := range map[string]string{"/": `href="/">Go to the start page<`, "/deskside": `href="/">Go to the start page<`, "/desk/lists/7": `href="/desk">Go to the first page of your desk<`} {
