@@ -79,7 +79,9 @@ type Facts struct {
 	// TextedElsewhere is the last text to this number by another campaign.
 	TextedElsewhere time.Time
 	OpenReferral    bool
-	WindowEnd       time.Time // end of the present sending window; zero if it is closed
+	// Answered is set if an earlier step of the campaign has been answered, whatever became of that referral.
+	Answered  bool
+	WindowEnd time.Time // end of the present sending window; zero if it is closed
 }
 
 // Verdict is what the claim decides.
@@ -97,6 +99,8 @@ func Admit(now time.Time, f Facts) Verdict {
 		return Verdict{Suppress, f.PersonSuppressed}
 	case f.OpenReferral:
 		return Verdict{Suppress, string(ExAlreadySupported)}
+	case f.Answered:
+		return Verdict{Suppress, "answered"}
 	case !f.TextedElsewhere.IsZero() && now.Sub(f.TextedElsewhere) < ContactGap:
 		return Verdict{Suppress, string(ExRecentlyTexted)}
 	case f.Campaign.State == Stopped || f.Campaign.State == Finished:

@@ -18,7 +18,8 @@ type Claimer interface {
 	// Claim takes a released message in one durable transaction and returns what to send. ErrTooLate means that there is nothing
 	// to send: the message has moved on, or Admit refused and the refusal is written.
 	Claim(ctx context.Context, r Ring) (Outgoing, error)
-	// Record writes what came back, guarded by attempt. Evidence is adopted whatever the state.
+	// Record writes what came back, guarded by attempt. Evidence is adopted whatever the state, and kept outside the database for as
+	// long as that refuses.
 	Record(ctx context.Context, r Ring, o Outcome) error
 }
 
@@ -69,7 +70,8 @@ func (d *Dispatcher) record(ctx context.Context, r Ring, o Outcome) error {
 		d.Log.Warn("record the outcome of a text again", "message", int64(r.Message), "code", o.Code, "error", err)
 		select {
 		case <-ctx.Done():
-			// The deadline makes it unknown and the reconciler finds it at the provider: nothing is sent again.
+			// Neither the database nor the journal takes it. The deadline makes it unknown and the reconciler finds it at the
+			// provider: nothing is sent again.
 			return nil
 		case <-time.After(200 * time.Millisecond):
 		}

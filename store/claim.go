@@ -192,6 +192,10 @@ func (db *DB) Claim(ctx context.Context, r campaign.Ring) (out campaign.Outgoing
 		return campaign.Outgoing{}, campaign.ErrTooLate
 	}
 	db.marker.raise(started)
+	if db.optOutsOwed() {
+		// One was acknowledged while this claim was on its way, and only the journal took it. It may be this number's.
+		return campaign.Outgoing{}, errors.Join(campaign.ErrTooLate, db.Record(ctx, r, campaign.Outcome{Event: campaign.Postpone, Code: "opt_out_owed"}))
+	}
 	return out, nil
 }
 
@@ -266,6 +270,14 @@ func (db *DB) facts(tx *Tx, m message) (f campaign.Facts, plan *knownPlan, n sta
 		f.TextedElsewhere = timeOf(*last)
 	}
 	f.OpenReferral = open > 0
+	if m.step > 1 { // a reminder was planned before its person answered, and that referral may be closed already
+		var answered int
+		err := tx.QueryRow(`SELECT COUNT(*) FROM message WHERE campaign = $1 AND patient = $2 AND step < $3 AND answered_at <> 0`, m.campaign, m.patient, m.step).Scan(&answered)
+		if err != nil {
+			return fail(err)
+		}
+		f.Answered = answered > 0
+	}
 	if w, ok := db.Calendar.WindowAt(time.UnixMilli(tx.now), f.Campaign.Policy.Windows); ok {
 		f.WindowEnd = w.To
 	}
@@ -330,11 +342,11 @@ func (db *DB) sender(tx *Tx, id staff.NetworkID) (staff.Network, error) {
 // Record writes what came back from the gateway. Acceptance is evidence and is adopted whatever the state; everything else only counts
 // while the attempt is still the one that is being sent.
 func (db *DB) Record(ctx context.Context, r campaign.Ring, o campaign.Outcome) error {
-	attempt := r.Attempt + 1 // the claim counted it
+	attempt := r.Attempt + 1  // the claim counted it
+	if o.Event.IsEvidence() { // the evidence itself says what became of the attempt
+		return db.recordReply(ctx, replyRecord{Message: r.Message, Attempt: attempt, Event: o.Event, SID: o.SID})
+	}
 	return db.write(ctx, "record", func(tx *Tx) error {
-		if o.Event.IsEvidence() { // the evidence itself says what became of the attempt
-			return db.adopt(tx, campaign.Evidence{Message: r.Message, Attempt: attempt, Event: o.Event, Kind: "reply", SID: o.SID, At: time.UnixMilli(tx.now)})
-		}
 		_, err := tx.Exec(`UPDATE attempt SET outcome = $1, code = $2 WHERE message = $3 AND n = $4`, string(o.Event), o.Code, int64(r.Message), attempt)
 		if err != nil {
 			return err
@@ -372,6 +384,41 @@ func (db *DB) Record(ctx context.Context, r campaign.Ring, o campaign.Outcome) e
 		}
 		return err
 	})
+}
+
+// recordReplied is the kind of a journal record that holds the provider's reply.
+const recordReplied = "reply"
+
+// replyRecord is the provider's word that it has a text, as the journal keeps it.
+type replyRecord struct {
+	Message campaign.MessageID `json:"message"`
+	Attempt int                `json:"attempt"`
+	Event   campaign.Event     `json:"event"`
+	SID     string             `json:"sid"`
+}
+
+func (r replyRecord) evidence() campaign.Evidence {
+	return campaign.Evidence{Message: r.Message, Attempt: r.Attempt, Event: r.Event, Kind: "reply", SID: r.SID}
+}
+
+// recordReply adopts the provider's reply. If the database refuses, the journal keeps it: thrown away, it would have to be found again in
+// the provider's list, which can take minutes or fail.
+func (db *DB) recordReply(ctx context.Context, rec replyRecord) error {
+	err := db.Adopt(ctx, rec.evidence())
+	if err == nil || errors.Is(err, campaign.ErrNotFound) {
+		return err
+	}
+	payload, bad := json.Marshal(rec)
+	if bad != nil {
+		return errors.Join(err, bad)
+	}
+	seq, bad := db.journal.append(recordReplied, payload)
+	if bad != nil {
+		return errors.Join(err, bad)
+	}
+	db.owed.add(seq, recordReplied)
+	db.log.Error("the database takes nothing: the journal keeps the provider's reply", "message", int64(rec.Message), "error", err)
+	return nil
 }
 
 func (db *DB) suppress(tx *Tx, network int64, kind string, ix []byte, why string) error {

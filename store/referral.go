@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wellpaced/wellpaced/campaign"
 	"github.com/wellpaced/wellpaced/campaign/person"
 	"github.com/wellpaced/wellpaced/selfrefer"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
@@ -675,7 +676,7 @@ func (db *DB) DrainJournal(ctx context.Context) (int, error) {
 	return n, err
 }
 
-// ReplayJournal applies every form and opt-out from a journal record on. What the database has already stays as it is, so after a
+// ReplayJournal applies every form, opt-out and reply of the provider from a journal record on. What the database has already stays as it is, so after a
 // restored backup it is safe to start from 0. A record that cannot be applied does not keep the others from it.
 func (db *DB) ReplayJournal(ctx context.Context, from int64) error {
 	_, err := db.replayJournal(ctx, from)
@@ -729,6 +730,17 @@ func (db *DB) applyRecord(ctx context.Context, r Record) (known bool, err error)
 		err := db.write(ctx, "replay opt-out", func(tx *Tx) error { return db.keepOptOut(tx, rec) })
 		if errors.Is(err, selfrefer.ErrNotFound) {
 			db.log.Warn("an opt-out of the journal belongs to no text that the database knows", slog.Int64("record", r.Seq))
+			return true, nil
+		}
+		return true, err
+	case recordReplied:
+		var rec replyRecord
+		if err := json.Unmarshal(r.payload, &rec); err != nil {
+			return true, errors.New("the record cannot be read")
+		}
+		err := db.Adopt(ctx, rec.evidence())
+		if errors.Is(err, campaign.ErrNotFound) { // a backup older than the campaign; the provider's list knows the text too
+			db.log.Warn("a reply of the journal belongs to no text that the database knows", slog.Int64("record", r.Seq))
 			return true, nil
 		}
 		return true, err

@@ -46,6 +46,10 @@ type options struct {
 	// Now is civil time; nil means the machine's. A demo steps it and calls Pacer.Tick itself.
 	Now     func() time.Time
 	Stepped bool
+	// Machine is machine time; nil means this computer's clock. Only tests set it, and wrap: it may put something between the parts
+	// before they run, to end the process at a named point.
+	Machine func() time.Time
+	wrap    func(*app)
 	// Idle is the in-process queue's; see queue.Config.
 	Idle time.Duration
 	// Metrics is the listener of /metrics; "" means none.
@@ -78,12 +82,15 @@ func open(ctx context.Context, o options) (_ *app, err error) {
 	if a.Now == nil {
 		a.Now = time.Now
 	}
+	if a.Machine == nil {
+		a.Machine = time.Now
+	}
 	defer func() {
 		if err != nil {
 			a.close()
 		}
 	}()
-	a.db, err = store.Open(ctx, store.Config{Database: o.Database, DataDir: o.Data, Keys: o.Keys, Now: a.Now, Machine: time.Now, Logger: o.Log.With("comp", "store"), Serve: true})
+	a.db, err = store.Open(ctx, store.Config{Database: o.Database, DataDir: o.Data, Keys: o.Keys, Now: a.Now, Machine: a.Machine, Logger: o.Log.With("comp", "store"), Serve: true})
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +103,7 @@ func open(ctx context.Context, o options) (_ *app, err error) {
 	if a.PublicURL == "" {
 		a.PublicURL = "http://" + a.listener.Addr().String()
 	}
-	o.Gateway.PublicURL, o.Gateway.Machine = a.PublicURL, time.Now
+	o.Gateway.PublicURL, o.Gateway.Machine = a.PublicURL, a.Machine
 	if o.Gateway.BaseURL == "" {
 		// Without a gateway the site still takes lists, forms and calls; nothing is sent.
 		a.Worker, a.Pacer = false, false
@@ -110,7 +117,7 @@ func open(ctx context.Context, o options) (_ *app, err error) {
 	if a.queue, err = queue.Open(queue.Config{Redis: o.Redis, Concurrency: o.Gateway.Concurrency, Idle: o.Idle, Log: o.Log.With("comp", "queue")}); err != nil {
 		return nil, err
 	}
-	a.pacer = &campaign.Pacer{Store: a.db, Bell: a.queue, Holder: holder(o.Database), Machine: time.Now, Log: o.Log.With("comp", "pacer"), Quarantined: func() bool { return !a.isReady() }}
+	a.pacer = &campaign.Pacer{Store: a.db, Bell: a.queue, Holder: holder(o.Database), Machine: a.Machine, Log: o.Log.With("comp", "pacer"), Quarantined: func() bool { return !a.isReady() }}
 	a.worker = &campaign.Dispatcher{Claims: a.db, Sender: a.gateway, Rate: limit.NewPacer(o.Rate), Log: o.Log.With("comp", "worker")}
 	a.settler = &campaign.Reconciler{Store: a.db, Lister: a.gateway, Log: o.Log.With("comp", "reconciler"), Settle: o.Settle, Again: o.Again}
 	if a.settler.Settle == 0 {
@@ -121,6 +128,9 @@ func open(ctx context.Context, o options) (_ *app, err error) {
 	}
 	a.receiver = &selfrefer.Receiver{Keeper: a.db, Now: a.Now}
 	a.db.ContactBy = a.contactBy
+	if a.wrap != nil {
+		a.wrap(a)
+	}
 	if a.handler, err = a.routes(); err != nil {
 		return nil, err
 	}
@@ -164,12 +174,12 @@ func (a *app) routes() (http.Handler, error) {
 	if u, err := url.Parse(a.PublicURL); err == nil {
 		secure = u.Scheme == "https"
 	}
-	patient, err := form.New(form.Config{Receiver: a.receiver, Links: a.db, Drafts: a.db, Sending: a.db.Sending, UI: pages, Now: a.Now, Machine: time.Now,
+	patient, err := form.New(form.Config{Receiver: a.receiver, Links: a.db, Drafts: a.db, Sending: a.db.Sending, UI: pages, Now: a.Now, Machine: a.Machine,
 		Log: a.Log.With("comp", "form"), ClientIP: clientIP, Secure: secure})
 	if err != nil {
 		return nil, err
 	}
-	workers, err := referdesk.New(referdesk.Config{Store: a.db, UI: pages, Nav: nav, Now: a.Now, Machine: time.Now, Log: a.Log.With("comp", "desk"), ClientIP: clientIP, Secure: secure})
+	workers, err := referdesk.New(referdesk.Config{Store: a.db, UI: pages, Nav: nav, Now: a.Now, Machine: a.Machine, Log: a.Log.With("comp", "desk"), ClientIP: clientIP, Secure: secure})
 	if err != nil {
 		return nil, err
 	}
@@ -217,7 +227,7 @@ const (
 
 // run serves until ctx ends. The site answers at once; sending waits for the quarantine, which is over at once when nothing was restored.
 func (a *app) run(ctx context.Context) error {
-	started := time.Now()
+	started := a.Machine()
 	if _, err := a.db.DrainJournal(ctx); err != nil {
 		return fmt.Errorf("take in the journal: %w", err)
 	}
@@ -288,7 +298,7 @@ func (a *app) run(ctx context.Context) error {
 				if err != nil || !leads {
 					return err
 				}
-				return a.settler.Tick(ctx, epoch, time.Now())
+				return a.settler.Tick(ctx, epoch, a.Machine())
 			})
 		})
 		loops.Go(func() error {

@@ -11,6 +11,10 @@ import (
 const asProgram = "WELLPACED_TEST_CHILD"
 
 func TestMain(m *testing.M) {
+	if os.Getenv(crashAt) != "" {
+		crashVictim()
+		return
+	}
 	if os.Getenv(asProgram) != "" {
 		main()
 		return

@@ -81,7 +81,7 @@ func startRedis() (string, error) {
 	var addr string
 	err = onFreePort(func(port int) (*process, error) {
 		addr = "127.0.0.1:" + strconv.Itoa(port)
-		cmd := exec.Command(bin, "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", dir, "--save", "", "--appendonly", "no")
+		cmd := exec.Command(bin, "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", dir, "--save", "", "--appendonly", "no", "--databases", "256")
 		return start(cmd, nil, syscall.SIGKILL, func() error {
 			c, err := net.DialTimeout("tcp", addr, time.Second)
 			if err == nil {
