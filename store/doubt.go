@@ -200,7 +200,8 @@ func (db *DB) SettleHeld(ctx context.Context, who staff.Account, id campaign.Mes
 		if err != nil {
 			return err
 		}
-		if _, err := campaignOf(tx, who.Network, campaign.ID(m.campaign), ""); err != nil {
+		c, err := campaignOf(tx, who.Network, campaign.ID(m.campaign), "")
+		if err != nil {
 			return err
 		}
 		if m.state != campaign.Held || m.attempt != attempt {
@@ -213,6 +214,11 @@ func (db *DB) SettleHeld(ctx context.Context, who staff.Account, id campaign.Mes
 		}
 		if _, err := db.apply(tx, &m, on, `code = 'settled_by_a_person'`); err != nil {
 			return err
+		}
+		if m.state == campaign.Planned && (c.State == campaign.Stopped || c.State == campaign.Finished) { // there is no turn to wait for
+			if _, err := db.apply(tx, &m, campaign.Expire, `code = 'campaign_over'`); err != nil {
+				return err
+			}
 		}
 		return db.audit(tx, staff.Entry{Network: who.Network, Account: who.ID, Action: string(staff.SettleMessage), Target: fmt.Sprintf("message %d", id), Outcome: string(on)})
 	})

@@ -319,6 +319,21 @@ func TestGateway_Send_keepsBackAStaleClaim(t *testing.T) {
 	}
 }
 
+// After the clock was put back, a claim that is older than anybody can tell looks as if it came from the future.
+func TestGateway_Send_keepsBackAClaimFromTheFuture(t *testing.T) {
+	s := newRaw(t, func(c *net.TCPConn, _ int64) { _, _ = io.WriteString(c, created(goodSID)) })
+	now := day
+	g := mustNew(t, s.url, func(c *Config) { c.Machine = func() time.Time { return now } })
+	now = day.Add(-time.Minute)
+	if got := g.Send(t.Context(), outgoing(1)); got.Event != campaign.Postpone || got.Code != CodeStale || s.requests.Load() != 0 {
+		t.Errorf("got %+v and %d requests", got, s.requests.Load())
+	}
+	now = day.Add(-campaign.FirstByte / 10) // a clock that is being steered goes back by so little
+	if got := g.Send(t.Context(), outgoing(1)); got.Event != campaign.Accept {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestGateway_Send_stopping(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s := newRaw(t, func(c *net.TCPConn, _ int64) {
