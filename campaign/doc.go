@@ -13,4 +13,60 @@
 // The database is the truth and the queue a doorbell: a lost, doubled, late or forged ring can cause nothing but a claim that fails.
 // All state changes go through one pure table, [Next]; the store applies guarded rows and decides nothing. Nobody is texted twice,
 // because a text may leave only after its intent is durable, and an intent whose outcome is unknown is never sent again by itself.
+//
+// # What holds, and the test that would fail
+//
+// Each of these is a promise of the design. The tests named after it fail if it is broken; a test of cmd/wellpaced checks that they exist.
+//
+//   - A ring carries ids only: campaign/queue.TestQueue_GivesUpAfterAFewTries, cmd/wellpaced.TestCanary
+//   - A lost ring is rung again: campaign.TestPacer_ringsAgain, campaign/queue.TestQueue_SurvivesAnEmptiedRedis,
+//     cmd/wellpaced.TestCrashPoints/after_release_before_ring, cmd/wellpaced.TestCrashPoints/after_ring
+//   - A doubled or late ring causes a claim that fails: store.TestOneOfManyClaimsWins, store.TestOverlap_pauseAndResumeWithReleasedRows,
+//     cmd/wellpaced.TestCrashPoints/ring_twice, cmd/wellpaced.TestQueueAnswersARingTwice
+//   - A forged ring is dropped: campaign/queue.TestQueue_DropsForgedRings
+//   - A message lives as [Next] says, and in no other way: campaign.TestNext_asDrawn, campaign.TestNoWayBackOnceTheProviderHasIt
+//   - Only a definite refusal plans a message again or rejects it; whatever proves nothing makes it unknown:
+//     campaign/twilio.TestGateway_Send_underEachFault, campaign/twilio.TestGateway_Send_neverDeniesWhatLeft, campaign/twilio.TestClassify,
+//     store.TestLifeOfATextOnBothEngines
+//   - Pause, stop, brake and the end of the window bring released messages back: store.TestOverlap_pauseAndResumeWithReleasedRows,
+//     store.TestClaimChecksAgain
+//   - An unknown message rests for the settle time, and is planned again after two complete empty listings and without evidence only:
+//     store.TestUnknownRestsBeforeItIsLookedFor, store.TestUnknownIsClearedOnlyWithoutEvidence, campaign/twilio.TestGateway_List_incomplete
+//   - A late reply, a callback, a listing and the use of the link are evidence: store.TestUnknownIsClearedOnlyWithoutEvidence,
+//     store.TestLifeOfATextOnBothEngines, cmd/wellpaced.TestCrashPoints/callback_before_record
+//   - When the campaign is over an unknown message is held, and only a person or evidence moves it: store.TestOverlap_stopWithUnknownRows,
+//     campaign.TestNoWayBackOnceTheProviderHasIt, campaign/desk.TestHeld
+//   - A worker takes a send token first, then claims, then sends: campaign.TestDispatcher_order
+//   - The intent is durable before the first byte: cmd/wellpaced.TestCrashPoints/after_intent_before_bytes, cmd/wellpaced.TestCrashPoints/intent_refused,
+//     store.TestOpen_sqliteIsDurableAndPrivate
+//   - A claim and an opt-out lock the same number, so that no claim commits after an opt-out was acknowledged: store.TestOptOutRacesClaim,
+//     store.TestOverlap_optOutInTheJournalAloneDuringClaim
+//   - No claim commits after a pause was answered: store.TestOverlap_pauseRacesClaim
+//   - A claim checks again suppression, window, campaign state, contact ledger and open referrals: store.TestClaimChecksAgain
+//   - No second text to a number from any campaign within the contact gap, this campaign's later steps excepted:
+//     store.TestOverlap_twoCampaignsOneNumber, store.TestOverlap_listAgainWhileUnknown, store.TestReminderOnlyForWhoHasNotAnswered
+//   - A reminder goes only to those who had the first text long enough ago and have neither answered nor opted out:
+//     store.TestReminderOnlyForWhoHasNotAnswered, store.TestOverlap_reminderAfterAnAnswer, store.TestOverlap_reminderWhileTheFirstIsUnknown
+//   - Number and body are frozen by the claim, and looked up by: store.TestUnknownIsLookedForByWhatWasSent
+//   - An attempt past its deadline is unknown: store.TestUnknownRestsBeforeItIsLookedFor
+//   - The first byte is not written more than [FirstByte] after the claim: campaign/twilio.TestGateway_Send_keepsBackAStaleClaim,
+//     campaign/twilio.TestGateway_Send_keepsBackAClaimFromTheFuture, cmd/wellpaced.TestCrashPoints/frozen_past_lease
+//   - Later writes are guarded by state and attempt: store.TestOverlap_zombieRefusalDuringTheNextAttempt, store.TestLifeOfATextOnBothEngines
+//   - Evidence is adopted from any state: campaign.TestEvidenceIsAdoptedFromAnyState, store.TestOverlap_evidenceInEveryState,
+//     store.TestOverlap_lateCallbackForAMessagePlannedAgain
+//   - The provider's reply is not thrown away when the database refuses it: store.TestRecord_databaseLost,
+//     cmd/wellpaced.TestCrashPoints/record_refused, campaign.TestDispatcher_keepsTheReply
+//   - Clearing is one compare-and-swap on attempt, state, evidence and epoch: store.TestOverlap_clearRacesEvidence,
+//     store.TestUnknownIsClearedOnlyWithoutEvidence
+//   - The leader's epoch guards release and clearing, and a takeover leaves live sends alone: store.TestOverlap_staleLeader
+//   - What failed or was not delivered is never sent again: campaign.TestFinalStatesAreNeverResent
+//   - One message for a person and a number in one step: store.TestOverlap_reminderAfterAnAnswer
+//   - Several patients on one number get one text without a name, and a birth date is matched against all of them:
+//     store.TestOverlap_twoPeopleOneNumber, store.TestKeep_lanes
+//   - A restored backup sends nothing before it has learned what left: store.TestRestoredBackupTextsNobodyTwice, store.TestJudge
+//   - A callback is believed by its signature alone, under the current and the previous token, and confirmed only once it is committed:
+//     campaign/twilio.TestVerify_golden, campaign/twilio.TestWebhooks_tampering, campaign/twilio.TestWebhooks_status,
+//     cmd/wellpaced.TestCrashPoints/callback_unconfirmed
+//   - Two ids of the provider for one message ring an alarm: store.TestOverlap_zombieAcceptDuringTheNextAttempt
+//   - All of it together, under kill -9 at random: cmd/wellpaced.TestCrash
 package campaign

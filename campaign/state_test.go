@@ -36,6 +36,35 @@ func TestNoWayBackOnceTheProviderHasIt(t *testing.T) {
 	})
 }
 
+// The whole table as the package's documentation draws it. What is not drawn does not happen.
+func TestNext_asDrawn(t *testing.T) {
+	drawn := map[MessageState]map[Event]MessageState{
+		Planned:     {Release: Released, Suppress: Suppressed, Expire: Expired, Doubt: Unknown},
+		Released:    {Claim: Sending, Recall: Planned, Suppress: Suppressed, Expire: Expired, Doubt: Unknown},
+		Sending:     {Postpone: Planned, Reject: Rejected, LoseSight: Unknown, Doubt: Unknown},
+		Unknown:     {Clear: Planned, Hold: Held},
+		Held:        {SettleSent: Accepted, SettleAgain: Planned},
+		Accepted:    {ReportSent: Sent, Deliver: Delivered, Undeliver: Undelivered, Fail: Failed},
+		Sent:        {Deliver: Delivered, Undeliver: Undelivered, Fail: Failed},
+		Undelivered: {Deliver: Delivered},
+		Failed:      {Deliver: Delivered},
+	}
+	for _, s := range MessageStates {
+		for _, e := range events {
+			want, ok := drawn[s][e]
+			if proof := evidence[e]; !ok && proof != "" && !s.Left() {
+				want, ok = proof, true // the provider knows better
+			}
+			if !ok {
+				want = s
+			}
+			if got, moved := Next(s, e); got != want || moved != ok {
+				t.Errorf("%s on %s leads to %s, want %s", s, e, got, want)
+			}
+		}
+	}
+}
+
 func TestEvidenceIsAdoptedFromAnyState(t *testing.T) {
 	for _, s := range MessageStates {
 		got, _ := Next(s, Accept)

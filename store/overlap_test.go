@@ -738,10 +738,12 @@ func TestOverlap_staleLeader(t *testing.T) {
 		w := launched(t, db, 6, func(c *campaign.Campaign) {
 			c.Steps = append(c.Steps, campaign.Step{Number: 2, Template: campaign.DefaultText, AfterDays: 8})
 		})
-		rings := w.release(t, 3)
+		rings := w.release(t, 4)
 		w.claim(t, rings[0])
 		w.record(t, rings[0], campaign.Outcome{Event: campaign.LoseSight, Code: "timeout"})
 		w.delivered(t, rings[1])
+		live := rings[2]
+		w.claim(t, live)
 		if _, _, err := db.Lead(ctx, "test", 0); err != nil { // its lease runs out
 			t.Fatal(err)
 		}
@@ -754,6 +756,10 @@ func TestOverlap_staleLeader(t *testing.T) {
 			t.Fatalf("two lead: %v", err)
 		}
 		before := w.checkCounters(t)
+		// The one who takes over leaves alone what is being sent: only its deadline ends it.
+		if n := must[int](t)(db.Overrun(ctx, time.Now().Add(campaign.SendDeadline-5*time.Second))); n != 0 || w.state(t, live.Message) != campaign.Sending {
+			t.Errorf("a takeover gave up %d live sends", n)
+		}
 		stale := func(what string, err error) {
 			t.Helper()
 			if !errors.Is(err, campaign.ErrConflict) {
@@ -775,8 +781,10 @@ func TestOverlap_staleLeader(t *testing.T) {
 		if after := w.checkCounters(t); fmt.Sprint(after) != fmt.Sprint(before) {
 			t.Errorf("it changed %v into %v", before, after)
 		}
-		// What is being sent does not depend on who leads.
-		w.adopt(t, rings[0].Message, campaign.Accept, "SM0")
+		w.record(t, live, campaign.Outcome{Event: campaign.Accept, SID: "SM2"})
+		if s := w.state(t, live.Message); s != campaign.Accepted {
+			t.Errorf("what was being sent during the takeover is %s", s)
+		}
 	})
 }
 
@@ -858,3 +866,72 @@ func TestReplayJournal_replyOfAnUnknownMessage(t *testing.T) {
 	})
 }
 
+// A text whose outcome is unknown rests for the settle time; the second look comes no sooner than the time between looks after the first.
+func TestUnknownRestsBeforeItIsLookedFor(t *testing.T) {
+	eachEngine(t, func(t *testing.T, cfg Config) {
+		ctx := context.Background()
+		machine := time.Date(2026, 6, 1, 9, 0, 0, 0, time.UTC)
+		cfg.Machine = func() time.Time { return machine }
+		db := mustOpen(t, cfg)
+		if db.Settle != campaign.DefaultSettle {
+			t.Fatalf("texts rest for %s", db.Settle)
+		}
+		w := launched(t, db, 1, nil)
+		r := w.release(t, 1)[0]
+		w.claim(t, r)
+		lister := &looked{}
+		s := campaign.Reconciler{Store: db, Lister: lister, Log: db.log, Settle: campaign.DefaultSettle, Again: campaign.DefaultAgain}
+		after := func(d time.Duration, looks int, want campaign.MessageState) {
+			t.Helper()
+			machine = machine.Add(d)
+			if err := s.Tick(ctx, w.epoch, machine); err != nil {
+				t.Fatal(err)
+			}
+			if got := w.state(t, r.Message); lister.n != looks || got != want {
+				t.Errorf("%d looks, and it is %s; want %d and %s", lister.n, got, looks, want)
+			}
+		}
+		after(campaign.SendDeadline, 0, campaign.Sending)
+		after(time.Millisecond, 0, campaign.Unknown) // the deadline is over
+		after(campaign.DefaultSettle-time.Millisecond, 0, campaign.Unknown)
+		after(time.Millisecond, 1, campaign.Unknown)
+		after(campaign.DefaultAgain-time.Millisecond, 1, campaign.Unknown)
+		after(time.Millisecond, 2, campaign.Planned)
+	})
+}
+
+// looked is a provider that has nothing, and counts.
+type looked struct{ n int }
+
+func (l *looked) List(context.Context, person.Phone) ([]campaign.Listed, error) {
+	l.n++
+	return nil, nil
+}
+
+// A text is looked for by the number and the token it was sent with, whatever the list says by now.
+func TestUnknownIsLookedForByWhatWasSent(t *testing.T) {
+	eachEngine(t, func(t *testing.T, cfg Config) {
+		ctx := context.Background()
+		db := mustOpen(t, cfg)
+		db.Settle = 0
+		w := launched(t, db, 1, nil)
+		r := w.release(t, 1)[0]
+		sent := w.claim(t, r)
+		w.record(t, r, campaign.Outcome{Event: campaign.LoseSight, Code: "timeout"})
+		patient := count(t, db, `SELECT patient FROM message WHERE id = $1`, int64(r.Message))
+		moved, err := db.sealPerson("patient", patient, personDoc{Given: "Ann", Family: "Testperson", Phone: "+447400999999"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := db.write(ctx, "a new number", func(tx *Tx) error {
+			_, err := tx.Exec(`UPDATE patient SET person = $1 WHERE id = $2`, moved, patient)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		doubts := must[[]campaign.Doubtful](t)(db.Doubts(ctx, time.Now().Add(time.Hour), 10))
+		if len(doubts) != 1 || doubts[0].To != sent.To || doubts[0].Token != link.In(sent.Body)[0] {
+			t.Errorf("it would be looked for at another number, or by another token")
+		}
+	})
+}

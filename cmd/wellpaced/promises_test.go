@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"io/fs"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -60,4 +61,39 @@ func testsOfTheTree(tb testing.TB) map[string]bool {
 		tb.Fatal(err)
 	}
 	return all
+}
+
+var testName = regexp.MustCompile(`[a-z/]+\.Test\w+(/\w+)?`)
+
+// The documentation of campaign says for each promise which test would fail if it were broken. A test that was renamed or deleted takes its
+// promise with it.
+func TestPromisesNameTheirTests(t *testing.T) {
+	f, err := parser.ParseFile(token.NewFileSet(), "../../campaign/doc.go", nil, parser.ParseComments|parser.PackageClauseOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, ok := strings.Cut(f.Doc.Text(), "# What holds, and the test that would fail")
+	if !ok {
+		t.Fatal("the documentation of campaign says nothing of what holds")
+	}
+	tests := testsOfTheTree(t)
+	promises := strings.Split(section, "  - ")[1:]
+	for _, p := range promises {
+		words := strings.Join(strings.Fields(p), " ")
+		named := testName.FindAllString(words, -1)
+		if len(named) == 0 {
+			t.Errorf("no test for: %s", words)
+		}
+		for _, name := range named {
+			if !tests[name] {
+				t.Errorf("%q names %s, and there is no such test", words, name)
+			}
+		}
+		if rest := strings.Trim(testName.ReplaceAllString(words, ""), " ,"); !strings.HasSuffix(rest, ":") {
+			t.Errorf("more than tests after the promise: %s", rest)
+		}
+	}
+	if len(promises) < 30 {
+		t.Errorf("only %d promises: the list is not read as it is written", len(promises))
+	}
 }
