@@ -57,7 +57,7 @@
 //   - The provider's reply is not thrown away when the database refuses it: store.TestRecord_databaseLost,
 //     cmd/wellpaced.TestCrashPoints/record_refused, campaign.TestDispatcher_keepsTheReply
 //   - Clearing is one compare-and-swap on attempt, state, evidence and epoch: store.TestOverlap_clearRacesEvidence,
-//     store.TestUnknownIsClearedOnlyWithoutEvidence
+//     store.TestOverlap_clearOfAnAttemptThatIsOver, store.TestUnknownIsClearedOnlyWithoutEvidence
 //   - The leader's epoch guards release and clearing, and a takeover leaves live sends alone: store.TestOverlap_staleLeader
 //   - What failed or was not delivered is never sent again: campaign.TestFinalStatesAreNeverResent
 //   - One message for a person and a number in one step: store.TestOverlap_reminderAfterAnAnswer

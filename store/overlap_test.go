@@ -728,6 +728,47 @@ func TestOverlap_clearRacesEvidence(t *testing.T) {
 	})
 }
 
+// What the leader saw of attempt 1 says nothing of attempt 2, and nothing is cleared against evidence.
+func TestOverlap_clearOfAnAttemptThatIsOver(t *testing.T) {
+	eachEngine(t, func(t *testing.T, cfg Config) {
+		ctx := context.Background()
+		db := mustOpen(t, cfg)
+		db.Settle = 0
+		w := launched(t, db, 1, nil)
+		r := w.release(t, 1)[0]
+		lost := campaign.Outcome{Event: campaign.LoseSight, Code: "timeout"}
+		w.claim(t, r)
+		w.record(t, r, lost)
+		seen := must[[]campaign.Doubtful](t)(db.Doubts(ctx, time.Now().Add(time.Hour), 10))[0]
+		w.cleared(t, r)
+		next := w.release(t, 1)[0]
+		w.claim(t, next)
+		w.record(t, next, lost)
+		if err := db.Looked(ctx, seen, true, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		for _, on := range []campaign.Event{campaign.Clear, campaign.Hold} {
+			if err := db.Clear(ctx, w.epoch, seen, on); err != nil {
+				t.Fatal(err)
+			}
+		}
+		now := must[[]campaign.Doubtful](t)(db.Doubts(ctx, time.Now().Add(time.Hour), 10))
+		if len(now) != 1 || now[0].Attempt != 2 || now[0].Empty != 0 {
+			t.Fatalf("attempt 2 after the looks for attempt 1: %d in doubt", len(now))
+		}
+		// As a restored database may have it: unknown, with the proof beside it.
+		mustWrite(t, db, fmt.Sprintf(`INSERT INTO evidence (message, attempt, kind, event, sid, code, at) VALUES (%d, 2, 'listing', 'accept', 'SM2', '', 0)`, r.Message))
+		for _, on := range []campaign.Event{campaign.Clear, campaign.Hold} {
+			if err := db.Clear(ctx, w.epoch, now[0], on); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if s := w.state(t, r.Message); s != campaign.Unknown {
+			t.Errorf("cleared against evidence: it is %s", s)
+		}
+	})
+}
+
 // A leader that stood still while another took over can neither release, nor recall, nor clear, nor end anything.
 func TestOverlap_staleLeader(t *testing.T) {
 	eachEngine(t, func(t *testing.T, cfg Config) {
@@ -876,8 +917,9 @@ func TestUnknownRestsBeforeItIsLookedFor(t *testing.T) {
 		if db.Settle != campaign.DefaultSettle {
 			t.Fatalf("texts rest for %s", db.Settle)
 		}
-		w := launched(t, db, 1, nil)
-		r := w.release(t, 1)[0]
+		w := launched(t, db, 2, nil)
+		rings := w.release(t, 2)
+		r := rings[0]
 		w.claim(t, r)
 		lister := &looked{}
 		s := campaign.Reconciler{Store: db, Lister: lister, Log: db.log, Settle: campaign.DefaultSettle, Again: campaign.DefaultAgain}
@@ -897,6 +939,12 @@ func TestUnknownRestsBeforeItIsLookedFor(t *testing.T) {
 		after(time.Millisecond, 1, campaign.Unknown)
 		after(campaign.DefaultAgain-time.Millisecond, 1, campaign.Unknown)
 		after(time.Millisecond, 2, campaign.Planned)
+		// The same for one of which the gateway lost sight.
+		lister.n, r = 0, rings[1]
+		w.claim(t, r)
+		w.record(t, r, campaign.Outcome{Event: campaign.LoseSight, Code: "timeout"})
+		after(campaign.DefaultSettle-time.Millisecond, 0, campaign.Unknown)
+		after(time.Millisecond, 1, campaign.Unknown)
 	})
 }
 
