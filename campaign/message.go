@@ -73,7 +73,9 @@ type Listed struct {
 type Facts struct {
 	Campaign  Campaign
 	Synthetic bool
-	Held      bool
+	// Quarantined is set while nobody knows what the database may have forgotten: see Quarantine.
+	Quarantined bool
+	Held        bool
 	// NumberSuppressed and PersonSuppressed hold the reason, "" if none.
 	NumberSuppressed, PersonSuppressed string
 	// TextedElsewhere is the last text to this number by another campaign.
@@ -93,6 +95,8 @@ type Verdict struct {
 // Admit decides whether a released message may be sent now. It is asked inside the claim's transaction, with the number locked.
 func Admit(now time.Time, f Facts) Verdict {
 	switch {
+	case f.Quarantined: // before all else: what it says of the number may be out of date too
+		return Verdict{Recall, "quarantined"}
 	case f.NumberSuppressed != "":
 		return Verdict{Suppress, f.NumberSuppressed}
 	case f.PersonSuppressed != "":

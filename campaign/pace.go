@@ -68,7 +68,7 @@ func (p *Pacer) Tick(ctx context.Context, now time.Time) (released int, err erro
 	if err != nil {
 		return 0, fmt.Errorf("take the lead: %w", err)
 	}
-	if !leads || (p.Quarantined != nil && p.Quarantined()) {
+	if !leads || (p.Quarantined != nil && p.Quarantined()) { // the store refuses too; this spares the deciding
 		return 0, nil
 	}
 	if _, err := p.Store.Recall(ctx, epoch); err != nil {

@@ -68,6 +68,7 @@ type View struct {
 	Opened   int
 	Answers  int
 	Last     *Decision // nil before the first
+	Halt     Halt      // why nothing at all is sent, if so
 	Alarms   []Alarm
 	// Silent is since when answers have stopped while the pacer waits for somebody to look at the link; zero if it does not. Checked is when
 	// somebody has found it to work, until the next decision has heard of it.

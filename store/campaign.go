@@ -664,6 +664,13 @@ func (db *DB) View(ctx context.Context, n staff.NetworkID, id campaign.ID) (v ca
 			}
 		}
 		v.Planning = planning >= 0 && !v.LaunchedAt.IsZero()
+		now, err := db.standing(tx)
+		if err != nil {
+			return err
+		}
+		if v.Halt, err = db.haltOf(tx, now.mark); err != nil {
+			return err
+		}
 		sums, err := campaignSums(tx, id)
 		if err != nil {
 			return err

@@ -192,6 +192,7 @@ func (db *DB) Claim(ctx context.Context, r campaign.Ring) (out campaign.Outgoing
 		return campaign.Outgoing{}, campaign.ErrTooLate
 	}
 	db.marker.raise(started)
+	db.witness.raise(started)
 	if db.optOutsOwed() {
 		// One was acknowledged while this claim was on its way, and only the journal took it. It may be this number's.
 		return campaign.Outgoing{}, errors.Join(campaign.ErrTooLate, db.Record(ctx, r, campaign.Outcome{Event: campaign.Postpone, Code: "opt_out_owed"}))
@@ -248,6 +249,7 @@ func (db *DB) facts(tx *Tx, m message) (f campaign.Facts, plan *knownPlan, n sta
 	var number, person *string
 	var last *int64
 	var open int
+	var now standing
 	err = tx.QueryRow(`
 		SELECT (SELECT why FROM suppression WHERE network = $1 AND kind = 'phone' AND ix = $2),
 		       (SELECT why FROM suppression WHERE network = $1 AND kind = 'nhs' AND ix = $3),
@@ -255,11 +257,13 @@ func (db *DB) facts(tx *Tx, m message) (f campaign.Facts, plan *knownPlan, n sta
 		       (SELECT COUNT(*) FROM referral
 		        WHERE network = $1 AND phone_ix = $2 AND state IN ('new', 'claimed', 'contacting', 'in_support', 'onward'))
 		       + (SELECT COUNT(*) FROM referral
-		        WHERE network = $1 AND nhs_ix = $3 AND state IN ('new', 'claimed', 'contacting', 'in_support', 'onward'))`,
-		int64(n.ID), m.phoneIx, nhsIx, m.campaign).Scan(&number, &person, &last, &open)
+		        WHERE network = $1 AND nhs_ix = $3 AND state IN ('new', 'claimed', 'contacting', 'in_support', 'onward')),
+		       `+db.mayNotSend(),
+		int64(n.ID), m.phoneIx, nhsIx, m.campaign).Scan(append([]any{&number, &person, &last, &open}, now.dest()...)...)
 	if err != nil {
 		return fail(err)
 	}
+	f.Quarantined = now.stop()
 	if number != nil {
 		f.NumberSuppressed = *number
 	}

@@ -48,7 +48,12 @@ type DB struct {
 	engine  engine
 	sealer  *sealer
 	journal *journal
-	marker  *marker
+	marker  *marker // in the data folder
+	witness *marker // in the keys folder
+
+	server string    // SQL for which server this is
+	books  books     // how far the journal is told to the database
+	blind  sync.Once // the keys folder takes no witness; said once
 
 	cfg  Config
 	log  *slog.Logger
@@ -114,15 +119,13 @@ func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
 		return nil, err
 	}
 	db.onClose(db.journal.close)
-	if cfg.Serve {
-		if _, err := db.journal.undrained(); err != nil { // cuts a torn tail now, not at the first form
-			return nil, err
-		}
-	}
 	if db.marker, err = openMarker(filepath.Join(cfg.DataDir, "marker")); err != nil {
 		return nil, err
 	}
 	db.onClose(db.marker.close)
+	if err := db.openBooks(ctx); err != nil {
+		return nil, err
+	}
 	// A marker that is there already stays: it may tell of a database that was lost.
 	if fresh && !db.marker.known {
 		if err := db.marker.adopt(db.id, 0); err != nil {
@@ -173,9 +176,19 @@ func (db *DB) Run(ctx context.Context) error {
 	}
 }
 
-// Tick writes the marker and the journal's watermark if they have moved.
+// Tick writes the marker, the witness and the journal's watermark if they have moved, and tells the database how far the journal is.
 func (db *DB) Tick() error {
-	return errors.Join(db.marker.flush(), db.journal.flush())
+	acked, at, _, ready := db.journal.progress()
+	if ready {
+		db.marker.note(acked, at)
+		db.witness.note(acked, at)
+	}
+	err := errors.Join(db.marker.flush(), db.journal.flush())
+	if db.cfg.Serve {
+		db.flushWitness()
+		db.tell(context.Background())
+	}
+	return err
 }
 
 func (db *DB) openFolders() error {
@@ -258,8 +271,9 @@ func (db *DB) openDatabase(ctx context.Context, t target) error {
 	db.onClose(db.readPool.Close)
 	db.onClose(db.writers.Close)
 	if t.engine == enginePostgres {
-		return nil
+		return db.learnServer(ctx)
 	}
+	db.server = t.engine.serverIs()[0]
 	s, err := openSession(ctx, db.writers)
 	if err != nil {
 		return fmt.Errorf("open writer: %w", err)

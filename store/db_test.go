@@ -30,8 +30,8 @@ func TestOpen_again(t *testing.T) {
 		if db.id != id {
 			t.Errorf("the database changed its id")
 		}
-		if v := db.marker.check(db.id, 41); v != databaseOlder {
-			t.Errorf("the marker says %q, want that the database is older", v)
+		if now, known := db.marker.remembers(); judge(known, now, db.id, 41) != databaseOlder {
+			t.Errorf("the marker says %+v, want that the database is older", now)
 		}
 	})
 }

@@ -172,6 +172,26 @@ func (e engine) lockClause() string {
 	return ""
 }
 
+// serverIs are expressions for which server and which of its lives a database is on, best first; "" if it cannot be told. A standby that
+// takes over begins a new timeline, which pg_control_checkpoint() may tell minutes later only; a copy on another server has another system
+// identifier, which not every account may ask for. What still follows another server is trusted by nobody.
+func (e engine) serverIs() []string {
+	const none = `''`
+	if e == enginePostgres {
+		const timeline = `CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END`
+		return []string{`(SELECT (` + timeline + `) || '/' || system_identifier FROM pg_control_system())`, timeline, none}
+	}
+	return []string{none}
+}
+
+// sameServer compares what serverIs gave at two times. What could not be told at one of them proves nothing.
+func sameServer(a, b string) bool {
+	timelineA, systemA, _ := strings.Cut(a, "/")
+	timelineB, systemB, _ := strings.Cut(b, "/")
+	same := func(a, b string) bool { return a == b || a == "" || b == "" }
+	return same(timelineA, timelineB) && same(systemA, systemB)
+}
+
 // maxParams is how many placeholders one statement may hold.
 func (e engine) maxParams() int {
 	if e == enginePostgres {

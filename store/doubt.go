@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -134,6 +135,9 @@ func (db *DB) Clear(ctx context.Context, epoch int64, d campaign.Doubtful, on ca
 	return db.write(ctx, "clear", func(tx *Tx) error {
 		if err := tx.leads(epoch, db.engine.lockClause()); err != nil {
 			return err
+		}
+		if stop, err := db.quarantined(tx); err != nil || stop {
+			return errors.Join(err, campaign.ErrQuarantined)
 		}
 		m, err := messageOf(tx, `id = $1`, db.engine.lockClause(), int64(d.Message))
 		if err != nil {

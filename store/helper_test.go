@@ -4,12 +4,15 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/wellpaced/wellpaced/campaign/link"
 	"github.com/wellpaced/wellpaced/store/storetest"
 )
 
@@ -118,3 +121,7 @@ func count(tb testing.TB, db *DB, query string, args ...any) (n int64) {
 	}
 	return n
 }
+
+func textLogger(to io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(to, nil)) }
+
+func mintFor(db *DB, message int64) string { return link.Mint(db.sealer.linkKey(), message).Reveal() }

@@ -66,7 +66,12 @@ type journal struct {
 	max     int64 // bytes of a segment
 
 	mu       sync.Mutex
-	ready    bool // the lock is held and the tail is whole
+	ready    bool  // the lock is held and the tail is whole
+	floor    int64 // records up to here were given out, whatever the disk still holds: their numbers are not given again
+	last     int64 // the last whole record on the disk when we began
+	lastAt   int64 // machine unix ms of it, 0 if not known
+	acked    int64 // the last one that somebody was told is safe
+	ackedAt  int64 // machine unix ms
 	lock     *os.File
 	closed   bool
 	seq      int64 // last one given out
@@ -89,6 +94,7 @@ type journal struct {
 type commit struct {
 	chunks []chunk
 	seqs   []int64
+	at     int64 // machine unix ms of the newest
 	done   chan struct{}
 	err    error
 }
@@ -143,7 +149,7 @@ func (j *journal) append(kind string, payload []byte) (seq int64, err error) {
 	}
 	last := &c.chunks[len(c.chunks)-1]
 	last.data = append(last.data, frame...)
-	c.seqs = append(c.seqs, seq)
+	c.seqs, c.at = append(c.seqs, seq), j.machine().UnixMilli()
 	if !j.flushing {
 		j.flushing = true
 		go j.flushPending()
@@ -212,6 +218,9 @@ func (j *journal) flushPending() {
 			j.giveUp(c, err)
 			continue
 		}
+		j.mu.Lock()
+		j.acked, j.ackedAt = c.seqs[len(c.seqs)-1], c.at
+		j.mu.Unlock()
 		close(c.done)
 	}
 }
@@ -313,6 +322,8 @@ func (j *journal) prepare() error {
 		_ = lock.Close()
 		return err
 	}
+	j.acked, j.ackedAt = j.last, j.lastAt
+	j.seq = max(j.seq, j.floor)
 	j.lock, j.ready = lock, true
 	return nil
 }
@@ -332,15 +343,25 @@ func (j *journal) learn() error {
 		if err != nil {
 			return fmt.Errorf("read journal: %w", err)
 		}
-		s := scanSegment(n, data, func(seq int64, _ []byte) {
-			j.seq = max(j.seq, seq)
+		var newest []byte
+		s := scanSegment(n, data, func(seq int64, sealed []byte) {
+			if seq > j.last {
+				j.last, newest = seq, sealed
+			}
 			if seq > j.marked {
 				j.open[seq] = struct{}{}
 			}
 		})
-		if s.headerOK {
-			j.seq = max(j.seq, s.first-1)
+		if newest != nil {
+			j.lastAt = 0 // unless it can be read
+			if r, err := j.decode(n, j.last, newest); err == nil {
+				j.lastAt = r.At
+			}
 		}
+		if s.headerOK {
+			j.last = max(j.last, s.first-1)
+		}
+		j.seq = max(j.seq, j.last)
 		if s.damaged > 0 {
 			j.log.Error("the journal is damaged in its middle: keep a copy of the file and look at the disk",
 				slog.Int("segment", n), slog.Int64("bytes", s.damaged))
@@ -423,16 +444,35 @@ func parseFrame(b []byte) (seq int64, sealed []byte, ok bool) {
 	return int64(binary.LittleEndian.Uint64(b[8:])), sealed, true
 }
 
+// damage is what a replay could not read. It is an error that comes after every
+// record that can be read has been handed over.
+type damage struct {
+	records  int64 // at least; some of them may be records that nobody was told are safe
+	from, to int64 // machine unix ms: the whole records before and after, 0 if there is none
+	reasons  []error
+}
+
+func (d *damage) Error() string { return errors.Join(d.reasons...).Error() }
+
+func (d *damage) add(records, from, to int64) {
+	if d.records == 0 {
+		d.from = from
+	}
+	d.records, d.to = d.records+records, to
+}
+
 // replay calls fn for every record from seq on, in order. It stops at an error of
 // fn. Damage does not stop it: every record that can be read is handed over first
-// and the damage is the error at the end. Records may come that nobody was told
+// and the *damage is the error at the end. Records may come that nobody was told
 // are safe, so fn must not mind what it knows already.
 func (j *journal) replay(from int64, fn func(Record) error) error {
 	segments, err := j.segments()
 	if err != nil {
 		return err
 	}
-	var damage []error
+	var hurt damage
+	lastSeq, lastAt := from-1, int64(0)
+	unread := int64(0) // records since then that do not open
 	for i, n := range segments {
 		if i+1 < len(segments) && j.startsBy(segments[i+1], from) {
 			continue // everything here is older
@@ -442,25 +482,41 @@ func (j *journal) replay(from int64, fn func(Record) error) error {
 			return fmt.Errorf("read journal: %w", err)
 		}
 		var stop error
+		var skipped damage // a failed append skips numbers too: only in a damaged segment do they tell of lost records
 		s := scanSegment(n, data, func(seq int64, sealed []byte) {
 			if stop != nil || seq < from {
 				return
 			}
 			r, err := j.decode(n, seq, sealed)
 			if err != nil {
-				damage = append(damage, fmt.Errorf("journal record %d: %w", seq, err))
+				hurt.reasons = append(hurt.reasons, fmt.Errorf("journal record %d: %w", seq, err))
+				unread++
 				return
 			}
+			if unread > 0 {
+				hurt.add(unread, lastAt, r.At)
+			}
+			if missing := seq - lastSeq - 1 - unread; missing > 0 {
+				skipped.add(missing, lastAt, r.At)
+			}
+			lastSeq, lastAt, unread = seq, r.At, 0
 			stop = fn(r)
 		})
 		if stop != nil {
 			return stop
 		}
-		if s.damaged > 0 {
-			damage = append(damage, fmt.Errorf("journal segment %d: %d bytes are damaged", n, s.damaged))
+		if s.damaged > 0 || (!s.headerOK && len(data) >= segmentHeader && i < len(segments)-1) {
+			hurt.reasons = append(hurt.reasons, fmt.Errorf("journal segment %d: %d bytes are damaged", n, max(s.damaged, segmentHeader)))
+			hurt.add(max(skipped.records, 1), skipped.from, skipped.to)
 		}
 	}
-	return errors.Join(damage...)
+	if unread > 0 {
+		hurt.add(unread, lastAt, 0)
+	}
+	if len(hurt.reasons) > 0 {
+		return &hurt
+	}
+	return nil
 }
 
 // startsBy tells whether the segment's first record is at or before seq.
@@ -511,6 +567,15 @@ func (j *journal) undrained() (int64, error) {
 		return 0, err
 	}
 	return j.watermark() + 1, nil
+}
+
+// progress is how far the journal has got: the last record that somebody was told
+// is safe, when that was, and the record up to which the database has everything.
+// ready is false before the first append, when none of it is known.
+func (j *journal) progress() (acked, at, drained int64, ready bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.acked, j.ackedAt, j.watermark(), j.ready
 }
 
 // watermark is the highest seq up to which the database has everything.

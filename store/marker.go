@@ -37,11 +37,19 @@ func (v verdict) String() string {
 	return fmt.Sprintf("verdict(%d)", int(v))
 }
 
-// mark is what the marker remembers.
+// mark is what a marker remembers.
 type mark struct {
 	database uuid.UUID
 	high     int64 // highest intent counter known to be committed
+	seq      int64 // last record of the journal that somebody was told is safe
+	at       int64 // machine unix ms: when that was
 }
+
+// Sizes of a mark on the disk: the first version had no journal in it.
+const (
+	markSizeOld = 16 + 8
+	markSize    = markSizeOld + 16
+)
 
 // judge compares a mark with the database. A database ahead of the mark is as it
 // should be: the file follows up to a second behind.
@@ -58,7 +66,9 @@ func judge(known bool, m mark, database uuid.UUID, dbHigh int64) verdict {
 }
 
 // marker is a small file outside the database that remembers which database it
-// stands beside and how far that had got.
+// stands beside and how far that and its journal had got. There are two: one in
+// the data folder, and the witness in the keys folder, which no backup of the
+// data takes back in time.
 type marker struct {
 	mu    sync.Mutex
 	file  slots
@@ -73,26 +83,34 @@ func openMarker(path string) (*marker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read marker: %w", err)
 	}
-	if len(b) == 24 {
+	if len(b) == markSizeOld || len(b) == markSize {
 		m.known = true
 		copy(m.now.database[:], b[:16])
 		m.now.high = int64(binary.LittleEndian.Uint64(b[16:]))
 	}
+	if len(b) == markSize {
+		m.now.seq = int64(binary.LittleEndian.Uint64(b[24:]))
+		m.now.at = int64(binary.LittleEndian.Uint64(b[32:]))
+	}
 	return m, nil
 }
 
-// check says whether the database is the one the marker remembers.
-func (m *marker) check(database uuid.UUID, dbHigh int64) verdict {
+// remembers gives what the marker knows. Whoever compares it with the database
+// reads it first: in between, the database may only move on.
+func (m *marker) remembers() (now mark, known bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return judge(m.known, m.now, database, dbHigh)
+	return m.now, m.known
 }
 
 // adopt makes the marker follow this database from here on. It is durable when it
 // returns. Call it for a new database, and when a quarantine is over.
 func (m *marker) adopt(database uuid.UUID, high int64) error {
 	m.mu.Lock()
-	m.now, m.known, m.dirty = mark{database, high}, true, true
+	if m.now.database != database {
+		m.now = mark{database: database}
+	}
+	m.now.high, m.known, m.dirty = high, true, true
 	m.mu.Unlock()
 	return m.flush()
 }
@@ -107,6 +125,15 @@ func (m *marker) raise(n int64) {
 	m.mu.Unlock()
 }
 
+// note remembers how far the journal has got.
+func (m *marker) note(seq, at int64) {
+	m.mu.Lock()
+	if seq > m.now.seq {
+		m.now.seq, m.now.at, m.dirty = seq, at, true
+	}
+	m.mu.Unlock()
+}
+
 // flush writes the marker if it has moved. A marker nobody has adopted is not
 // written: it would vouch for a database that was never judged.
 func (m *marker) flush() error {
@@ -115,9 +142,11 @@ func (m *marker) flush() error {
 	if !m.dirty || !m.known {
 		return nil
 	}
-	b := make([]byte, 24)
+	b := make([]byte, markSize)
 	copy(b, m.now.database[:])
 	binary.LittleEndian.PutUint64(b[16:], uint64(m.now.high))
+	binary.LittleEndian.PutUint64(b[24:], uint64(m.now.seq))
+	binary.LittleEndian.PutUint64(b[32:], uint64(m.now.at))
 	if err := m.file.write(b); err != nil {
 		return fmt.Errorf("write marker: %w", err)
 	}

@@ -19,13 +19,13 @@ func TestJudge(t *testing.T) {
 		high     int64
 		want     verdict
 	}{
-		{"same", true, mark{a, 10}, a, 10, markerOK},
-		{"database ahead by a second", true, mark{a, 10}, a, 25, markerOK},
-		{"nothing sent yet", true, mark{a, 0}, a, 0, markerOK},
-		{"restored backup", true, mark{a, 10}, a, 9, databaseOlder},
-		{"restored empty", true, mark{a, 1}, a, 0, databaseOlder},
-		{"another database, ahead", true, mark{b, 1}, a, 9, markerOther},
-		{"another database, behind", true, mark{b, 9}, a, 1, markerOther},
+		{"same", true, mark{database: a, high: 10}, a, 10, markerOK},
+		{"database ahead by a second", true, mark{database: a, high: 10}, a, 25, markerOK},
+		{"nothing sent yet", true, mark{database: a, high: 0}, a, 0, markerOK},
+		{"restored backup", true, mark{database: a, high: 10}, a, 9, databaseOlder},
+		{"restored empty", true, mark{database: a, high: 1}, a, 0, databaseOlder},
+		{"another database, ahead", true, mark{database: b, high: 1}, a, 9, markerOther},
+		{"another database, behind", true, mark{database: b, high: 9}, a, 1, markerOther},
 		{"no marker", false, mark{}, a, 0, markerMissing},
 		{"no marker, texts sent", false, mark{}, a, 5, markerMissing},
 	} {
@@ -61,12 +61,21 @@ func TestMarker_remembers(t *testing.T) {
 	}
 	m.raise(9)
 	m.raise(4) // out of order: never goes back
+	m.note(3, 77)
+	m.note(2, 88)
 	if err := m.close(); err != nil {
 		t.Fatal(err)
 	}
 	m = mustMarker(t, path)
-	if m.now != (mark{id, 9}) || m.check(id, 8) != databaseOlder || m.check(id, 9) != markerOK {
-		t.Errorf("the marker says %+v", m.now)
+	if now, known := m.remembers(); !known || now != (mark{database: id, high: 9, seq: 3, at: 77}) {
+		t.Errorf("the marker says %+v", now)
+	}
+	// The first version's files hold no journal.
+	if err := m.file.write(append(append([]byte{}, id[:]...), 5, 0, 0, 0, 0, 0, 0, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if now, known := mustMarker(t, path).remembers(); !known || now != (mark{database: id, high: 5}) {
+		t.Errorf("an old marker says %+v", now)
 	}
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -227,6 +228,9 @@ func (db *DB) Release(ctx context.Context, epoch int64, ds []throttle.Decision) 
 		rings = nil
 		if err := tx.leads(epoch, db.engine.lockClause()); err != nil {
 			return err
+		}
+		if stop, err := db.quarantined(tx); err != nil || stop {
+			return errors.Join(err, campaign.ErrQuarantined)
 		}
 		for _, d := range ds {
 			var id int64

@@ -489,10 +489,15 @@ func (l *listing) ListAll(_ context.Context, each func(campaign.Listed) error) e
 	return l.err
 }
 
+func (l *listing) Newest(context.Context) ([]campaign.Listed, error) {
+	return l.all[max(0, len(l.all)-200):], l.err
+}
+
 // A restored backup does not know what left since. Without the quarantine the texts of the lost hours would go again.
 func TestRestoredBackupTextsNobodyTwice(t *testing.T) {
 	ctx := context.Background()
 	cfg := testConfig(t)
+	cfg.Serve = true
 	db := must[*DB](t)(Open(ctx, cfg))
 	w := launched(t, db, 60, nil)
 	provider := &listing{}
@@ -524,7 +529,7 @@ func TestRestoredBackupTextsNobodyTwice(t *testing.T) {
 
 	db = must[*DB](t)(Open(ctx, cfg))
 	w.db = db
-	if restored := must[bool](t)(db.Restored(ctx)); restored {
+	if restored := must[campaign.Halt](t)(db.Examine(ctx)).On(); restored {
 		t.Fatal("an ordinary restart looks like a restored backup")
 	}
 	time.Sleep(2 * time.Millisecond) // intents are told apart by machine milliseconds
@@ -553,14 +558,12 @@ func TestRestoredBackupTextsNobodyTwice(t *testing.T) {
 
 	db = mustOpen(t, cfg)
 	w.db = db
-	if restored := must[bool](t)(db.Restored(ctx)); !restored {
+	if restored := must[campaign.Halt](t)(db.Examine(ctx)).On(); !restored {
 		t.Fatal("a restored backup was not noticed")
 	}
-	q := campaign.Quarantine{Store: db, Lister: provider, Log: db.log}
-	if err := q.Run(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if restored := must[bool](t)(db.Restored(ctx)); restored {
+	q := campaign.Quarantine{Store: db, Record: provider, Leads: true, Holder: "test", Log: db.log, Machine: cfg.Machine}
+	q.Tick(ctx)
+	if restored := must[campaign.Halt](t)(db.Examine(ctx)).On(); restored {
 		t.Error("the quarantine does not end")
 	}
 	c := w.checkCounters(t)

@@ -44,6 +44,7 @@ type campaignData struct {
 	MayCheck  bool
 	LinkHost  string
 	Held      string
+	Waits     string // why nothing at all is sent
 	Alarms    []string
 	Messages  ui.SummaryList
 	Texts     ui.Chart
@@ -148,7 +149,7 @@ func (h *Handler) campaignData(ctx context.Context, who staff.Account, v campaig
 	tag := stateTags[v.State]
 	live := v.State == campaign.Running || v.State == campaign.Paused
 	over := !live || !v.Policy.Last.IsZero() && h.cfg.Now().After(v.Policy.Last)
-	d := &campaignData{ID: v.ID, Name: v.Name, Tag: ui.Tag{Text: tag[0], Colour: tag[1]}, Launched: !v.LaunchedAt.IsZero(), Polling: live, Held: v.Held,
+	d := &campaignData{ID: v.ID, Name: v.Name, Tag: ui.Tag{Text: tag[0], Colour: tag[1]}, Launched: !v.LaunchedAt.IsZero(), Polling: live, Held: v.Held, Waits: v.Halt.Sentence(),
 		Over: over, MayAgree: can(who, staff.ApprovePractice)}
 	if can(who, staff.EditCampaign) {
 		d.CopyURL = fmt.Sprintf("/desk/campaigns/new?from=%d", v.ID)
@@ -763,14 +764,16 @@ type policyAnswer struct {
 // viewAnswer adds how the campaign goes.
 type viewAnswer struct {
 	campaignAnswer
-	Messages     map[campaign.MessageState]int `json:"messages"` // every state, zeros too
-	Texts        int                           `json:"texts"`    // that the provider has taken
-	Planning     bool                          `json:"planning"` // the launch is still under way
-	Opened       int                           `json:"opened"`
-	Answers      int                           `json:"answers"`
-	Cost         amount                        `json:"cost"`
-	Forecast     *forecastAnswer               `json:"forecast"`
-	LastDecision *decisionAnswer               `json:"last_decision"`
+	Messages map[campaign.MessageState]int `json:"messages"` // every state, zeros too
+	Texts    int                           `json:"texts"`    // that the provider has taken
+	Planning bool                          `json:"planning"` // the launch is still under way
+	// Waits says why nothing at all is sent: a restored database does not know yet what left.
+	Waits        string          `json:"waits,omitempty"`
+	Opened       int             `json:"opened"`
+	Answers      int             `json:"answers"`
+	Cost         amount          `json:"cost"`
+	Forecast     *forecastAnswer `json:"forecast"`
+	LastDecision *decisionAnswer `json:"last_decision"`
 	// SilentSince is since when answers have stopped, while sending waits for somebody to look at the link.
 	SilentSince *time.Time    `json:"silent_since"`
 	Practices   []shareAnswer `json:"practices"`
@@ -847,7 +850,7 @@ func (h *Handler) apiCampaign(w http.ResponseWriter, r *http.Request) {
 		h.apiError(ctx, w, err)
 		return
 	}
-	a := viewAnswer{campaignAnswer: campaignJSON(v.Campaign), Messages: map[campaign.MessageState]int{}, Texts: v.Counts.Texts(), Planning: v.Planning, Opened: v.Opened,
+	a := viewAnswer{campaignAnswer: campaignJSON(v.Campaign), Messages: map[campaign.MessageState]int{}, Texts: v.Counts.Texts(), Planning: v.Planning, Waits: v.Halt.Sentence(), Opened: v.Opened,
 		Answers: v.Answers, Cost: amount(v.Cost), Practices: []shareAnswer{}}
 	for _, s := range campaign.MessageStates {
 		a.Messages[s] = v.Counts[s]

@@ -84,6 +84,31 @@ func (g *Gateway) ListAll(ctx context.Context, since time.Time, fn func(campaign
 	return nil
 }
 
+// newest is how many texts one look at the provider's newest gives.
+const newest = 200
+
+// Newest gives the newest texts that this account sent, one page of them: enough to see whether a database has forgotten any.
+func (g *Gateway) Newest(ctx context.Context) ([]campaign.Listed, error) {
+	p := &api.ListMessageParams{}
+	p.SetPageSize(newest)
+	page, err := g.page(ctx, p, "")
+	if err != nil {
+		return nil, fmt.Errorf("list the newest texts at the provider: %w", err)
+	}
+	var all []campaign.Listed
+	for _, m := range page.Messages {
+		if m.Direction != nil && *m.Direction == "inbound" {
+			continue
+		}
+		l, err := listed(m)
+		if err != nil {
+			return nil, fmt.Errorf("list the newest texts at the provider: %w", err)
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}
+
 // pages walks a listing to its end, by the provider's own links from page to page.
 func (g *Gateway) pages(ctx context.Context, p *api.ListMessageParams, fn func(api.ApiV2010Message) error) error {
 	next := ""

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -73,7 +74,9 @@ type app struct {
 	patient  *form.Handler
 	managers *campaigndesk.Handler
 	pages    []interface{ Close() } // wait for what goes on behind their responses
-	ready    chan struct{}          // closed once it is safe to send
+	ready    chan struct{}          // closed once it was safe to send for the first time
+	safe     atomic.Bool            // it is now; a quarantine may begin at any time
+	guard    *campaign.Quarantine
 }
 
 // open builds the app; nothing runs yet but the listener is bound.
@@ -104,7 +107,8 @@ func open(ctx context.Context, o options) (_ *app, err error) {
 		a.PublicURL = "http://" + a.listener.Addr().String()
 	}
 	o.Gateway.PublicURL, o.Gateway.Machine = a.PublicURL, a.Machine
-	if o.Gateway.BaseURL == "" {
+	sends := o.Gateway.BaseURL != ""
+	if !sends {
 		// Without a gateway the site still takes lists, forms and calls; nothing is sent.
 		a.Worker, a.Pacer = false, false
 		o.Gateway.BaseURL = "http://127.0.0.1:9"
@@ -126,6 +130,10 @@ func open(ctx context.Context, o options) (_ *app, err error) {
 	if a.settler.Again == 0 {
 		a.settler.Again = campaign.DefaultAgain
 	}
+	a.guard = &campaign.Quarantine{Store: a.db, Leads: a.Pacer, Holder: a.pacer.Holder, Machine: a.Machine, Log: o.Log.With("comp", "quarantine"), Settle: a.settler.Settle, Open: a.allow}
+	if sends {
+		a.guard.Record = record{a.gateway}
+	}
 	a.receiver = &selfrefer.Receiver{Keeper: a.db, Now: a.Now}
 	a.db.ContactBy = a.contactBy
 	if a.wrap != nil {
@@ -146,14 +154,19 @@ func holder(database string) string {
 	return "the one that serves"
 }
 
-func (a *app) isReady() bool {
-	select {
-	case <-a.ready:
-		return true
-	default:
-		return false
+// allow lets this process send, or keeps it from sending. Only the guard calls it.
+func (a *app) allow(safe bool) {
+	a.safe.Store(safe)
+	if safe {
+		select {
+		case <-a.ready:
+		default:
+			close(a.ready)
+		}
 	}
 }
+
+func (a *app) isReady() bool { return a.safe.Load() }
 
 // contactBy is the honest date of the confirmation page, from the pacer's own forecast; no date if it cannot be had now.
 func (a *app) contactBy(team staff.TeamID, now time.Time) time.Time {
@@ -208,11 +221,11 @@ func (i inbox) Reply(ctx context.Context, r twilio.Reply) error {
 	return i.a.receiver.Reply(ctx, network, r.From, r.Body, r.SID)
 }
 
-// bulk adapts the gateway's listing to the quarantine.
-type bulk struct{ g *twilio.Gateway }
+// record is the provider's, as the quarantine reads it.
+type record struct{ *twilio.Gateway }
 
-func (b bulk) ListAll(ctx context.Context, each func(campaign.Listed) error) error {
-	return b.g.ListAll(ctx, time.Time{}, each)
+func (r record) ListAll(ctx context.Context, each func(campaign.Listed) error) error {
+	return r.Gateway.ListAll(ctx, time.Time{}, each)
 }
 
 // intervals of the loops, in machine time.
@@ -225,7 +238,7 @@ const (
 	stopWithin  = 40 * time.Second
 )
 
-// run serves until ctx ends. The site answers at once; sending waits for the quarantine, which is over at once when nothing was restored.
+// run serves until ctx ends. The site answers at once; sending waits until the guard has seen that the database has forgotten nothing.
 func (a *app) run(ctx context.Context) error {
 	started := a.Machine()
 	if _, err := a.db.DrainJournal(ctx); err != nil {
@@ -264,14 +277,7 @@ func (a *app) run(ctx context.Context) error {
 	if a.Metrics != "" {
 		serving.Go(func() error { return a.serveMetrics(site, a.Metrics) })
 	}
-	loops.Go(func() error {
-		q := campaign.Quarantine{Store: a.db, Lister: bulk{a.gateway}, Log: a.Log.With("comp", "quarantine"), Settle: a.settler.Settle}
-		if err := q.Run(ctx); err != nil {
-			return err
-		}
-		close(a.ready)
-		return nil
-	})
+	loops.Go(func() error { return a.guard.Run(ctx) })
 	if a.Worker {
 		loops.Go(func() error {
 			if !a.waitReady(ctx) {
@@ -302,7 +308,10 @@ func (a *app) run(ctx context.Context) error {
 			})
 		})
 		loops.Go(func() error {
-			return a.every(ctx, purgeEvery, "purge", func() error { _, err := a.db.PurgeDrafts(ctx); return err })
+			return a.every(ctx, purgeEvery, "purge", func() error {
+				_, err := a.db.PurgeDrafts(ctx)
+				return errors.Join(err, a.db.RetireJournals(ctx))
+			})
 		})
 	}
 	err := loops.Wait()
@@ -370,7 +379,8 @@ func (a *app) waitReady(ctx context.Context) bool {
 	}
 }
 
-// every runs a loop's step now and then until ctx ends. A step that fails is logged and tried again: the next may succeed.
+// every runs a loop's step now and then until ctx ends, but not while a quarantine lasts. A step that fails is logged and tried again: the
+// next may succeed.
 func (a *app) every(ctx context.Context, d time.Duration, what string, step func() error) error {
 	if !a.waitReady(ctx) {
 		return nil
@@ -378,8 +388,10 @@ func (a *app) every(ctx context.Context, d time.Duration, what string, step func
 	tick := time.NewTicker(d)
 	defer tick.Stop()
 	for {
-		if err := step(); err != nil && ctx.Err() == nil {
-			a.Log.Error("a loop's step did not succeed; it is tried again", "comp", what, "error", err)
+		if a.isReady() {
+			if err := step(); err != nil && ctx.Err() == nil {
+				a.Log.Error("a loop's step did not succeed; it is tried again", "comp", what, "error", err)
+			}
 		}
 		select {
 		case <-ctx.Done():

@@ -9,6 +9,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/wellpaced/wellpaced/campaign"
 )
 
 // gauges reads the counters of the database when it is scraped. No label names a person, a number or a token.
@@ -18,11 +20,12 @@ var (
 	messagesDesc = prometheus.NewDesc("wellpaced_messages", "Messages of all campaigns by state.", []string{"state"}, nil)
 	alarmsDesc   = prometheus.NewDesc("wellpaced_alarms", "Alarms raised so far; two_sids means that one message has two texts at the provider.", []string{"code"}, nil)
 	waitingDesc  = prometheus.NewDesc("wellpaced_referrals_waiting", "Self-referrals without a first contact.", []string{"urgent"}, nil)
+	haltDesc     = prometheus.NewDesc("wellpaced_quarantine", "1 while sending waits for that reason: a restored database does not know what left. gap: a person has to accept what is missing.", []string{"reason"}, nil)
 	queueDesc    = prometheus.NewDesc("wellpaced_queue_rings", "Rings in the queue.", []string{"state"}, nil)
 )
 
 func (g gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{messagesDesc, alarmsDesc, waitingDesc, queueDesc} {
+	for _, d := range []*prometheus.Desc{messagesDesc, alarmsDesc, waitingDesc, haltDesc, queueDesc} {
 		ch <- d
 	}
 }
@@ -46,6 +49,13 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(waitingDesc, t.Urgent, "yes")
 	gauge(waitingDesc, t.Waiting-t.Urgent, "no")
+	if h, err := g.a.db.Halted(ctx); err == nil {
+		is := map[bool]int{true: 1}
+		for _, r := range campaign.Reasons {
+			gauge(haltDesc, is[h.Reason == r], string(r))
+		}
+		gauge(haltDesc, is[len(h.Gaps) > 0], "gap")
+	}
 	if s, err := g.a.queue.Stats(); err == nil {
 		gauge(queueDesc, s.Waiting, "waiting")
 		gauge(queueDesc, s.Active, "active")
