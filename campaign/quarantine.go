@@ -59,15 +59,18 @@ func (g Gap) String() string {
 	if !g.From.IsZero() {
 		from = g.From.UTC().Format(layout)
 	}
-	what := "journal records (forms and opt-outs)"
+	one, many := "journal record (a form or an opt-out)", "journal records (forms and opt-outs)"
 	if g.Journal == ofProvider {
-		what = "texts, whose number and body the provider's record hides,"
+		one, many = "text, whose number and body the provider's record hides,", "texts, whose numbers and bodies the provider's record hides,"
 	}
-	many := fmt.Sprintf("%d %s missing", g.Records, what)
-	if g.Records == 0 {
-		many = "an unknown number of " + what + " missing"
+	what := fmt.Sprintf("%d %s are missing", g.Records, many)
+	switch g.Records {
+	case 0:
+		what = "nobody knows whether " + many + " are missing"
+	case 1:
+		what = "1 " + one + " is missing"
 	}
-	return fmt.Sprintf("%s between %s and %s: %s", many, from, g.To.UTC().Format(layout), g.Why)
+	return fmt.Sprintf("%s between %s and %s: %s", what, from, g.To.UTC().Format(layout), g.Why)
 }
 
 // Halt is a quarantine as people see it. The zero Halt is none.
@@ -103,8 +106,9 @@ type QuarantineStore interface {
 	// Examine compares the database with all that is remembered of it elsewhere, and begins a quarantine if it has forgotten something.
 	// It tells how things stand. After a quarantine that somebody else has ended, it trusts the database again.
 	Examine(ctx context.Context) (Halt, error)
-	// Forgotten counts the texts of the provider's list that the database ought to know and does not.
-	Forgotten(ctx context.Context, all []Listed) (int, error)
+	// Forgotten counts the texts of the provider's list that the database ought to know and does not. late are those of attempts that it
+	// knows and had given up: nothing is forgotten, and they are evidence.
+	Forgotten(ctx context.Context, all []Listed) (n int, late []Listed, err error)
 	// Begin begins a quarantine, unless one is under way.
 	Begin(ctx context.Context, why Reason) error
 	// Rejoin takes in what this process's own journal has beyond the database, and notes that it has told all, or what is missing.
@@ -245,9 +249,13 @@ func (q *Quarantine) audited(ctx context.Context) bool {
 		return a.gaveUp
 	}
 	all, err := q.newest(ctx)
-	forgotten := 0
+	var forgotten int
+	var late []Listed
 	if err == nil {
-		forgotten, err = q.Store.Forgotten(ctx, all)
+		forgotten, late, err = q.Store.Forgotten(ctx, all)
+	}
+	if err == nil && len(late) > 0 {
+		_, err = q.Store.Adopted(ctx, late)
 	}
 	if err == nil && forgotten > 0 {
 		q.Log.Error("the provider has texts that the database does not know", "texts", forgotten)

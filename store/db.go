@@ -36,6 +36,8 @@ type Config struct {
 	// Serve takes the serving lock: one process serves a data folder. Commands
 	// that work beside it leave this false.
 	Serve bool
+
+	staging bool // Restore opens what it is about to put in its place
 }
 
 // DB is the store. Its methods are safe for concurrent use.
@@ -103,6 +105,9 @@ func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
 		return nil, err
 	}
 	db.engine, db.path = t.engine, t.path
+	if _, err := os.Stat(filepath.Join(cfg.DataDir, restoringName)); err == nil && !cfg.staging {
+		return nil, fmt.Errorf("a restore into %s is under way, or was cut off: wait for it, or run wellpaced restore again", cfg.DataDir)
+	}
 	if cfg.Serve {
 		if err := db.lockServing(t); err != nil {
 			return nil, err
@@ -202,11 +207,7 @@ func (db *DB) openFolders() error {
 }
 
 func (db *DB) lockServing(t target) error {
-	paths := []string{filepath.Join(db.cfg.DataDir, "serve.lock")}
-	if t.engine == engineSQLite && !within(t.path, db.cfg.DataDir) {
-		paths = append(paths, t.path+".serve.lock") // two data folders could share the file
-	}
-	for _, path := range paths {
+	for _, path := range t.serveLocks(db.cfg.DataDir) {
 		f, err := lockFile(path, false)
 		if errors.Is(err, errLocked) {
 			return fmt.Errorf("another wellpaced is already serving %s: stop it first, or give this one its own --data folder", db.cfg.DataDir)
@@ -217,6 +218,15 @@ func (db *DB) lockServing(t target) error {
 		db.onClose(f.Close)
 	}
 	return nil
+}
+
+// serveLocks are the files that whoever serves has locked.
+func (t target) serveLocks(dataDir string) []string {
+	paths := []string{filepath.Join(dataDir, serveLockName)}
+	if t.engine == engineSQLite && !within(t.path, dataDir) {
+		paths = append(paths, t.path+".serve.lock") // two data folders could share the file
+	}
+	return paths
 }
 
 // migrate opens the database for the migrations alone, since they need other

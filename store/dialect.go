@@ -6,8 +6,11 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -329,4 +332,181 @@ type NewerSchemaError struct {
 func (e *NewerSchemaError) Error() string {
 	return fmt.Sprintf("the database was written by a newer Wellpaced (schema %d; this program knows %d): "+
 		"start the newer program, or restore a backup made before the upgrade", e.Database, e.Program)
+}
+
+// dumpName is what a copy of the database is called in a backup.
+func (e engine) dumpName() string {
+	if e == enginePostgres {
+		return "dump"
+	}
+	return "wellpaced.db"
+}
+
+// dump copies the database as it is at one moment, while others use it, and fills in what the manifest says of that moment.
+func (db *DB) dump(ctx context.Context, t target, to string, m *Manifest) error {
+	if t.engine == enginePostgres {
+		tool, err := clientTool("pg_dump")
+		if err != nil {
+			return err
+		}
+		return db.read(ctx, "backup", func(tx *Tx) error {
+			var snapshot string
+			if _, err := tx.Exec(`SET LOCAL idle_in_transaction_session_timeout = 0`); err != nil { // it waits for the whole dump
+				return err
+			}
+			if err := tx.QueryRow(`SELECT pg_export_snapshot()`).Scan(&snapshot); err != nil {
+				return err
+			}
+			if err := m.count(func(q string) *sql.Row { return tx.QueryRow(q) }); err != nil {
+				return err
+			}
+			row, err := journalRowOf(tx, db.books.id)
+			if err != nil {
+				return err
+			}
+			m.Drained = row.drained
+			f, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+			if err != nil {
+				return err
+			}
+			err = t.client(ctx, f, tool, "--format=custom", "--no-owner", "--no-privileges", "--snapshot="+snapshot)
+			return errors.Join(err, f.Sync(), f.Close())
+		})
+	}
+	if err := makePrivate(to); err != nil {
+		return err
+	}
+	q := url.Values{"_pragma": {"busy_timeout(5000)", "temp_store(MEMORY)", "cache_size(-4000)"}}
+	live, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Path: t.path, RawQuery: q.Encode()}).String())
+	if err != nil {
+		return err
+	}
+	defer live.Close()
+	// One long read: writers go on, and the log grows until it is over.
+	if _, err := live.ExecContext(ctx, `VACUUM INTO ?`, to); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(to, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return askCopy(to, func(ask func(string) *sql.Row) error {
+		var drained *int64
+		err := ask(`SELECT MAX(drained) FROM journal`).Scan(&drained)
+		if drained != nil {
+			m.Drained = *drained
+		}
+		return errors.Join(err, m.count(ask))
+	})
+}
+
+// askCopy reads a copy of a SQLite database that nobody else uses.
+func askCopy(path string, fn func(ask func(string) *sql.Row) error) error {
+	q := url.Values{"mode": {"ro"}, "immutable": {"1"}}
+	c, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String())
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return fn(func(query string) *sql.Row { return c.QueryRow(query) })
+}
+
+// checkDump reads a copy from end to end. A SQLite copy is opened and checked as a database; of a Postgres dump only restoring it into an
+// empty database tells more than that pg_restore can read all of it.
+func checkDump(ctx context.Context, path string, m Manifest) error {
+	if m.Engine == enginePostgres.String() {
+		tool, err := clientTool("pg_restore")
+		if err != nil {
+			return err
+		}
+		return runTool(exec.CommandContext(ctx, tool, "--file=/dev/null", path))
+	}
+	return askCopy(path, func(ask func(string) *sql.Row) error {
+		var said string
+		if err := ask(`PRAGMA integrity_check`).Scan(&said); err != nil || said != "ok" {
+			return errors.Join(errors.New("the copy of the database is damaged"), err)
+		}
+		var table any
+		if err := ask(`PRAGMA foreign_key_check`).Scan(&table, new(any), new(any), new(any)); !errors.Is(err, sql.ErrNoRows) {
+			return errors.Join(fmt.Errorf("the copy of the database has rows without their owner, in %v", table), err)
+		}
+		return m.agrees(ask)
+	})
+}
+
+// load restores a dump into an empty Postgres database.
+func (t target) load(ctx context.Context, path string) error {
+	tool, err := clientTool("pg_restore")
+	if err != nil {
+		return err
+	}
+	_, readers, err := t.open()
+	if err != nil {
+		return err
+	}
+	defer readers.Close()
+	var tables int
+	err = readers.QueryRowContext(ctx, `SELECT COUNT(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p')`).Scan(&tables)
+	if err != nil {
+		return err
+	}
+	if tables > 0 {
+		return errors.New("the Postgres database is not empty: make a new one (createdb) and name it with --database. The old one stays as it is")
+	}
+	return t.client(ctx, nil, tool, "--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction", "--dbname="+t.name(), path)
+}
+
+// clientTool finds one of Postgres's own commands.
+func clientTool(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return "", fmt.Errorf("%s is not on the PATH: install PostgreSQL's client commands, of the server's version or newer, "+
+			"or back the server up by its own means (pg_basebackup and its log), which wellpaced notices when it is put back", name)
+	}
+	return path, nil
+}
+
+func (t target) name() string {
+	cfg, err := pgx.ParseConfig(t.url)
+	if err != nil {
+		return ""
+	}
+	return cfg.Database
+}
+
+// client runs one of Postgres's own commands on this database. The password goes by the environment: a command line is for all to see.
+func (t target) client(ctx context.Context, out io.Writer, tool string, args ...string) error {
+	u, err := url.Parse(t.url)
+	if err != nil {
+		return errors.New("the database address cannot be read")
+	}
+	cmd := exec.CommandContext(ctx, tool, args...)
+	cmd.Env = os.Environ()
+	if password, ok := u.User.Password(); ok {
+		cmd.Env = append(cmd.Env, "PGPASSWORD="+password)
+	}
+	cfg, err := pgx.ParseConfig(t.url)
+	if err != nil {
+		return errors.New("the database address cannot be read")
+	}
+	cmd.Env = append(cmd.Env, "PGHOST="+cfg.Host, "PGPORT="+strconv.Itoa(int(cfg.Port)), "PGUSER="+cfg.User, "PGDATABASE="+cfg.Database)
+	for name, variable := range map[string]string{"sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT", "sslcert": "PGSSLCERT", "sslkey": "PGSSLKEY"} {
+		if value := u.Query().Get(name); value != "" {
+			cmd.Env = append(cmd.Env, variable+"="+value)
+		}
+	}
+	cmd.Stdout = out
+	return runTool(cmd)
+}
+
+func runTool(cmd *exec.Cmd) error {
+	var said strings.Builder
+	cmd.Stderr = &said
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w: %s", filepath.Base(cmd.Path), err, strings.TrimSpace(said.String()))
+	}
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/wellpaced/wellpaced/campaign"
@@ -294,33 +295,46 @@ func (db *DB) auditAll(tx *Tx, action, target, outcome string) error {
 
 // Rejoin takes in this process's own journal, from where this database stopped.
 func (db *DB) Rejoin(ctx context.Context, id string) error {
+	_, err := db.rejoin(ctx, id)
+	return err
+}
+
+func (db *DB) rejoin(ctx context.Context, id string) (replayed int, err error) {
 	b := &db.books
 	b.mu.Lock()
 	done := b.joined == id
 	b.mu.Unlock()
 	if done || !db.cfg.Serve {
-		return nil
+		return 0, nil
 	}
 	var row journalRow
-	err := db.read(ctx, "journal row", func(tx *Tx) (err error) {
+	err = db.read(ctx, "journal row", func(tx *Tx) (err error) {
 		row, err = journalRowOf(tx, b.id)
 		return err
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
-	n, err := db.replayJournal(ctx, row.drained+1)
+	replayed, err = db.replayJournal(ctx, row.drained+1)
 	if hurt, ok := errors.AsType[*damage](err); ok {
 		db.lose(hurt)
 		err = nil
 	}
 	if err != nil {
-		return err
+		return replayed, err
 	}
 	acked, at, drained, _ := db.journal.progress()
 	b.mu.Lock()
 	lost := b.lost
 	b.mu.Unlock()
+	h, err := db.Halted(ctx)
+	if err != nil {
+		return replayed, err
+	}
+	if h.Reason == campaign.ProviderKnows && lost == nil && replayed == 0 {
+		// The database has forgotten, and nothing here is ahead of it: all of it was put back together, the journal too.
+		lost = &loss{from: max(db.journal.lastAt, row.at), to: msOf(h.Since), why: whyTogether}
+	}
 	err = db.write(ctx, "rejoin", func(tx *Tx) error {
 		host := ""
 		if _, err := tx.Exec(`
@@ -339,13 +353,13 @@ func (db *DB) Rejoin(ctx context.Context, id string) error {
 		return db.miss(tx, id, campaign.Gap{Journal: b.id, Why: lost.why, From: timeOf(lost.from), To: timeOf(lost.to), Records: lost.records})
 	})
 	if err != nil {
-		return err
+		return replayed, err
 	}
 	b.mu.Lock()
 	b.joined, b.lost, b.told = id, nil, drained
 	b.mu.Unlock()
-	db.log.Info("the journal has told the database what it holds", slog.Int("records", n))
-	return nil
+	db.log.Info("the journal has told the database what it holds", slog.Int("records", replayed))
+	return replayed, nil
 }
 
 // miss notes a gap. What a person has accepted already stays so.
@@ -417,8 +431,8 @@ func (db *DB) Complete(ctx context.Context, epoch int64, id string, away time.Du
 	return complete, err
 }
 
-// AcceptGap accepts, in a person's name, what is missing: sending need not wait for it any more. It returns what was accepted.
-func (db *DB) AcceptGap(ctx context.Context, who string) (all []campaign.Gap, err error) {
+// AcceptGap accepts, in a person's name, what they were shown as missing: sending need not wait for it any more. It returns what was accepted.
+func (db *DB) AcceptGap(ctx context.Context, who string, these []campaign.Gap) (all []campaign.Gap, err error) {
 	err = db.write(ctx, "accept a gap", func(tx *Tx) error {
 		s, err := db.standing(tx)
 		if err != nil {
@@ -428,18 +442,19 @@ func (db *DB) AcceptGap(ctx context.Context, who string) (all []campaign.Gap, er
 		if err != nil {
 			return err
 		}
-		all = h.Gaps
-		if len(all) == 0 {
-			return nil
-		}
-		// A journal that was given up is not waited for again; if it does come back, it tells all it holds.
-		if _, err := tx.Exec(`DELETE FROM journal WHERE replayed <> $1 AND id IN (SELECT journal FROM gap WHERE quarantine = $1 AND accepted_at = 0)`, h.ID); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(`UPDATE gap SET accepted_at = $1, accepted_by = $2 WHERE quarantine = $3 AND accepted_at = 0`, tx.machine, who, h.ID); err != nil {
-			return err
-		}
-		for _, g := range all {
+		all = nil
+		for _, g := range h.Gaps {
+			if !slices.Contains(these, g) {
+				continue // found since this person was asked
+			}
+			all = append(all, g)
+			if _, err := tx.Exec(`UPDATE gap SET accepted_at = $1, accepted_by = $2 WHERE quarantine = $3 AND journal = $4`, tx.machine, who, h.ID, g.Journal); err != nil {
+				return err
+			}
+			// A journal that was given up is not waited for again; if it does come back, it tells all it holds.
+			if _, err := tx.Exec(`DELETE FROM journal WHERE replayed <> $1 AND id = $2`, h.ID, g.Journal); err != nil {
+				return err
+			}
 			if err := db.auditAll(tx, "quarantine.accept_gap", g.String(), "accepted by "+who); err != nil {
 				return err
 			}
@@ -519,10 +534,11 @@ func (db *DB) moveAll(ctx context.Context, label string, on campaign.Event, sets
 // auditReach is how long the rows of a text are kept at least, whoever it went to: only of older ones may a token be forgotten in good order.
 const auditReach = 60 * 24 * time.Hour
 
-// Forgotten counts the texts that the database ought to know and does not: their token is not ours, or belongs to a message that never left.
-func (db *DB) Forgotten(ctx context.Context, all []campaign.Listed) (n int, err error) {
+// Forgotten counts the texts that the database ought to know and does not: their token is not ours, or belongs to a message that was never
+// tried.
+func (db *DB) Forgotten(ctx context.Context, all []campaign.Listed) (n int, late []campaign.Listed, err error) {
 	err = db.read(ctx, "newest texts", func(tx *Tx) error {
-		n = 0
+		n, late = 0, nil
 		for _, l := range all {
 			t := l.TokenIn()
 			if t.Zero() || (!l.At.IsZero() && msOf(l.At) < tx.now-auditReach.Milliseconds()) {
@@ -542,13 +558,15 @@ func (db *DB) Forgotten(ctx context.Context, all []campaign.Listed) (n int, err 
 			case err != nil:
 				return err
 			case m.state.Left() || m.state == campaign.Sending || m.state == campaign.Unknown || m.state == campaign.Held:
+			case m.attempt > 0:
+				late = append(late, l)
 			default:
 				n++
 			}
 		}
 		return nil
 	})
-	return n, err
+	return n, late, err
 }
 
 // knows tells whether a text of the provider is accounted for.

@@ -43,9 +43,10 @@ type loss struct {
 }
 
 const (
-	whyBehind  = "the journal was put back to an older state, or is gone"
-	whyDamaged = "the journal is damaged"
-	whyAway    = "the process that keeps this journal has not come back"
+	whyBehind   = "the journal was put back to an older state, or is gone"
+	whyDamaged  = "the journal is damaged"
+	whyTogether = "the provider knows more than the database, and the journal does not: both were put back, with whatever remembers them"
+	whyAway     = "the process that keeps this journal has not come back"
 )
 
 // lose notes damage in the middle of the journal.

@@ -76,6 +76,7 @@ type app struct {
 	pages    []interface{ Close() } // wait for what goes on behind their responses
 	ready    chan struct{}          // closed once it was safe to send for the first time
 	safe     atomic.Bool            // it is now; a quarantine may begin at any time
+	openings atomic.Int64           // how often it has become so
 	guard    *campaign.Quarantine
 }
 
@@ -156,8 +157,8 @@ func holder(database string) string {
 
 // allow lets this process send, or keeps it from sending. Only the guard calls it.
 func (a *app) allow(safe bool) {
-	a.safe.Store(safe)
-	if safe {
+	if was := a.safe.Swap(safe); safe && !was {
+		a.openings.Add(1)
 		select {
 		case <-a.ready:
 		default:
@@ -328,11 +329,15 @@ func (a *app) run(ctx context.Context) error {
 // pace ticks the pacer every minute while this process leads, and at once when it takes over.
 func (a *app) pace(ctx context.Context) error {
 	var next time.Time // machine time
+	var openings int64
 	return a.every(ctx, leadEvery, "pace", func() error {
 		_, leads, err := a.db.Lead(ctx, a.pacer.Holder, 15*time.Second)
 		if err != nil || !leads {
 			next = time.Time{}
 			return err
+		}
+		if n := a.openings.Load(); n != openings { // a quarantine is over: nobody waits for the next minute
+			openings, next = n, time.Time{}
 		}
 		if now := time.Now(); now.Before(next) {
 			return nil

@@ -36,6 +36,8 @@ type cli struct {
 	Import   importCmd   `cmd:"" help:"Screen a patient list and show where every row goes."`
 	Staff    staffCmd    `cmd:"" help:"Add networks, teams and staff, and make API tokens."`
 	Soak     soakCmd     `cmd:"" help:"Kill the program again and again while a faulty provider texts and people answer, and count."`
+	Backup   backupCmd   `cmd:"" help:"Copy the data into one file, beside a running serve. The keys are never in it."`
+	Restore  restoreCmd  `cmd:"" help:"Put a backup back, so that nobody is texted twice and no opt-out is lost."`
 	Bench    benchCmd    `cmd:"" help:"Measure this machine: every figure is a ratio against the bare operation in the same run."`
 
 	Version kong.VersionFlag `help:"Print the version."`
