@@ -51,3 +51,11 @@ func need(tb testing.TB, what string, err error) {
 		tb.Fatalf("start %s: %v", what, err)
 	}
 }
+
+// Standby returns the address of a copy of the cluster as it is now, a standby that lags behind from here on, and what makes it take over.
+func Standby(tb testing.TB) (address string, promote func() error) {
+	tb.Helper()
+	address, promote, err := servers.Standby()
+	need(tb, "a PostgreSQL standby", err)
+	return address, promote
+}
