@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -287,7 +286,7 @@ func unpack(path, dir string) (m Manifest, err error) {
 			return m, errNoBackup
 		}
 		if err := unpackFile(r, filepath.Join(dir, filepath.FromSlash(head.Name)), want); err != nil {
-			return m, fmt.Errorf("unpack %s: %w", head.Name, err)
+			return m, fmt.Errorf("%w (%s: %w)", errNoBackup, head.Name, err)
 		}
 		found++
 	}
@@ -314,7 +313,7 @@ func unpackFile(r io.Reader, to string, want FileInfo) error {
 }
 
 // count fills in what a manifest says of a database. ask runs a query on a snapshot of it.
-func (m *Manifest) count(ask func(query string) *sql.Row) error {
+func (m *Manifest) count(ask rowAsker) error {
 	m.Counts = map[string]int64{}
 	for _, table := range backupCounts {
 		var n int64
@@ -329,7 +328,7 @@ func (m *Manifest) count(ask func(query string) *sql.Row) error {
 }
 
 // agrees compares a copy with what its manifest says.
-func (m Manifest) agrees(ask func(query string) *sql.Row) error {
+func (m Manifest) agrees(ask rowAsker) error {
 	var got Manifest
 	if err := got.count(ask); err != nil {
 		return err

@@ -393,7 +393,7 @@ func (db *DB) dump(ctx context.Context, t target, to string, m *Manifest) error 
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return askCopy(to, func(ask func(string) *sql.Row) error {
+	return askCopy(to, func(ask rowAsker) error {
 		var drained *int64
 		err := ask(`SELECT MAX(drained) FROM journal`).Scan(&drained)
 		if drained != nil {
@@ -403,8 +403,11 @@ func (db *DB) dump(ctx context.Context, t target, to string, m *Manifest) error 
 	})
 }
 
+// rowAsker runs a query that gives one row.
+type rowAsker = func(query string) *sql.Row
+
 // askCopy reads a copy of a SQLite database that nobody else uses.
-func askCopy(path string, fn func(ask func(string) *sql.Row) error) error {
+func askCopy(path string, fn func(ask rowAsker) error) error {
 	q := url.Values{"mode": {"ro"}, "immutable": {"1"}}
 	c, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String())
 	if err != nil {
@@ -424,7 +427,7 @@ func checkDump(ctx context.Context, path string, m Manifest) error {
 		}
 		return runTool(exec.CommandContext(ctx, tool, "--file=/dev/null", path))
 	}
-	return askCopy(path, func(ask func(string) *sql.Row) error {
+	return askCopy(path, func(ask rowAsker) error {
 		var said string
 		if err := ask(`PRAGMA integrity_check`).Scan(&said); err != nil || said != "ok" {
 			return errors.Join(errors.New("the copy of the database is damaged"), err)

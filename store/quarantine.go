@@ -476,26 +476,26 @@ const doubtChunk = 1000
 // so it goes through all of them until there are none.
 func (db *DB) Doubt(ctx context.Context) error {
 	for {
-		n, err := db.moveAll(ctx, "doubt", campaign.Doubt, `code = 'restored', looks = 0, look_at = 9000000000000000000`, ``, func(*Tx) error { return nil })
+		n, err := db.moveAll(ctx, "doubt", `state IN ('running', 'paused')`, campaign.Doubt, `code = 'restored', looks = 0, look_at = 9000000000000000000`, ``, func(*Tx) error { return nil })
 		if err != nil || n == 0 {
 			return err
 		}
 	}
 }
 
-// ClearDoubts plans again what is unknown and without evidence.
+// ClearDoubts plans again what is unknown and without evidence, also where a campaign was stopped meanwhile: there it expires.
 func (db *DB) ClearDoubts(ctx context.Context, epoch int64) error {
-	_, err := db.moveAll(ctx, "clear doubts", campaign.Clear, `code = '', look_at = 0`,
+	_, err := db.moveAll(ctx, "clear doubts", `state <> 'draft'`, campaign.Clear, `code = '', look_at = 0`,
 		`AND code = 'restored' AND NOT EXISTS (SELECT 1 FROM evidence e WHERE e.message = message.id)`,
 		func(tx *Tx) error { return tx.leads(epoch, db.engine.lockClause()) })
 	return err
 }
 
-// moveAll applies an event to all messages in the states it leaves, in chunks.
-func (db *DB) moveAll(ctx context.Context, label string, on campaign.Event, sets, and string, may func(*Tx) error) (total int, err error) {
+// moveAll applies an event to all messages of some campaigns in the states it leaves, in chunks.
+func (db *DB) moveAll(ctx context.Context, label, owned string, on campaign.Event, sets, and string, may func(*Tx) error) (total int, err error) {
 	var owners []int64
 	err = db.read(ctx, label, func(tx *Tx) error {
-		rows, err := tx.Query(`SELECT id FROM campaign WHERE state IN ('running', 'paused')`)
+		rows, err := tx.Query(`SELECT id FROM campaign WHERE ` + owned)
 		if err != nil {
 			return err
 		}

@@ -195,14 +195,14 @@ func (db *DB) tell(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second) // the files beside the database wait for it
 	defer cancel()
-	behind := false
+	behind, wrote := false, false
 	err := db.write(ctx, "tell of the journal", func(tx *Tx) error {
-		behind = false
+		behind, wrote = false, false
 		if stop, err := db.quarantined(tx); err != nil || stop {
 			return err
 		}
 		n, err := tx.Exec(`UPDATE journal SET seq = $1, at = $2, drained = $3, seen_at = $4 WHERE id = $5 AND drained = $6`, acked, at, drained, tx.machine, b.id, told)
-		behind = n == 0
+		behind, wrote = n == 0, n > 0
 		return err
 	})
 	b.mu.Lock()
@@ -212,7 +212,7 @@ func (db *DB) tell(ctx context.Context) {
 		db.log.Debug("tell the database of the journal", slog.Any("error", err)) // it is tried again; a database that is away is said elsewhere
 	case behind:
 		b.doubt = campaign.JournalAhead
-	default:
+	case wrote:
 		b.told, b.seen = drained, now
 	}
 }
@@ -220,7 +220,9 @@ func (db *DB) tell(ctx context.Context) {
 // closeBooks tells the database that this journal has nothing more for it.
 func (db *DB) closeBooks() {
 	db.tell(context.Background())
-	acked, _, drained, _ := db.journal.progress()
+	acked, at, drained, _ := db.journal.progress()
+	db.marker.note(acked, at)
+	db.witness.note(acked, at)
 	b := &db.books
 	b.mu.Lock()
 	clean := b.lost == nil && b.under == "" && b.doubt == "" && b.told == drained && drained >= acked

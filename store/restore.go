@@ -241,10 +241,21 @@ func (db *DB) absorb(o other) error {
 	if err != nil {
 		return err
 	}
+	found := int64(0) // of what is remembered and was not here
 	err = j.replay(o.from, func(r Record) error {
+		if r.Seq > db.journal.last {
+			found++
+		}
 		_, err := db.journal.append(r.Kind, r.payload)
 		return err
 	})
+	db.books.mu.Lock()
+	if l := db.books.lost; l != nil && l.why == whyBehind {
+		if l.records -= found; l.records <= 0 {
+			db.books.lost = nil
+		}
+	}
+	db.books.mu.Unlock()
 	if hurt, ok := errors.AsType[*damage](err); ok {
 		db.lose(hurt)
 		return nil
