@@ -281,6 +281,7 @@ func TestBackup_underLoad(t *testing.T) {
 	db := mustOpen(t, cfg)
 	w := launched(t, db, 200, nil)
 	s := saved{cfg: cfg, w: w}
+	mustWrite(t, db, `INSERT INTO meta (key, value) VALUES ('pair_a', ''), ('pair_b', '')`)
 	stop, wrote := make(chan struct{}), make(chan int, 1)
 	go func() {
 		n := 0
