@@ -16,9 +16,8 @@ type Doubtful struct {
 	Attempt int
 	To      person.Phone // the frozen number of the attempt
 	Token   link.Token
-	Began   time.Time // when the attempt began; zero after a restored backup that lost it
-	Empty   int       // complete empty listings since it became unknown
-	Over    bool      // its campaign is stopped or finished: it cannot be planned again
+	Empty   int  // complete empty listings since it became unknown
+	Over    bool // its campaign is stopped or finished: it cannot be planned again
 }
 
 // DoubtStore is the store's side of reconciliation.
@@ -54,8 +53,6 @@ const (
 	DefaultSettle = 10 * time.Minute
 	DefaultAgain  = 5 * time.Minute
 	looks         = 2
-	// hopeless is how long after an attempt a listing is still hoped for. It outlasts an account that is refused over a long weekend.
-	hopeless = 7 * 24 * time.Hour
 )
 
 // Tick looks once at every message that is due.
@@ -78,11 +75,8 @@ func (r *Reconciler) Tick(ctx context.Context, epoch int64, machine time.Time) e
 func (r *Reconciler) look(ctx context.Context, epoch int64, d Doubtful, machine time.Time) error {
 	listed, err := r.Lister.List(ctx, d.To)
 	if err != nil {
-		// An incomplete listing proves nothing. Look again later, or leave it to a person.
+		// An incomplete listing proves nothing. Look again later.
 		r.Log.Warn("list texts at the provider", "message", int64(d.Message), "error", err)
-		if ctx.Err() == nil && !d.Began.IsZero() && machine.Sub(d.Began) > hopeless {
-			return r.Store.Clear(ctx, epoch, d, Hold)
-		}
 		return r.Store.Looked(ctx, d, false, machine.Add(r.Again))
 	}
 	found := false

@@ -71,11 +71,10 @@ func (db *DB) Doubts(ctx context.Context, now time.Time, limit int) (all []campa
 	err = db.read(ctx, "doubts", func(tx *Tx) error {
 		all = nil
 		rows, err := tx.Query(`
-			SELECT m.id, m.attempt, m.looks, m.frozen, m.patient, p.person, c.state, COALESCE(a.started_at, 0)
+			SELECT m.id, m.attempt, m.looks, m.frozen, m.patient, p.person, c.state
 			FROM message m
 			JOIN patient p ON p.id = m.patient
 			JOIN campaign c ON c.id = m.campaign
-			LEFT JOIN attempt a ON a.message = m.id AND a.n = m.attempt
 			WHERE m.state = 'unknown' AND m.look_at <= $1
 			ORDER BY m.look_at
 			LIMIT $2`, now.UnixMilli(), limit)
@@ -85,13 +84,12 @@ func (db *DB) Doubts(ctx context.Context, now time.Time, limit int) (all []campa
 		defer rows.Close()
 		for rows.Next() {
 			var d campaign.Doubtful
-			var patient, began int64
+			var patient int64
 			var frozen, sealed []byte
 			var state string
-			if err := rows.Scan((*int64)(&d.Message), &d.Attempt, &d.Empty, &frozen, &patient, &sealed, &state, &began); err != nil {
+			if err := rows.Scan((*int64)(&d.Message), &d.Attempt, &d.Empty, &frozen, &patient, &sealed, &state); err != nil {
 				return err
 			}
-			d.Began = timeOf(began)
 			number := ""
 			if len(frozen) > 0 {
 				f, err := db.openFrozen(int64(d.Message), frozen)

@@ -424,51 +424,6 @@ func TestUnknownIsClearedOnlyWithoutEvidence(t *testing.T) {
 	})
 }
 
-// Where the provider's record cannot be had at all, a person decides; and what they decide happens.
-func TestUnknownIsHeldWhereNoEvidenceCanBeHad(t *testing.T) {
-	eachEngine(t, func(t *testing.T, cfg Config) {
-		ctx := context.Background()
-		db := mustOpen(t, cfg)
-		db.Settle = 0
-		w := launched(t, db, 2, nil)
-		rings := w.release(t, 2)
-		for _, r := range rings {
-			must[campaign.Outgoing](t)(db.Claim(ctx, r))
-			if err := db.Record(ctx, r, campaign.Outcome{Event: campaign.LoseSight, Code: "timeout"}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		s := campaign.Reconciler{Store: db, Lister: &listing{err: errors.New("the provider is away")}, Log: db.log}
-		for _, c := range []struct {
-			days int
-			want campaign.MessageState
-		}{{6, campaign.Unknown}, {8, campaign.Held}, {20, campaign.Held}} {
-			if err := s.Tick(ctx, w.epoch, time.Now().AddDate(0, 0, c.days)); err != nil {
-				t.Fatal(err)
-			}
-			for _, r := range rings {
-				if got := w.state(t, r.Message); got != c.want {
-					t.Errorf("%d days without a listing: %s, want %s", c.days, got, c.want)
-				}
-			}
-		}
-		for i, on := range []campaign.Event{campaign.SettleSent, campaign.SettleAgain} {
-			if err := db.SettleHeld(ctx, w.manager, rings[i].Message, rings[i].Attempt+1, on); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if got := w.state(t, rings[0].Message); got != campaign.Accepted {
-			t.Errorf("said to have been sent: %s", got)
-		}
-		again := w.release(t, 1)[0]
-		if again.Message != rings[1].Message {
-			t.Fatalf("message %d goes again, and %d was to", again.Message, rings[1].Message)
-		}
-		must[campaign.Outgoing](t)(db.Claim(ctx, again))
-		w.checkCounters(t)
-	})
-}
-
 // listing is the provider's record: every number has got the text body, if it is not empty.
 type listing struct {
 	body string
