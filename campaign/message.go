@@ -55,7 +55,7 @@ type Evidence struct {
 	Message MessageID
 	Attempt int // 0 if not known
 	Event   Event
-	Kind    string // "reply", "callback", "listing", "link_seen", "person"
+	Kind    string // "reply", "callback", "listing", "sweep", "link_seen"
 	SID     string // "" if not known
 	Code    string // provider's error code of a failed delivery
 	At      time.Time

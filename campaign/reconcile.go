@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -18,6 +19,17 @@ type Doubtful struct {
 	Token   link.Token
 	Empty   int  // complete empty listings since it became unknown
 	Over    bool // its campaign is stopped or finished: it cannot be planned again
+	// Ambiguous is how many of its attempts nobody knows the outcome of, this one included.
+	Ambiguous int
+	// BlindSince is since when no look has succeeded (machine time); zero if the last one did.
+	BlindSince time.Time
+}
+
+// Touchstone is a text that the provider certainly has, with a number and a token like a doubtful one's.
+type Touchstone struct {
+	SID   string
+	To    person.Phone
+	Token link.Token
 }
 
 // DoubtStore is the store's side of reconciliation.
@@ -28,15 +40,65 @@ type DoubtStore interface {
 	Doubts(ctx context.Context, now time.Time, limit int) ([]Doubtful, error)
 	// Adopt appends evidence, whatever the state, and moves the message if it did not know. A second sid for one message rings an alarm.
 	Adopt(ctx context.Context, ev Evidence) error
-	// Looked notes when to look next, and counts the look if it was one complete empty listing.
-	Looked(ctx context.Context, d Doubtful, empty bool, next time.Time) error
-	// Clear plans a message again, or holds it if on is Hold: one compare-and-swap on attempt, state, no evidence, leader epoch.
-	Clear(ctx context.Context, epoch int64, d Doubtful, on Event) error
+	// Looked notes a look that settled nothing, and that the next one is due so long from now, when the look is over: a tick may take minutes.
+	Looked(ctx context.Context, d Doubtful, l Look, again time.Duration) error
+	// Clear plans a message again, or holds it if on is Hold, and notes why: one compare-and-swap on attempt, state, no evidence, leader epoch.
+	Clear(ctx context.Context, epoch int64, d Doubtful, on Event, why string) error
+	// Touchstone gives a delivered text, the newest; false if there is none.
+	Touchstone(ctx context.Context) (Touchstone, bool, error)
 }
 
-// Lister reads the provider's own record of texts to a number. It returns an error unless the listing is complete.
+// Lister reads the provider's own record of texts to a number. It returns an error unless the listing is complete. A text whose words or number
+// the provider has removed comes with an empty body or no number.
 type Lister interface {
 	List(ctx context.Context, to person.Phone) ([]Listed, error)
+}
+
+// ErrBusy says that the provider asks us to come back later.
+var ErrBusy = errors.New("the provider asks us to slow down")
+
+// Look is what one look at the provider's record of a number came to.
+type Look int
+
+// The looks.
+const (
+	LookFailed Look = iota // no answer, or not the whole of it: proves nothing
+	LookBlind              // the record has texts without words or without numbers: it cannot tell
+	LookEmpty              // complete, and the text is not there
+	LookFound
+)
+
+// Why a message is held.
+const (
+	HeldOver       = "held_over"       // not at the provider; but its campaign is over, so it cannot be planned again
+	HeldAgain      = "held_again"      // not at the provider for the second time: a third try would be trusting to luck
+	HeldUnreadable = "held_unreadable" // the provider removes words or numbers from its record
+	HeldNoRecord   = "held_no_record"  // the provider answers, but for a day it has not shown its record of this number
+)
+
+const (
+	looks = 2
+	// mostBlind is how long a message whose record cannot be read stays unknown while the provider shows others.
+	mostBlind = 24 * time.Hour
+	// mostFailures in a row are taken for a provider that is away: the rest of the tick is spared.
+	mostFailures = 3
+)
+
+// After decides what follows from a look: Clear, Hold with its reason, or neither: then somebody looks again.
+func (d Doubtful) After(l Look, machine time.Time) (on Event, why string) {
+	switch {
+	case l == LookBlind:
+		return Hold, HeldUnreadable
+	case l == LookFailed && !d.BlindSince.IsZero() && machine.Sub(d.BlindSince) >= mostBlind:
+		return Hold, HeldNoRecord
+	case l != LookEmpty || d.Empty+1 < looks:
+		return "", ""
+	case d.Over:
+		return Hold, HeldOver
+	case d.Ambiguous > 1:
+		return Hold, HeldAgain
+	}
+	return Clear, ""
 }
 
 // Reconciler settles unknown messages by evidence. All its times are machine time.
@@ -52,7 +114,6 @@ type Reconciler struct {
 const (
 	DefaultSettle = 10 * time.Minute
 	DefaultAgain  = 5 * time.Minute
-	looks         = 2
 )
 
 // Tick looks once at every message that is due.
@@ -64,43 +125,138 @@ func (r *Reconciler) Tick(ctx context.Context, epoch int64, machine time.Time) e
 	if err != nil {
 		return fmt.Errorf("list unknown messages: %w", err)
 	}
+	t := tick{Reconciler: r, epoch: epoch, machine: machine}
 	for _, d := range doubts {
-		if err := r.look(ctx, epoch, d, machine); err != nil {
+		if err := t.settle(ctx, d); err != nil {
 			return fmt.Errorf("settle message %d: %w", d.Message, err)
+		}
+		if t.away || t.failures >= mostFailures {
+			break // what was not looked at stays due
 		}
 	}
 	return nil
 }
 
-func (r *Reconciler) look(ctx context.Context, epoch int64, d Doubtful, machine time.Time) error {
-	listed, err := r.Lister.List(ctx, d.To)
+// tick is one round of looks.
+type tick struct {
+	*Reconciler
+	epoch    int64
+	machine  time.Time
+	answers  bool // the provider has shown a record
+	failures int  // looks in a row that failed
+	away     bool // the provider asks us to slow down
+	tested   bool
+	record   Look // what the touchstone says of the provider's record, once tested
+}
+
+func (t *tick) settle(ctx context.Context, d Doubtful) error {
+	l, err := t.look(ctx, d)
 	if err != nil {
-		// An incomplete listing proves nothing. Look again later.
-		r.Log.Warn("list texts at the provider", "message", int64(d.Message), "error", err)
-		return r.Store.Looked(ctx, d, false, machine.Add(r.Again))
+		return err
 	}
-	found := false
+	on, why := d.After(l, t.machine)
+	if on == Clear || why == HeldNoRecord {
+		record, err := t.test(ctx)
+		switch {
+		case err != nil:
+			return err
+		case on == Clear && record != LookFound: // then this empty listing proves nothing either
+			l = record
+			on, why = d.After(l, t.machine)
+		case why == HeldNoRecord && !t.answers: // nobody's record can be read: that is no fault of this one
+			on, why = "", ""
+		}
+	}
+	switch {
+	case l == LookFound:
+		return nil
+	case on == "":
+		return t.Store.Looked(ctx, d, l, t.Again)
+	}
+	return t.Store.Clear(ctx, t.epoch, d, on, why)
+}
+
+// look looks for a doubtful text in the provider's record of its number, and adopts it.
+func (t *tick) look(ctx context.Context, d Doubtful) (Look, error) {
+	listed, err := t.Lister.List(ctx, d.To)
+	if err != nil {
+		t.failures++
+		t.away = t.away || errors.Is(err, ErrBusy)
+		t.Log.Warn("list texts at the provider", "message", int64(d.Message), "error", err)
+		return LookFailed, nil
+	}
+	t.answers, t.failures = true, 0
+	ours, blind := inRecord(listed, d.To, d.Token)
+	for _, l := range ours {
+		if err := t.Store.Adopt(ctx, l.evidence(d.Message, d.Attempt, "listing")); err != nil {
+			return LookFailed, err
+		}
+	}
+	switch {
+	case len(ours) > 0:
+		return LookFound, nil
+	case blind:
+		return LookBlind, nil
+	}
+	return LookEmpty, nil
+}
+
+// test looks for a text that must be in the provider's record, once in a tick. If it is not there (another account, numbers removed after
+// delivery), an empty listing proves nothing. As long as there is no such text, the record is taken at its word.
+func (t *tick) test(ctx context.Context) (Look, error) {
+	if t.tested {
+		return t.record, nil
+	}
+	known, ok, err := t.Store.Touchstone(ctx)
+	if err != nil {
+		return LookFailed, fmt.Errorf("find a text to test the provider's record with: %w", err)
+	}
+	t.tested, t.record = true, LookFound
+	if !ok {
+		return t.record, nil
+	}
+	listed, err := t.Lister.List(ctx, known.To)
+	if err != nil {
+		t.Log.Warn("test the provider's record", "error", err)
+		t.record = LookFailed
+		return t.record, nil
+	}
+	t.answers = true
+	ours, blind := inRecord(listed, known.To, known.Token)
+	for _, l := range ours {
+		if l.SID == known.SID {
+			return t.record, nil
+		}
+	}
+	t.record = LookFailed
+	if blind {
+		t.record = LookBlind
+	}
+	t.Log.Error("the provider's record does not show a text that was delivered: no message is planned again on its word. "+
+		"Check that the account is the one that sent it, and that message redaction is off", "sid", known.SID)
+	return t.record, nil
+}
+
+// inRecord picks the texts that carry a token. blind says that there are others which may be that text: their words or numbers were removed.
+func inRecord(listed []Listed, to person.Phone, token link.Token) (ours []Listed, blind bool) {
 	for _, l := range listed {
-		for _, tok := range link.In(l.Body) {
-			if tok == d.Token {
-				found = true
-				if err := r.Store.Adopt(ctx, Evidence{Message: d.Message, Attempt: d.Attempt, Event: StatusEvent(l.Status), Kind: "listing", SID: l.SID, Code: l.Code, At: l.At}); err != nil {
-					return err
-				}
+		if l.Body == "" || l.To != to {
+			blind = true
+			continue
+		}
+		for _, t := range link.In(l.Body) {
+			if t == token {
+				ours = append(ours, l)
 				break
 			}
 		}
 	}
-	switch {
-	case found:
-		return nil
-	case d.Empty+1 < looks:
-		return r.Store.Looked(ctx, d, true, machine.Add(r.Again))
-	case d.Over:
-		return r.Store.Clear(ctx, epoch, d, Hold)
-	default:
-		return r.Store.Clear(ctx, epoch, d, Clear)
-	}
+	return ours, blind
+}
+
+// evidence is what a text of the provider's record proves.
+func (l Listed) evidence(m MessageID, attempt int, kind string) Evidence {
+	return Evidence{Message: m, Attempt: attempt, Event: StatusEvent(l.Status), Kind: kind, SID: l.SID, Code: l.Code, At: l.At}
 }
 
 // StatusEvent reads the provider's word for where a text stands. A word we do not know still proves that the provider has the text.

@@ -99,6 +99,7 @@ type Alarm struct {
 	At      time.Time
 	Code    string
 	Message MessageID
+	SIDs    []string // the provider's ids of a message's texts, if it has more than one
 }
 
 // Day is one civil day of a campaign, for its chart.
@@ -125,7 +126,8 @@ type Summary struct {
 type HeldMessage struct {
 	ID      MessageID
 	Attempt int
-	Code    string
+	Why     string // HeldOver and so on
+	Code    string // why nobody knows whether it left: "timeout", "deadline", "http_502"
 	Phone   person.Phone
 	At      time.Time // when the last attempt began, to find it in the provider's record; zero after a restored backup that lost it
 }

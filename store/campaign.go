@@ -701,9 +701,37 @@ func (db *DB) View(ctx context.Context, n staff.NetworkID, id campaign.ID) (v ca
 			a.At = timeOf(at)
 			v.Alarms = append(v.Alarms, a)
 		}
-		return rows.Err()
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		for i := range v.Alarms {
+			if v.Alarms[i].SIDs, err = sidsOf(tx, v.Alarms[i].Message); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	return v, err
+}
+
+// sidsOf lists the ids by which the provider has told us of a message's texts, if they are more than one.
+func sidsOf(tx *Tx, m campaign.MessageID) (sids []string, err error) {
+	rows, err := tx.Query(`SELECT DISTINCT sid FROM evidence WHERE message = $1 AND sid <> '' ORDER BY sid`, int64(m))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var sid string
+		if err := rows.Scan(&sid); err != nil {
+			return nil, err
+		}
+		sids = append(sids, sid)
+	}
+	if len(sids) < 2 {
+		sids = nil
+	}
+	return sids, rows.Err()
 }
 
 // campaignSums adds up all of a campaign's counters, by kind.

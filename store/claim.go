@@ -463,6 +463,7 @@ func (db *DB) adoptFor(tx *Tx, m *message, ev campaign.Evidence) error {
 	}
 	if !before.Left() {
 		set("sent_at", tx.now)
+		set("sweep_at", tx.machine+campaign.FirstSweep.Milliseconds())
 	}
 	if ev.SID != "" && m.sid == "" {
 		set("sid", ev.SID)
@@ -501,7 +502,11 @@ func (db *DB) adoptSID(tx *Tx, m message, sid string) error {
 		return err
 	}
 	db.log.Error("two texts for one message at the provider", "message", m.id)
-	_, err = tx.Exec(`INSERT INTO alarm (id, at, code, campaign, message) VALUES ($1, $2, 'two_sids', $3, $4)`, db.newID(), tx.now, m.campaign, m.id)
+	// Once for a message: each callback of the second text says the same.
+	_, err = tx.Exec(`
+		INSERT INTO alarm (id, at, code, campaign, message)
+		SELECT $1, $2, 'two_sids', $3, $4
+		WHERE NOT EXISTS (SELECT 1 FROM alarm WHERE code = 'two_sids' AND message = $4)`, db.newID(), tx.now, m.campaign, m.id)
 	return err
 }
 

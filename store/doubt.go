@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -12,7 +13,10 @@ import (
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 )
 
-var _ campaign.DoubtStore = (*DB)(nil)
+var (
+	_ campaign.DoubtStore = (*DB)(nil)
+	_ campaign.SweepStore = (*DB)(nil)
+)
 
 // Overrun makes unknown what is still sending after its deadline: a killed process, or one that stood still.
 func (db *DB) Overrun(ctx context.Context, now time.Time) (total int, err error) {
@@ -45,6 +49,10 @@ func (db *DB) Overrun(ctx context.Context, now time.Time) (total int, err error)
 			if ok {
 				total++
 			}
+			_, err = tx.Exec(`UPDATE attempt SET outcome = $1, code = 'deadline' WHERE message = $2 AND n = $3 AND outcome = ''`, string(campaign.LoseSight), m.id, m.attempt)
+			if err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -71,7 +79,8 @@ func (db *DB) Doubts(ctx context.Context, now time.Time, limit int) (all []campa
 	err = db.read(ctx, "doubts", func(tx *Tx) error {
 		all = nil
 		rows, err := tx.Query(`
-			SELECT m.id, m.attempt, m.looks, m.frozen, m.patient, p.person, c.state
+			SELECT m.id, m.attempt, m.looks, m.blind_since, m.frozen, m.patient, p.person, c.state,
+			       (SELECT COUNT(*) FROM attempt a WHERE a.message = m.id AND a.outcome NOT IN ('postpone', 'reject'))
 			FROM message m
 			JOIN patient p ON p.id = m.patient
 			JOIN campaign c ON c.id = m.campaign
@@ -84,30 +93,16 @@ func (db *DB) Doubts(ctx context.Context, now time.Time, limit int) (all []campa
 		defer rows.Close()
 		for rows.Next() {
 			var d campaign.Doubtful
-			var patient int64
+			var patient, blind int64
 			var frozen, sealed []byte
 			var state string
-			if err := rows.Scan((*int64)(&d.Message), &d.Attempt, &d.Empty, &frozen, &patient, &sealed, &state); err != nil {
+			if err := rows.Scan((*int64)(&d.Message), &d.Attempt, &d.Empty, &blind, &frozen, &patient, &sealed, &state, &d.Ambiguous); err != nil {
 				return err
 			}
-			number := ""
-			if len(frozen) > 0 {
-				f, err := db.openFrozen(int64(d.Message), frozen)
-				if err != nil {
-					return err
-				}
-				number = f.To
-			} else { // a restored database may have forgotten the attempt: its list still has the number
-				p, err := db.openPerson("patient", patient, sealed)
-				if err != nil {
-					return err
-				}
-				number = p.Phone
+			if d.To, d.Token, err = db.lookFor(int64(d.Message), frozen, patient, sealed); err != nil {
+				return err
 			}
-			if d.To, err = person.ParseE164(number); err != nil {
-				return fmt.Errorf("read the number of message %d: %w", d.Message, err)
-			}
-			d.Token = link.Mint(db.sealer.linkKey(), int64(d.Message))
+			d.BlindSince = timeOf(blind)
 			d.Over = state != string(campaign.Running) && state != string(campaign.Paused)
 			all = append(all, d)
 		}
@@ -116,20 +111,129 @@ func (db *DB) Doubts(ctx context.Context, now time.Time, limit int) (all []campa
 	return all, err
 }
 
-// Looked notes when to look next, and counts a complete empty listing.
-func (db *DB) Looked(ctx context.Context, d campaign.Doubtful, empty bool, next time.Time) error {
-	add := map[bool]int{true: 1, false: 0}[empty]
+// lookFor gives the number and the token by which the provider's record knows a message: those of the attempt, frozen with it. A restored
+// database may have forgotten the attempt; its list still has the number.
+func (db *DB) lookFor(message int64, frozen []byte, patient int64, sealed []byte) (to person.Phone, token link.Token, err error) {
+	number := ""
+	if len(frozen) > 0 {
+		f, err := db.openFrozen(message, frozen)
+		if err != nil {
+			return to, token, err
+		}
+		number = f.To
+	} else {
+		p, err := db.openPerson("patient", patient, sealed)
+		if err != nil {
+			return to, token, err
+		}
+		number = p.Phone
+	}
+	if to, err = person.ParseE164(number); err != nil {
+		return to, token, fmt.Errorf("read the number of message %d: %w", message, err)
+	}
+	return to, link.Mint(db.sealer.linkKey(), message), nil
+}
+
+// Looked notes a look that settled nothing. The wait for the next one begins now, when the look is over.
+func (db *DB) Looked(ctx context.Context, d campaign.Doubtful, l campaign.Look, again time.Duration) error {
 	return db.write(ctx, "looked", func(tx *Tx) error {
+		blind, empty := int64(0), 0
+		switch l {
+		case campaign.LookEmpty:
+			empty = 1
+		case campaign.LookFailed:
+			if blind = msOf(d.BlindSince); blind == 0 {
+				blind = tx.machine
+			}
+		}
 		_, err := tx.Exec(`
 			UPDATE message
-			SET looks = looks + $1, look_at = $2
-			WHERE id = $3 AND state = 'unknown' AND attempt = $4`, add, next.UnixMilli(), int64(d.Message), d.Attempt)
+			SET looks = looks + $1, look_at = $2, blind_since = $3
+			WHERE id = $4 AND state = 'unknown' AND attempt = $5`, empty, tx.machine+again.Milliseconds(), blind, int64(d.Message), d.Attempt)
+		return err
+	})
+}
+
+// Touchstone gives the newest delivered text, if it is among the last that were tried.
+func (db *DB) Touchstone(ctx context.Context) (t campaign.Touchstone, ok bool, err error) {
+	err = db.read(ctx, "touchstone", func(tx *Tx) error {
+		var id, patient int64
+		var frozen, sealed []byte
+		err := tx.QueryRow(`
+			SELECT m.id, m.sid, m.frozen, m.patient, p.person
+			FROM (SELECT message, started_at FROM attempt ORDER BY started_at DESC LIMIT 2000) a
+			JOIN message m ON m.id = a.message
+			JOIN patient p ON p.id = m.patient
+			WHERE m.state = 'delivered' AND m.sid IS NOT NULL
+			ORDER BY a.started_at DESC
+			LIMIT 1`).Scan(&id, &t.SID, &frozen, &patient, &sealed)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		ok = true
+		t.To, t.Token, err = db.lookFor(id, frozen, patient, sealed)
+		return err
+	})
+	return t, ok, err
+}
+
+// awaitedQuery reads the index of what waits, from its beginning. Where the attempt is forgotten (a restored backup), the civil time at which
+// the text was adopted must do.
+const awaitedQuery = `
+	SELECT m.id, COALESCE(m.sid, ''), COALESCE(a.started_at, m.sent_at), m.frozen, m.patient, p.person
+	FROM message m
+	JOIN patient p ON p.id = m.patient
+	LEFT JOIN attempt a ON a.message = m.id AND a.n = m.attempt
+	WHERE m.state IN ('accepted', 'sent') AND m.sweep_at <= $1
+	ORDER BY m.sweep_at
+	LIMIT $2`
+
+// Awaited lists texts that the provider should be asked about by now.
+func (db *DB) Awaited(ctx context.Context, now time.Time, limit int) (all []campaign.Awaited, err error) {
+	err = db.read(ctx, "awaited texts", func(tx *Tx) error {
+		all = nil
+		rows, err := tx.Query(awaitedQuery, now.UnixMilli(), limit)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var a campaign.Awaited
+			var since, patient int64
+			var frozen, sealed []byte
+			if err := rows.Scan((*int64)(&a.Message), &a.SID, &since, &frozen, &patient, &sealed); err != nil {
+				return err
+			}
+			a.Since = timeOf(since)
+			if a.SID == "" {
+				if a.To, a.Token, err = db.lookFor(int64(a.Message), frozen, patient, sealed); err != nil {
+					return err
+				}
+			}
+			all = append(all, a)
+		}
+		return rows.Err()
+	})
+	return all, err
+}
+
+// Swept notes when to ask about a text next.
+func (db *DB) Swept(ctx context.Context, id campaign.MessageID, next time.Time) error {
+	at := new(next.UnixMilli())
+	if next.IsZero() {
+		at = nil
+	}
+	return db.write(ctx, "swept", func(tx *Tx) error {
+		_, err := tx.Exec(`UPDATE message SET sweep_at = $1 WHERE id = $2 AND state IN ('accepted', 'sent')`, at, int64(id))
 		return err
 	})
 }
 
 // Clear plans an unknown message again, or holds it: one compare-and-swap on attempt, state, no evidence and the leader's epoch.
-func (db *DB) Clear(ctx context.Context, epoch int64, d campaign.Doubtful, on campaign.Event) error {
+func (db *DB) Clear(ctx context.Context, epoch int64, d campaign.Doubtful, on campaign.Event, why string) error {
 	return db.write(ctx, "clear", func(tx *Tx) error {
 		if err := tx.leads(epoch, db.engine.lockClause()); err != nil {
 			return err
@@ -153,7 +257,7 @@ func (db *DB) Clear(ctx context.Context, epoch int64, d campaign.Doubtful, on ca
 				return err
 			}
 		}
-		_, err = db.apply(tx, &m, on, `look_at = 0`)
+		_, err = db.apply(tx, &m, on, `look_at = 0, blind_since = 0, code = $5`, why)
 		return err
 	})
 }
@@ -165,7 +269,7 @@ func (db *DB) HeldMessages(ctx context.Context, n staff.NetworkID, id campaign.I
 			return err
 		}
 		rows, err := tx.Query(`
-			SELECT m.id, m.attempt, m.code, m.patient, p.person, COALESCE(a.started_at, 0)
+			SELECT m.id, m.attempt, m.code, COALESCE(a.code, 'restored'), m.patient, p.person, COALESCE(a.started_at, 0)
 			FROM message m
 			JOIN patient p ON p.id = m.patient
 			LEFT JOIN attempt a ON a.message = m.id AND a.n = m.attempt
@@ -180,7 +284,7 @@ func (db *DB) HeldMessages(ctx context.Context, n staff.NetworkID, id campaign.I
 			var h campaign.HeldMessage
 			var patient, started int64
 			var sealed []byte
-			if err := rows.Scan((*int64)(&h.ID), &h.Attempt, &h.Code, &patient, &sealed, &started); err != nil {
+			if err := rows.Scan((*int64)(&h.ID), &h.Attempt, &h.Why, &h.Code, &patient, &sealed, &started); err != nil {
 				return err
 			}
 			d, err := db.openPerson("patient", patient, sealed)

@@ -198,6 +198,9 @@ func TestUpgrade(t *testing.T) {
 				if n := count(t, db, `SELECT COUNT(*) FROM campaign WHERE name = 'old' AND resumed_at = 0`); n != 1 {
 					t.Errorf("from schema %d: the campaign is gone", version)
 				}
+				if n := count(t, db, `SELECT COUNT(*) FROM message WHERE state = 'accepted' AND sweep_at <= 0`); n != 1 {
+					t.Errorf("from schema %d: nobody asks what became of a text that was sent before", version)
+				}
 			}
 		}
 	})
@@ -229,6 +232,9 @@ func older(t *testing.T, in target, version int64) {
 		`INSERT INTO campaign (id, network, team, audience, name, state, steps, policy, seed, approved_hash, held, strata, memory, planning, segments,
 			created_by, submitted_by, approved_by, created_at, launched_at, finished_at)
 			VALUES (1, 1, 1, 1, 'old', 'running', '[]', '{}', 1, '', '', '{}', '{}', -1, 1, 0, 0, 0, 0, 0, 0)`,
+		`INSERT INTO message (id, campaign, step, patient, stratum, place, state, attempt, rings, shared, not_before, batch, released_at, deadline,
+			look_at, looks, sid, code, cost, token, phone_ix, sent_at, delivered_at, opened_at, answered_at)
+			VALUES (1, 1, 1, 1, 1, 1, 'accepted', 1, 1, false, 0, 0, 0, 0, 0, 0, 'SM1', '', 1, '\x01', '\x02', 1, 0, 0, 0)`,
 	} {
 		if _, err := writers.Exec(s); err != nil {
 			t.Fatal(err)

@@ -416,7 +416,7 @@ func TestUnknownIsClearedOnlyWithoutEvidence(t *testing.T) {
 		r := w.release(t, 1)[0]
 		must[campaign.Outgoing](t)(db.Claim(ctx, r))
 		_ = db.Record(ctx, r, campaign.Outcome{Event: campaign.LoseSight})
-		err := db.Clear(ctx, w.epoch-1, campaign.Doubtful{Message: r.Message, Attempt: r.Attempt + 1}, campaign.Clear)
+		err := db.Clear(ctx, w.epoch-1, campaign.Doubtful{Message: r.Message, Attempt: r.Attempt + 1}, campaign.Clear, "")
 		if !errors.Is(err, campaign.ErrConflict) || w.state(t, r.Message) != campaign.Unknown {
 			t.Errorf("a deposed leader cleared a message: %v", err)
 		}

@@ -76,7 +76,8 @@ type practiceRow struct {
 type heldRow struct {
 	ID            campaign.MessageID
 	Attempt       int
-	Masked, Cause string
+	Masked        string
+	Cause, Record string // why nobody knows whether it left, and what the provider's record says
 	At            string // "" if nobody knows
 }
 
@@ -188,7 +189,7 @@ func (h *Handler) campaignData(ctx context.Context, who staff.Account, v campaig
 		}
 	}
 	for _, a := range v.Alarms {
-		d.Alarms = append(d.Alarms, fmt.Sprintf("%s (%s)", alarmSentence(a.Code), h.when(a.At)))
+		d.Alarms = append(d.Alarms, fmt.Sprintf("%s (%s)", alarmSentence(a), h.when(a.At)))
 	}
 	days, err := h.cfg.Store.Days(ctx, who.Network, v.ID)
 	if err != nil {
@@ -212,7 +213,7 @@ func (h *Handler) campaignData(ctx context.Context, who staff.Account, v campaig
 		}
 		d.HeldMore = v.Counts[campaign.Held] > len(held)
 		for _, m := range held {
-			row := heldRow{ID: m.ID, Attempt: m.Attempt, Masked: m.Phone.Masked(), Cause: causeWords(m.Code)}
+			row := heldRow{ID: m.ID, Attempt: m.Attempt, Masked: m.Phone.Masked(), Cause: causeWords(m.Code), Record: recordWords(m.Why)}
 			if !m.At.IsZero() {
 				row.At = h.when(m.At)
 			}
@@ -225,7 +226,7 @@ func (h *Handler) campaignData(ctx context.Context, who staff.Account, v campaig
 // causeWords says why nobody knows whether a text left.
 func causeWords(code string) string {
 	switch code {
-	case "deadline":
+	case "deadline", "": // an attempt of an earlier version, cut short, has no code
 		return "Our server stopped while it was sending."
 	case "restored":
 		return "A backup was restored, and it does not know."
@@ -235,6 +236,21 @@ func causeWords(code string) string {
 		return "The connection to the provider broke before its answer came."
 	}
 	return "The provider’s answer was not clear."
+}
+
+// recordWords says what the provider's record shows of a held text, and why nobody but a person can decide.
+func recordWords(why string) string {
+	switch why {
+	case campaign.HeldUnreadable:
+		return "The provider’s record cannot tell: it shows texts without their words or numbers. Switch off message redaction in the provider’s console."
+	case campaign.HeldNoRecord:
+		return "The provider answers, but for a day it has not shown its record of this number."
+	case campaign.HeldAgain:
+		return "It was tried twice, and neither time did the provider’s record show it. We do not trust to luck a third time."
+	case campaign.HeldOver:
+		return "The provider’s record did not show it, but the campaign is over, so it does not go again by itself."
+	}
+	return "The provider’s record did not show it."
 }
 
 // addPractices lists the practices and whether each agrees.

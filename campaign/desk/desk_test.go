@@ -574,11 +574,11 @@ func TestHeld(t *testing.T) {
 		}
 		w.must(w.db.Record(ctx, ring, campaign.Outcome{Event: campaign.LoseSight, Code: "timeout"}))
 		ring.Attempt++ // the claim counted it
-		w.must(w.db.Clear(ctx, w.epoch, campaign.Doubtful{Message: ring.Message, Attempt: ring.Attempt}, campaign.Hold))
+		w.must(w.db.Clear(ctx, w.epoch, campaign.Doubtful{Message: ring.Message, Attempt: ring.Attempt}, campaign.Hold, campaign.HeldAgain))
 		held = append(held, ring)
 	}
 	page := w.get(manager, at).Body.String()
-	if !strings.Contains(page, "Texts that need your decision") || !strings.Contains(page, "The provider did not answer in time.") || !strings.Contains(page, ", tried at ") || !strings.Contains(page, "It was not sent") || strings.Contains(page, "07700") || strings.Contains(page, "+447700") {
+	if !strings.Contains(page, "Texts that need your decision") || !strings.Contains(page, "The provider did not answer in time. It was tried twice, and neither time") || !strings.Contains(page, ", tried at ") || !strings.Contains(page, "It was not sent") || strings.Contains(page, "07700") || strings.Contains(page, "+447700") {
 		t.Errorf("held texts are not shown, or not masked: %s", page)
 	}
 	if page := w.get(w.by[staff.LinkWorker], at).Body.String(); strings.Contains(page, "need your decision") || strings.Contains(page, "Send it again") {
@@ -627,6 +627,44 @@ func TestHeld(t *testing.T) {
 	}
 	w.must(w.db.Finish(ctx, w.epoch))
 	counted(campaign.Counts{campaign.Accepted: 1, campaign.Expired: 2})
+}
+
+// The page says in words why a text is held, whatever the reason, and nothing in it is a code.
+func TestHeldWords(t *testing.T) {
+	seen := map[string]bool{}
+	for _, why := range []string{campaign.HeldOver, campaign.HeldAgain, campaign.HeldUnreadable, campaign.HeldNoRecord, "timeout"} {
+		s := recordWords(why)
+		if seen[s] || strings.Contains(s, "_") || !strings.Contains(s, "rovider") {
+			t.Errorf("%s: %q", why, s)
+		}
+		seen[s] = true
+	}
+}
+
+// Two texts for one message: the page says so once, which texts, and what to do.
+func TestTwoSIDs(t *testing.T) {
+	w := newWorld(t, nil)
+	ctx, manager := context.Background(), w.by[staff.CampaignManager]
+	id := w.launched(w.listOf(2, "999"))
+	ring := w.decide(id, 1)[0]
+	_, err := w.db.Claim(ctx, ring)
+	w.must(err)
+	w.must(w.db.Record(ctx, ring, campaign.Outcome{Event: campaign.Accept, SID: "SMfirst"}))
+	at := fmt.Sprintf("/desk/campaigns/%d", id)
+	if page := w.get(manager, at).Body.String(); strings.Contains(page, "twice") || strings.Contains(page, "This needs a look") {
+		t.Fatal("an alarm without a reason")
+	}
+	for _, on := range []campaign.Event{campaign.Accept, campaign.ReportSent, campaign.Deliver} {
+		w.must(w.db.Adopt(ctx, campaign.Evidence{Message: ring.Message, Attempt: 1, Event: on, Kind: "callback", SID: "SMsecond"}))
+	}
+	page := w.get(manager, at).Body.String()
+	if strings.Count(page, "the same text twice") != 1 || !strings.Contains(page, fmt.Sprintf("message %d the provider has SMfirst and SMsecond", ring.Message)) ||
+		!strings.Contains(page, "Tell whoever runs this system") {
+		t.Errorf("the alarm: %s", page)
+	}
+	if strings.Contains(page, "+447700") {
+		t.Error("the alarm shows the number")
+	}
 }
 
 // Two processes that complete one launch write every message once, and the texts cost what the page before the launch said.

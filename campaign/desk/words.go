@@ -105,16 +105,20 @@ var stateTags = map[campaign.State][2]string{
 }
 
 var alarmWords = map[string]string{
-	"two_sids":        "A text may have been sent twice. Compare it with the provider's record, and tell whoever runs this system.",
 	"account_refused": "The provider refuses our account. Sending is paused until somebody has looked at it.",
 	"generation":      "A backup was restored. Sending waits until the provider has told us which texts left.",
 }
 
-func alarmSentence(code string) string {
-	if s, ok := alarmWords[code]; ok {
+func alarmSentence(a campaign.Alarm) string {
+	if a.Code == "two_sids" {
+		return fmt.Sprintf("Somebody may have had the same text twice: for message %d the provider has %s. Look these up in the provider’s console. "+
+			"If both arrived, ask the practice to tell the person that it was our mistake. Tell whoever runs this system in any case: it must never happen.",
+			a.Message, strings.Join(a.SIDs, " and "))
+	}
+	if s, ok := alarmWords[a.Code]; ok {
 		return s
 	}
-	return "Something needs a look: " + strings.ReplaceAll(code, "_", " ") + "."
+	return "Something needs a look: " + strings.ReplaceAll(a.Code, "_", " ") + "."
 }
 
 // perUnit turns hundredths of a penny, in which policies count, into the millionths of a pound of package text.

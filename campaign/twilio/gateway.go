@@ -3,6 +3,7 @@ package twilio
 import (
 	"context"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -34,7 +35,7 @@ const (
 
 // Config says which account sends, and how.
 type Config struct {
-	BaseURL             string // scheme and host of the API; "" means Twilio's own
+	BaseURL             string // scheme and host of the API, and the path before it if it has one; "" means Twilio's own
 	AccountSID          string
 	AuthToken           string
 	From                string // sender name or number
@@ -69,8 +70,9 @@ type Gateway struct {
 }
 
 var (
-	_ campaign.Sender = (*Gateway)(nil)
-	_ campaign.Lister = (*Gateway)(nil)
+	_ campaign.Sender  = (*Gateway)(nil)
+	_ campaign.Lister  = (*Gateway)(nil)
+	_ campaign.Fetcher = (*Gateway)(nil)
 )
 
 // alphanumeric is what twilio-go insists on; with anything else it refuses each call.
@@ -88,10 +90,11 @@ func New(cfg Config) (*Gateway, error) {
 		cfg.Concurrency = DefaultConcurrency
 	}
 	base, err := url.Parse(cfg.BaseURL)
-	if err != nil || base.Host == "" || base.User != nil || strings.Trim(base.Path, "/") != "" || base.RawQuery != "" ||
+	if err != nil || base.Host == "" || base.User != nil || base.RawPath != "" || base.RawQuery != "" || base.Fragment != "" ||
 		(base.Scheme != "http" && base.Scheme != "https") {
 		return nil, errors.New("TWILIO_API_URL must be a scheme and a host, like " + DefaultBaseURL)
 	}
+	base.Path = strings.TrimRight(base.Path, "/")
 	public, err := url.Parse(cfg.PublicURL)
 	if err != nil || public.Host == "" || public.RawQuery != "" || public.Fragment != "" ||
 		(public.Scheme != "http" && public.Scheme != "https") {
@@ -173,7 +176,7 @@ func (g *Gateway) Send(ctx context.Context, out campaign.Outgoing) campaign.Outc
 	default:
 		p.SetFrom(g.cfg.From)
 	}
-	message, err := g.api(c).CreateMessage(p)
+	_, err := g.api(c).CreateMessage(p)
 
 	r := reply{wrote: c.wrote.Load(), status: c.status, header: c.header, err: err}
 	if c.err != nil {
@@ -182,8 +185,16 @@ func (g *Gateway) Send(ctx context.Context, out campaign.Outgoing) campaign.Outc
 	if refused := c.refused.Load(); refused != nil {
 		r.refused = *refused
 	}
-	if message != nil && message.Sid != nil {
-		r.sid = *message.Sid
+	if c.status/100 == 2 {
+		// twilio-go takes a reply for undecodable if any of its fields is of a type that it does not expect. All that counts is a whole
+		// document with the provider's id.
+		var made struct {
+			SID string `json:"sid"`
+		}
+		if r.err = c.err; r.err == nil {
+			r.err = json.Unmarshal(c.body, &made)
+		}
+		r.sid = made.SID
 	}
 	return classify(r)
 }
@@ -243,12 +254,13 @@ func classify(r reply) campaign.Outcome {
 		return refused(r.status, tooMany, r.header) // the status says it all, whatever came with it
 	case r.broken:
 		return lost(brokenCode(r))
-	case r.status == http.StatusCreated && r.err == nil && sidForm.MatchString(r.sid):
-		return campaign.Outcome{Event: campaign.Accept, SID: r.sid}
-	case r.status == http.StatusCreated && r.err == nil:
-		return lost("no_sid")
-	case r.status >= 200 && r.status < 300 && r.err != nil:
+	case r.status/100 == 2 && r.err != nil:
 		return lost("undecodable")
+	case r.status/100 == 2 && sidForm.MatchString(r.sid):
+		// Twilio says 201; but with the provider's id in it, 200 proves as much: nobody else can make one up.
+		return campaign.Outcome{Event: campaign.Accept, SID: r.sid}
+	case r.status/100 == 2:
+		return lost("no_sid")
 	}
 	return lost("http_" + strconv.Itoa(r.status))
 }

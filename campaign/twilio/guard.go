@@ -41,7 +41,8 @@ type call struct {
 
 	status int // 0 if there was no reply
 	header http.Header
-	err    error // of the exchange, reading the reply included
+	body   []byte // nil unless the whole of it is here
+	err    error  // of the exchange, reading the reply included
 }
 
 // RoundTrip sends the request to the configured address and reads the whole reply, so that its end is known to be there.
@@ -57,6 +58,10 @@ func (c *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	}})
 	req = req.Clone(ctx)
 	req.URL.Scheme, req.URL.Host, req.Host = c.base.Scheme, c.base.Host, ""
+	req.URL.Path = c.base.Path + req.URL.Path
+	if req.URL.RawPath != "" {
+		req.URL.RawPath = c.base.Path + req.URL.RawPath
+	}
 	// Without GetBody net/http cannot send the body a second time, whatever happens to the connection.
 	req.GetBody = nil
 
@@ -75,6 +80,7 @@ func (c *call) RoundTrip(req *http.Request) (*http.Response, error) {
 		c.err = fmt.Errorf("read the reply: %w", err)
 		return nil, c.err
 	}
+	c.body = body
 	// twilio-go does not close the replies it takes for errors; this one needs no closing.
 	res.Body = io.NopCloser(bytes.NewReader(body))
 	return res, nil

@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"strconv"
+	"net/mail"
+	"net/url"
 	"strings"
 	"time"
 
@@ -18,19 +19,19 @@ import (
 )
 
 const (
-	maxPage  = 16 << 20 // bytes: 1,000 texts of 1,600 characters, with room
-	maxPages = 100_000  // a listing that goes round in circles ends here
-	tries    = 3        // of one page: reading again does no harm
+	maxPage = 16 << 20 // bytes: 1,000 texts of 1,600 characters, with room
+	tries   = 3        // of one page: reading again does no harm
 )
 
 // Errors of a listing that cannot be relied on.
 var (
-	errPage     = errors.New("the provider's list has a page that is not a list")
-	errRedacted = errors.New("the provider's list has a text without a body: switch off message redaction, or nothing can be found in it")
-	errOthers   = errors.New("the provider's list shows another number than was asked for: switch off number obfuscation")
+	errPage   = errors.New("the provider's list has a page that is not a list")
+	errOthers = errors.New("the provider's list shows another number than was asked for")
+	errText   = errors.New("the provider answered with something else than the text that was asked for")
 )
 
-// List reads every text that the provider knows to one number. An error means that the listing proves nothing.
+// List reads every text that the provider knows to one number. An error means that the listing proves nothing. A redacted text comes with an
+// empty body, one whose number is obfuscated without a number.
 //
 // It asks by number only. The provider's date filter looks at when a text was sent, which is empty while the text waits.
 func (g *Gateway) List(ctx context.Context, to person.Phone) ([]campaign.Listed, error) {
@@ -40,14 +41,12 @@ func (g *Gateway) List(ctx context.Context, to person.Phone) ([]campaign.Listed,
 	p := &api.ListMessageParams{}
 	p.SetTo(to.Reveal()).SetPageSize(100)
 	var all []campaign.Listed
-	err := g.pages(ctx, p, func(m api.ApiV2010Message) error {
-		l, err := listed(m)
+	err := g.pages(ctx, p, func(m shown) error {
+		l, err := m.listed()
 		switch {
 		case err != nil:
 			return err
-		case l.Body == "":
-			return errRedacted
-		case l.To != to:
+		case !l.To.IsZero() && l.To != to:
 			return errOthers
 		}
 		all = append(all, l)
@@ -59,17 +58,45 @@ func (g *Gateway) List(ctx context.Context, to person.Phone) ([]campaign.Listed,
 	return all, nil
 }
 
+// Fetch reads one text by its SID. It asks once: whoever wants to know asks again later.
+func (g *Gateway) Fetch(ctx context.Context, sid string) (campaign.Listed, error) {
+	l, err := g.fetch(ctx, sid)
+	if err != nil {
+		return campaign.Listed{}, fmt.Errorf("fetch text %s from the provider: %w", sid, err)
+	}
+	return l, nil
+}
+
+func (g *Gateway) fetch(ctx context.Context, sid string) (campaign.Listed, error) {
+	if !sidForm.MatchString(sid) {
+		return campaign.Listed{}, errors.New("that is no SID of a text")
+	}
+	c := g.newCall(ctx, maxReply)
+	_, err := g.api(c).FetchMessage(sid, &api.FetchMessageParams{})
+	if c.err == nil && c.status == http.StatusNotFound {
+		return campaign.Listed{}, campaign.ErrNoText
+	}
+	if err := c.readable(err); err != nil {
+		return campaign.Listed{}, err
+	}
+	var m shown
+	if json.Unmarshal(c.body, &m) != nil || m.SID != sid {
+		return campaign.Listed{}, errText
+	}
+	return m.listed()
+}
+
 // ListAll hands over every text that this account ever sent, or those made since an instant, in the provider's order: for a restored
 // database, which cannot know what left. A redacted text comes with an empty body, and an obfuscated number as no number: neither can
 // be told to be anybody's, so the caller decides. An error means that the listing is not complete.
 func (g *Gateway) ListAll(ctx context.Context, since time.Time, fn func(campaign.Listed) error) error {
 	p := &api.ListMessageParams{}
 	p.SetPageSize(1000)
-	err := g.pages(ctx, p, func(m api.ApiV2010Message) error {
-		if m.Direction != nil && *m.Direction == "inbound" {
+	err := g.pages(ctx, p, func(m shown) error {
+		if m.Direction == "inbound" {
 			return nil
 		}
-		l, err := listed(m)
+		l, err := m.listed()
 		if err != nil {
 			return err
 		}
@@ -110,9 +137,9 @@ func (g *Gateway) Newest(ctx context.Context) ([]campaign.Listed, error) {
 }
 
 // pages walks a listing to its end, by the provider's own links from page to page.
-func (g *Gateway) pages(ctx context.Context, p *api.ListMessageParams, fn func(api.ApiV2010Message) error) error {
-	next := ""
-	for range maxPages {
+func (g *Gateway) pages(ctx context.Context, p *api.ListMessageParams, fn func(shown) error) error {
+	next, seen := "", map[string]bool{}
+	for {
 		page, err := g.page(ctx, p, next)
 		if err != nil {
 			return err
@@ -122,18 +149,36 @@ func (g *Gateway) pages(ctx context.Context, p *api.ListMessageParams, fn func(a
 				return err
 			}
 		}
-		if page.NextPageUri == nil || *page.NextPageUri == "" {
+		if page.Next == "" {
 			return nil
 		}
-		if *page.NextPageUri == next || !strings.HasPrefix(*page.NextPageUri, "/") {
+		if next, err = g.link(page.Next); err != nil {
+			return err
+		}
+		if seen[next] { // it goes round in circles, so what it leaves out cannot be known
 			return errPage
 		}
-		next = *page.NextPageUri
+		seen[next] = true
 	}
-	return errPage
 }
 
-func (g *Gateway) page(ctx context.Context, p *api.ListMessageParams, next string) (page *api.ListMessageResponse, err error) {
+// link reads the address of the next page: a path, or a whole address at the provider. The path is relative to the provider's own root.
+func (g *Gateway) link(next string) (string, error) {
+	u, err := url.Parse(next)
+	if err != nil || u.Fragment != "" || !strings.HasPrefix(u.Path, "/") {
+		return "", errPage
+	}
+	if u.Host != "" && u.Host != g.base.Host && u.Host != "api.twilio.com" {
+		return "", errPage // our credentials and a patient's number go nowhere else
+	}
+	path := u.RequestURI()
+	if prefix := g.base.Path; prefix != "" && strings.HasPrefix(path, prefix+"/") {
+		path = strings.TrimPrefix(path, prefix)
+	}
+	return path, nil
+}
+
+func (g *Gateway) page(ctx context.Context, p *api.ListMessageParams, next string) (page *page, err error) {
 	for try := range tries {
 		if try > 0 {
 			select {
@@ -142,47 +187,53 @@ func (g *Gateway) page(ctx context.Context, p *api.ListMessageParams, next strin
 			case <-time.After(100 * time.Millisecond << try):
 			}
 		}
-		if page, err = g.pageOnce(ctx, p, next); err == nil {
-			return page, nil
+		if page, err = g.pageOnce(ctx, p, next); err == nil || errors.Is(err, campaign.ErrBusy) {
+			return page, err
 		}
 	}
 	return nil, err
 }
 
-// pageOnce reads one page. twilio-go decodes any JSON into an empty page, so a page without a list of texts is told from one with an empty list here.
-func (g *Gateway) pageOnce(ctx context.Context, p *api.ListMessageParams, next string) (*api.ListMessageResponse, error) {
-	c := g.newCall(ctx, maxPage)
-	svc := g.api(c)
-	var page *api.ListMessageResponse
-	var err error
-	if next == "" {
-		page, err = svc.PageMessage(p, "", "")
-	} else {
-		page, err = follow(svc, next)
-	}
-	switch {
-	case c.err != nil:
-		return nil, fmt.Errorf("read a page: %w", reason(c.err))
-	case c.status != http.StatusOK:
-		return nil, fmt.Errorf("read a page: the provider answered %d", c.status)
-	case err != nil, page == nil, page.Messages == nil:
-		return nil, errPage
-	}
-	return page, nil
+// page is what we need of a page. twilio-go decodes any JSON into an empty page, and nothing at all if one field of one text is of another type;
+// here a page without a list of texts is an error, and what we do not read may be anything.
+type page struct {
+	Messages []shown `json:"messages"`
+	Next     string  `json:"next_page_uri"`
 }
 
-// follow reads the page at a link as it stands; twilio-go's own way would split it and write it anew.
-func follow(svc *api.ApiService, next string) (*api.ListMessageResponse, error) {
-	res, err := svc.RequestHandler().Get(DefaultBaseURL+next, nil, nil, "")
-	if err != nil {
-		return nil, err
+func (g *Gateway) pageOnce(ctx context.Context, p *api.ListMessageParams, next string) (*page, error) {
+	c := g.newCall(ctx, maxPage)
+	svc := g.api(c)
+	var err error
+	if next == "" {
+		_, err = svc.PageMessage(p, "", "")
+	} else {
+		// The link as it stands; twilio-go's own way would split it and write it anew.
+		_, err = svc.RequestHandler().Get(DefaultBaseURL+next, nil, nil, "") //nolint:bodyclose // the call has read it whole
 	}
-	defer res.Body.Close()
-	page := &api.ListMessageResponse{}
-	if err := json.NewDecoder(res.Body).Decode(page); err != nil {
-		return nil, err
+	if err := c.readable(err); err != nil {
+		return nil, fmt.Errorf("read a page: %w", err)
 	}
-	return page, nil
+	var found page
+	if json.Unmarshal(c.body, &found) != nil || found.Messages == nil {
+		return nil, errPage
+	}
+	return &found, nil
+}
+
+// readable says whether a whole answer came: what is in it is for the caller to read, so what twilio-go made of it counts only if it made no request.
+func (c *call) readable(err error) error {
+	switch {
+	case c.err != nil:
+		return reason(c.err)
+	case c.status == http.StatusTooManyRequests:
+		return campaign.ErrBusy
+	case c.status == 0:
+		return fmt.Errorf("no request was made: %w", err)
+	case c.status != http.StatusOK:
+		return fmt.Errorf("the provider answered %d", c.status)
+	}
+	return nil
 }
 
 // reason keeps what helps an operator and leaves out whatever may quote the provider.
@@ -199,27 +250,37 @@ func reason(err error) error {
 	return errors.New("the reply broke off or was not HTTP")
 }
 
-func listed(m api.ApiV2010Message) (campaign.Listed, error) {
-	if m.Sid == nil || *m.Sid == "" || m.Status == nil {
+// shown is what we need of a text in the provider's record.
+type shown struct {
+	SID       string   `json:"sid"`
+	Status    string   `json:"status"`
+	Direction string   `json:"direction"`
+	To        string   `json:"to"`
+	Body      string   `json:"body"`
+	Created   string   `json:"date_created"`
+	ErrorCode flexible `json:"error_code"`
+}
+
+// flexible is a number that may come as a string, or as nothing.
+type flexible string
+
+func (f *flexible) UnmarshalJSON(b []byte) error {
+	*f = flexible(errorCode(strings.Trim(string(b), `"`)))
+	return nil
+}
+
+func (m shown) listed() (campaign.Listed, error) {
+	if m.SID == "" || m.Status == "" {
 		return campaign.Listed{}, errPage
 	}
-	l := campaign.Listed{SID: *m.Sid, Status: *m.Status}
-	if m.Body != nil {
-		l.Body = *m.Body
+	l := campaign.Listed{SID: m.SID, Status: m.Status, Body: m.Body, Code: string(m.ErrorCode)}
+	if to, err := person.ParseE164(m.To); err == nil {
+		l.To = to
 	}
-	if m.To != nil {
-		if to, err := person.ParseE164(*m.To); err == nil {
-			l.To = to
-		}
-	}
-	if m.ErrorCode != nil && *m.ErrorCode != 0 {
-		l.Code = strconv.Itoa(*m.ErrorCode)
-	}
-	if m.DateCreated != nil {
-		at, err := time.Parse(time.RFC1123Z, *m.DateCreated)
-		if err != nil {
-			return campaign.Listed{}, errPage
-		}
+	// A date that cannot be read is no reason to disbelieve the rest.
+	if at, err := mail.ParseDate(m.Created); err == nil {
+		l.At = at.UTC()
+	} else if at, err := time.Parse(time.RFC3339, m.Created); err == nil {
 		l.At = at.UTC()
 	}
 	return l, nil

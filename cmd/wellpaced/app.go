@@ -67,6 +67,7 @@ type app struct {
 	pacer    *campaign.Pacer
 	worker   *campaign.Dispatcher
 	settler  *campaign.Reconciler
+	sweeper  *campaign.Sweeper
 	receiver *selfrefer.Receiver
 	outlooks outlooks
 	listener net.Listener
@@ -125,6 +126,7 @@ func open(ctx context.Context, o options) (_ *app, err error) {
 	a.pacer = &campaign.Pacer{Store: a.db, Bell: a.queue, Holder: holder(o.Database), Machine: a.Machine, Log: o.Log.With("comp", "pacer"), Quarantined: func() bool { return !a.isReady() }}
 	a.worker = &campaign.Dispatcher{Claims: a.db, Sender: a.gateway, Rate: limit.NewPacer(o.Rate), Log: o.Log.With("comp", "worker")}
 	a.settler = &campaign.Reconciler{Store: a.db, Lister: a.gateway, Log: o.Log.With("comp", "reconciler"), Settle: o.Settle, Again: o.Again}
+	a.sweeper = &campaign.Sweeper{Store: a.db, Fetcher: a.gateway, Lister: a.gateway, Log: o.Log.With("comp", "reconciler")}
 	if a.settler.Settle == 0 {
 		a.settler.Settle = campaign.DefaultSettle
 	}
@@ -305,7 +307,7 @@ func (a *app) run(ctx context.Context) error {
 				if err != nil || !leads {
 					return err
 				}
-				return a.settler.Tick(ctx, epoch, a.Machine())
+				return errors.Join(a.settler.Tick(ctx, epoch, a.Machine()), a.sweeper.Tick(ctx, a.Machine()))
 			})
 		})
 		loops.Go(func() error {

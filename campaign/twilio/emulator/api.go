@@ -99,26 +99,13 @@ func encode(v any) []byte {
 // create takes a text, or does to it what Faults says.
 func (e *Emulator) create(w http.ResponseWriter, r *http.Request) {
 	faults, nth := e.currentFaults(), e.creates.Add(1)
-	lot := faults.fate(e.cfg.Seed, nth)
+	lot := faults.create(e.cfg.Seed, nth)
 	switch lot {
-	case tooMany:
-		tooManyRequests().write(w)
+	case StruckTooMany, StruckRefuse500, StruckResetBefore, StruckRedirect, StruckOptedOut, StruckDailyCap, StruckAuth:
+		e.strike(lot)
+		e.refuse(w, r, lot, nth)
 		return
-	case refuse500:
-		internal().write(w)
-		return
-	case resetBefore:
-		reset(w)
-		return
-	case redirect:
-		code := http.StatusFound
-		if nth%2 == 0 {
-			code = http.StatusTemporaryRedirect
-		}
-		w.Header().Set("Location", r.URL.RequestURI())
-		w.WriteHeader(code)
-		return
-	case lateAccept:
+	case StruckLateAccept:
 		if !e.pause(faults.lateBy()) {
 			reset(w)
 			return
@@ -138,34 +125,94 @@ func (e *Emulator) create(w http.ResponseWriter, r *http.Request) {
 		internal().write(w)
 		return
 	}
+	if faults.ListLag > 0 {
+		e.strike(StruckListLag)
+	}
 	e.mu.Lock()
 	doc := e.document(t) // the initial status, even if a callback overtakes the reply
 	e.mu.Unlock()
 	if chance(e.cfg.Seed, "early", nth) < faults.CallbackEarly {
 		e.sendEarly(r, t)
 	}
+	if lot != "" {
+		e.strike(lot)
+	}
 	switch lot {
-	case acceptThen500:
+	case StruckAcceptThen500:
 		internal().write(w)
-	case acceptThenReset:
+	case StruckAcceptThenReset:
 		reset(w)
-	case acceptThen502:
+	case StruckAcceptThen502:
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(http.StatusBadGateway)
 		_, _ = w.Write([]byte("<html><body><h1>502 Bad Gateway</h1></body></html>\n"))
-	case acceptEmpty:
+	case StruckAcceptEmpty:
 		writeJSON(w, http.StatusCreated, struct{}{})
-	case acceptTruncated:
-		body := encode(doc)
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-		w.WriteHeader(http.StatusCreated)
-		_, _ = w.Write(body[:len(body)/2]) // net/http then cuts the connection
-	case slow:
+	case StruckAcceptTruncated:
+		cut(w, http.StatusCreated, encode(doc))
+	case StruckSlow:
 		e.pause(faults.slowBy())
 		writeJSON(w, http.StatusCreated, doc)
+	case StruckDrip:
+		e.drip(w, encode(doc), faults.lateBy())
 	default:
 		writeJSON(w, http.StatusCreated, doc)
+	}
+}
+
+// refuse answers a request that a fault keeps from being accepted.
+func (e *Emulator) refuse(w http.ResponseWriter, r *http.Request, lot string, nth int64) {
+	switch lot {
+	case StruckTooMany: // in the shapes that are met: Twilio's own, and those of whatever stands before it
+		if nth%2 == 1 {
+			w.Header().Set("Retry-After", "1")
+		}
+		switch nth % 4 {
+		case 0, 1:
+			tooManyRequests().write(w)
+		case 2:
+			w.WriteHeader(http.StatusTooManyRequests)
+		default:
+			http.Error(w, "<html><h1>Slow down</h1></html>", http.StatusTooManyRequests)
+		}
+	case StruckRefuse500:
+		internal().write(w)
+	case StruckResetBefore:
+		reset(w)
+	case StruckRedirect:
+		code := http.StatusFound
+		if nth%2 == 0 {
+			code = http.StatusTemporaryRedirect
+		}
+		w.Header().Set("Location", r.URL.RequestURI())
+		w.WriteHeader(code)
+	case StruckOptedOut:
+		refuse(http.StatusBadRequest, 21610, "Attempt to send to unsubscribed recipient").write(w)
+	case StruckDailyCap:
+		refuse(http.StatusTooManyRequests, 63038, "Account exceeded the daily messages limit").write(w)
+	case StruckAuth:
+		refuse(http.StatusUnauthorized, 20003, "Authenticate").write(w)
+	}
+}
+
+// cut sends the first half of a document; net/http then cuts the connection.
+func cut(w http.ResponseWriter, status int, body []byte) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body[:len(body)/2])
+}
+
+// drip sends the head of a reply at once, then a byte now and then for a while, and never the end.
+func (e *Emulator) drip(w http.ResponseWriter, body []byte, during time.Duration) {
+	const drops = 20
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(http.StatusCreated)
+	for i := range drops {
+		if _, err := w.Write(body[i : i+1]); err != nil || http.NewResponseController(w).Flush() != nil || !e.pause(during/drops) {
+			return
+		}
 	}
 }
 
@@ -226,6 +273,7 @@ func (e *Emulator) sendEarly(r *http.Request, t *text) {
 	e.mu.Lock()
 	var hooks []hook
 	if t.status.initial() && t.planSent > 0 {
+		e.record(line{Kind: kindFault, Fault: StruckEarly})
 		hooks = e.advance(t, sent, t.at)
 		e.schedule(t)
 	}
@@ -390,6 +438,18 @@ func (e *Emulator) find(id string) *text {
 }
 
 func (e *Emulator) fetch(w http.ResponseWriter, _ *http.Request, t *text) {
+	lot := e.currentFaults().fetch(e.cfg.Seed, e.fetches.Add(1))
+	if lot != "" {
+		e.strike(lot)
+	}
+	switch lot {
+	case StruckFetch500:
+		internal().write(w)
+		return
+	case StruckFetch429:
+		tooManyRequests().write(w)
+		return
+	}
 	e.mu.Lock()
 	doc := e.document(t)
 	e.mu.Unlock()
@@ -472,8 +532,25 @@ type page struct {
 // between two pages shift nothing.
 func (e *Emulator) list(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	if chance(e.cfg.Seed, "list", e.lists.Add(1)) < e.currentFaults().List500 {
+	nth := e.lists.Add(1)
+	lot := e.currentFaults().list(e.cfg.Seed, nth)
+	switch {
+	case lot == StruckList500, lot == StruckListNext500 && q.Has("PageToken"):
+		e.strike(lot)
 		internal().write(w)
+		return
+	case lot == StruckList429:
+		e.strike(lot)
+		tooManyRequests().write(w)
+		return
+	case lot == StruckListNoList && nth%2 == 0:
+		e.strike(lot)
+		writeJSON(w, http.StatusOK, struct{}{})
+		return
+	case lot == StruckListNoList:
+		e.strike(lot)
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = w.Write([]byte("<html><body>Back soon</body></html>"))
 		return
 	}
 	size, number := 50, 0
@@ -494,6 +571,10 @@ func (e *Emulator) list(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case ok && token[:2] == "PA":
 			older = seq
+			if lot == StruckListOverlap {
+				older++ // the last text of the page before, once more
+				e.strike(lot)
+			}
 		case ok && token[:2] == "PB":
 			newer = seq
 		default:
@@ -519,13 +600,28 @@ func (e *Emulator) list(w http.ResponseWriter, r *http.Request) {
 	if n := len(found); n > 0 {
 		if more {
 			p.NextPageURI = new(uri(number+1, "PA"+found[n-1].SID))
+			if lot == StruckListCircle && q.Has("PageToken") {
+				p.NextPageURI = new(r.URL.RequestURI())
+				e.strike(lot)
+			}
 		}
 		if number > 0 {
 			p.PreviousPageURI = new(uri(number-1, "PB"+found[0].SID))
 		}
 		p.Messages = found
+		if lot == StruckListRedacted {
+			e.strike(lot)
+			for _, d := range found {
+				d.Body = ""
+			}
+		}
 	}
 	p.End = p.Start + max(len(found)-1, 0)
+	if lot == StruckListCut {
+		e.strike(lot)
+		cut(w, http.StatusOK, encode(p))
+		return
+	}
 	writeJSON(w, http.StatusOK, p)
 }
 

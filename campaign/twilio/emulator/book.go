@@ -61,6 +61,9 @@ type text struct {
 	redacted, deleted                       bool
 }
 
+// nth is the ordinal of a text's webhook, for Faults.
+func (t *text) nth(h hook) int64 { return t.seq<<3 | int64(h) }
+
 func (t *text) public() Text {
 	p := Text{Seq: t.seq, Delivery: t.delivery, SID: t.sid, To: t.to, From: t.from, Body: t.body, Callback: t.callback,
 		At: time.UnixMilli(t.at).UTC(), Status: string(t.status), StatusAt: time.UnixMilli(t.updated).UTC(), ErrorCode: t.code}
@@ -87,10 +90,11 @@ type book struct {
 	outbound        int                // how many of texts are not replies
 	byNumber        map[string][]*text // published, by every patient or sender number, oldest first
 	optedOut        map[[2]string]bool // phone, sender
+	struck          map[string]int     // faults by kind
 }
 
 func newBook() *book {
-	return &book{byNumber: map[string][]*text{}, optedOut: map[[2]string]bool{}}
+	return &book{byNumber: map[string][]*text{}, optedOut: map[[2]string]bool{}, struck: map[string]int{}}
 }
 
 // applyLine is apply and publish at once: on disk means published.
@@ -106,6 +110,9 @@ func (b *book) apply(l line) (*text, error) {
 	switch l.Kind {
 	case kindWorld:
 		b.account, b.sidKey = l.Account, l.SIDKey
+		return nil, nil
+	case kindFault:
+		b.struck[l.Fault]++
 		return nil, nil
 	case kindText, kindInbound:
 		if want := int64(len(b.texts)) + 1; l.Seq != want {

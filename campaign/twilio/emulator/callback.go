@@ -45,6 +45,35 @@ func (e *Emulator) settle(ctx context.Context, t *text, h hook) error {
 	return err
 }
 
+// forge posts a lie before a callback, if Faults says so.
+func (e *Emulator) forge(ctx context.Context, t *text, h hook) {
+	nth := t.nth(h)
+	if h == hookInbound || chance(e.cfg.Seed, "forge", nth) >= e.currentFaults().CallbackForged {
+		return
+	}
+	address, _, _ := strings.Cut(t.callback, "#")
+	kind, key, signed := StruckForged, e.cfg.AuthToken, address
+	e.mu.Lock()
+	form := e.form(t, delivered)
+	form.Set("MessageSid", sid("a text that does not exist", t.seq))
+	form.Set("SmsSid", form.Get("MessageSid"))
+	switch how := hash(e.cfg.Seed, "forgery", strconv.FormatInt(nth, 10)) % 3; {
+	case how == 0 && h == hookFinal && t.sentAt > 0:
+		kind, form = StruckReplayed, e.form(t, sent)
+	case how == 1:
+		signed = address + "0" // true of the attempt ten times as high
+	default:
+		key = "somebodyelses"
+	}
+	e.mu.Unlock()
+	e.strike(kind)
+	_, err := e.postOnce(ctx, time.Second, address, form.Encode(), signature(key, signed, form), "forged")
+	if err == nil && kind == StruckForged {
+		e.log.Error("a forged webhook was taken for ours", "sid", t.sid)
+		e.strike(StruckForgedTaken)
+	}
+}
+
 func (t *text) hookStatus(h hook) status {
 	switch h {
 	case hookSent:

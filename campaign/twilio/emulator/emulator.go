@@ -73,12 +73,12 @@ type Emulator struct {
 	lastRate time.Time
 	tokens   float64
 
-	creates, lists atomic.Int64 // ordinals of requests, for Faults
-	inFlight       atomic.Int64
-	tick           sync.Mutex
-	wake           chan struct{}
-	closed         chan struct{}
-	closeOnce      sync.Once
+	creates, lists, fetches atomic.Int64 // ordinals of requests, for Faults
+	inFlight                atomic.Int64
+	tick                    sync.Mutex
+	wake                    chan struct{}
+	closed                  chan struct{}
+	closeOnce               sync.Once
 }
 
 var accountPattern = regexp.MustCompile(`^AC[0-9a-fA-F]{32}$`)
@@ -384,15 +384,19 @@ func (e *Emulator) advance(t *text, s status, at int64) []hook {
 	if h == 0 {
 		return nil
 	}
-	nth := t.seq<<3 | int64(h)
+	nth := t.nth(h)
+	struck := func(kind string) { e.record(line{Kind: kindFault, Fault: kind}) }
 	switch f := e.faults; {
 	case chance(e.cfg.Seed, "drop", nth) < f.CallbackDrop:
+		struck(StruckDrop)
 		e.record(line{Kind: kindCallback, Seq: t.seq, Status: s, Result: "dropped"})
 		return nil
 	case s == sent && chance(e.cfg.Seed, "reorder", nth) < f.CallbackReorder:
+		struck(StruckReorder)
 		e.push(event{due: t.planDone + 1, seq: t.seq, hook: h})
 		return nil
 	case chance(e.cfg.Seed, "twice", nth) < f.CallbackTwice:
+		struck(StruckTwice)
 		return []hook{h, h}
 	}
 	return []hook{h}
@@ -416,7 +420,10 @@ func (e *Emulator) run(ctx context.Context, errands []errand) {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots; e.inFlight.Add(-1) }()
-			for _, h := range r.hooks {
+			for i, h := range r.hooks {
+				if i == 0 || h != r.hooks[i-1] {
+					e.forge(ctx, r.text, h)
+				}
 				_ = e.settle(ctx, r.text, h) // it logs, and puts back what ctx cut off
 			}
 		})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -305,6 +306,11 @@ func TestEmulator_callbackFaults(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t, func(c *Config) { c.Faults = tt.faults })
 			r.send(t, number(1), "x")
+			defer func() {
+				if len(r.Struck()) != 1 {
+					t.Errorf("struck %v", r.Struck())
+				}
+			}()
 			for {
 				next, ok := r.Next()
 				if !ok {
@@ -328,6 +334,51 @@ func TestEmulator_callbackFaults(t *testing.T) {
 			t.Errorf("callbacks %s", got)
 		}
 	})
+}
+
+// Forgeries come before the truth: whoever checks signatures refuses all but those that were genuine once.
+func TestEmulator_forgedCallbacks(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.Faults = Faults{CallbackForged: 1} })
+	r.answer = func(n int) int {
+		if r.hooks[n-1].signed {
+			return 204
+		}
+		return 403
+	}
+	real := map[string]bool{}
+	for n := range 30 {
+		real[r.send(t, number(n), "x")] = true
+	}
+	r.forward(t, time.Hour)
+	struck, forged, replayed := r.Struck(), 0, 0
+	for i, h := range r.forwarded() {
+		switch {
+		case !h.signed:
+			forged++
+			if real[h.form.Get("MessageSid")] {
+				t.Fatal("a forgery tells of a real text: taking it would do no harm")
+			}
+		case h.idempotency == "forged":
+			replayed++
+			if h.form.Get("MessageStatus") != "sent" || !real[h.form.Get("MessageSid")] {
+				t.Errorf("replayed %v", h)
+			}
+		case i == 0:
+			t.Error("the truth came first")
+		}
+	}
+	if forged == 0 || replayed == 0 || struck[StruckForged] != forged || struck[StruckReplayed] != replayed || struck[StruckForgedTaken] != 0 {
+		t.Errorf("%d forged and %d replayed, struck %v", forged, replayed, struck)
+	}
+	r.answer = nil // somebody who believes everybody
+	r.send(t, number(99), "x")
+	r.forward(t, time.Hour)
+	if r.Struck()[StruckForgedTaken] == 0 {
+		t.Error("nobody noticed that forgeries were taken")
+	}
+	if got := r.killed(t, "").Struck(); !maps.Equal(got, r.Struck()) {
+		t.Errorf("after kill -9 %v, before %v", got, r.Struck())
+	}
 }
 
 func TestEmulator_stop(t *testing.T) {

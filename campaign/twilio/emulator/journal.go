@@ -28,6 +28,7 @@ const (
 	kindCallback kind = "callback" // a webhook is settled: confirmed, given up or dropped
 	kindRedact   kind = "redact"
 	kindDelete   kind = "delete"
+	kindFault    kind = "fault" // something was done wrong on purpose
 )
 
 // line is one line of the journal. Times are civil unix milliseconds. Lines after a text's own refer
@@ -55,6 +56,7 @@ type line struct {
 
 	Status status `json:"status,omitempty"` // status, callback
 	Result string `json:"result,omitempty"` // callback: ok, gave_up, dropped
+	Fault  string `json:"fault,omitempty"`  // its kind
 }
 
 // Text is one text as the emulator knows it. It hides the person when it is printed or logged.
@@ -87,7 +89,8 @@ func (t Text) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 // Journal is what the emulator accepted, in order: the evidence.
 type Journal struct {
 	Texts   []Text
-	Replies []Text // what phones sent in
+	Replies []Text         // what phones sent in
+	Struck  map[string]int // faults by kind
 }
 
 // ReadJournal reads the journal in dir, of an emulator that runs or of one that was killed. A last line
@@ -102,7 +105,7 @@ func ReadJournal(dir string) (Journal, error) {
 	if _, err := scan(f, b.applyLine); err != nil {
 		return Journal{}, err
 	}
-	var j Journal
+	j := Journal{Struck: b.struck}
 	for _, t := range b.texts {
 		if t.inbound {
 			j.Replies = append(j.Replies, t.public())
