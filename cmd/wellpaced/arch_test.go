@@ -46,7 +46,7 @@ var mayImport = []struct {
 
 // oneHome names outside dependencies that one package alone may import; chi is the exception.
 var oneHome = map[string]string{
-	"github.com/twilio/twilio-go":         "campaign/twilio",
+	twilioGo:                              "campaign/twilio",
 	"github.com/hibiken/asynq":            "campaign/queue",
 	"github.com/redis/go-redis":           "campaign/queue",
 	"github.com/alicebob/miniredis":       "campaign/queue",
@@ -69,6 +69,11 @@ var oneHome = map[string]string{
 	"github.com/google/uuid":              "store",
 	"github.com/prometheus/client_golang": "cmd/wellpaced",
 }
+
+const twilioGo = "github.com/twilio/twilio-go"
+
+// ofTwilioGo are its only packages that we use.
+var ofTwilioGo = []string{"client", "rest/api/v2010"}
 
 // mayMeasure are files of the bench command: the bare operation has to be done without our adapters.
 func mayMeasure(file string) bool { return strings.HasPrefix(filepath.Base(file), "bench") }
@@ -128,6 +133,9 @@ func checkImport(t *testing.T, file, pkg, path string) {
 		}
 		t.Errorf("%s: package %s is not in the design's table", file, pkg)
 		return
+	}
+	if pkg == oneHome[twilioGo] && (path == twilioGo || strings.HasPrefix(path, twilioGo+"/")) && !slices.Contains(ofTwilioGo, strings.TrimPrefix(path, twilioGo+"/")) {
+		t.Errorf("%s imports %s; of twilio-go we use %v: its root package brings 60 more and takes 13 s longer to build", file, path, ofTwilioGo)
 	}
 	for dep, home := range oneHome {
 		if (path == dep || strings.HasPrefix(path, dep+"/")) && pkg != home && !mayMeasure(file) {
