@@ -285,3 +285,70 @@ func TestWebhooks_fromTheEmulator(t *testing.T) {
 		t.Errorf("logged: %s", &log)
 	}
 }
+
+// Forged, replayed, doubled, early and out of order, and a database that refuses now and then: each text's receipts come home all the same, because
+// the URL asks Twilio to try five times more, and nothing comes home that the provider did not say.
+func TestWebhooks_underEachFault(t *testing.T) {
+	w := newWorld(t, emulator.Faults{CallbackTwice: .2, CallbackReorder: .2, CallbackEarly: .2, CallbackForged: .6})
+	d := &moody{tries: map[string]int{}}
+	var log bytes.Buffer
+	var hooks http.Handler
+	answers := map[int]int{}
+	site := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		rec := httptest.NewRecorder()
+		hooks.ServeHTTP(rec, r)
+		d.mu.Lock()
+		answers[rec.Code]++
+		d.mu.Unlock()
+		rw.WriteHeader(rec.Code)
+	}))
+	defer site.Close()
+	hooks = mustWebhooks(t, &d.desk, &log, func(c *WebhookConfig) { c.PublicURL, c.Receipts, c.Log = site.URL, d, slog.New(slog.DiscardHandler) })
+	g := mustNew(t, w.url, func(c *Config) { c.PublicURL = site.URL })
+	sids := map[campaign.MessageID]string{}
+	for n := 1; n <= 40; n++ {
+		o := outgoing(n)
+		o.ValidFor = 0
+		sids[o.Message] = mustSend(t, g, o)[0]
+	}
+	if err := w.Tick(t.Context(), day.Add(24*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	home := map[campaign.MessageID]bool{}
+	for _, ev := range d.evidence {
+		if ev.SID != sids[ev.Message] || ev.Attempt != 1 {
+			t.Errorf("a lie came home: %+v", ev)
+		}
+		home[ev.Message] = home[ev.Message] || ev.Event == campaign.Deliver
+	}
+	for m := range sids {
+		if !home[m] {
+			t.Errorf("the receipt of message %d was lost", m)
+		}
+	}
+	struck := w.Struck()
+	if struck[emulator.StruckForged] == 0 || struck[emulator.StruckForgedTaken] != 0 || struck[emulator.StruckReplayed] == 0 || struck[emulator.StruckEarly] == 0 {
+		t.Errorf("struck %v", struck)
+	}
+	if answers[http.StatusServiceUnavailable] == 0 || answers[http.StatusForbidden] != struck[emulator.StruckForged] {
+		t.Errorf("answers %v, struck %v", answers, struck)
+	}
+}
+
+// moody takes each receipt at the third try.
+type moody struct {
+	desk
+	tries map[string]int
+}
+
+func (m *moody) Adopt(ctx context.Context, ev campaign.Evidence) error {
+	m.mu.Lock()
+	key := fmt.Sprint(ev.Message, ev.Event, ev.SID)
+	m.tries[key]++
+	refuse := m.tries[key] < 3
+	m.mu.Unlock()
+	if refuse {
+		return errors.New("the database is away")
+	}
+	return m.desk.Adopt(ctx, ev)
+}
