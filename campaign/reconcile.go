@@ -44,7 +44,7 @@ type DoubtStore interface {
 	Looked(ctx context.Context, d Doubtful, l Look, again time.Duration) error
 	// Clear plans a message again, or holds it if on is Hold, and notes why: one compare-and-swap on attempt, state, no evidence, leader epoch.
 	Clear(ctx context.Context, epoch int64, d Doubtful, on Event, why string) error
-	// Touchstone gives a delivered text, the newest; false if there is none.
+	// Touchstone gives a delivered text, the newest of those past the settle time; false if there is none.
 	Touchstone(ctx context.Context) (Touchstone, bool, error)
 }
 

@@ -154,19 +154,19 @@ func (db *DB) Looked(ctx context.Context, d campaign.Doubtful, l campaign.Look, 
 	})
 }
 
-// Touchstone gives the newest delivered text, if it is among the last that were tried.
+// Touchstone gives the newest delivered text that was tried so long ago that the provider must list it.
 func (db *DB) Touchstone(ctx context.Context) (t campaign.Touchstone, ok bool, err error) {
 	err = db.read(ctx, "touchstone", func(tx *Tx) error {
 		var id, patient int64
 		var frozen, sealed []byte
 		err := tx.QueryRow(`
 			SELECT m.id, m.sid, m.frozen, m.patient, p.person
-			FROM (SELECT message, started_at FROM attempt ORDER BY started_at DESC LIMIT 2000) a
+			FROM (SELECT message, started_at FROM attempt WHERE started_at <= $1 ORDER BY started_at DESC LIMIT 2000) a
 			JOIN message m ON m.id = a.message
 			JOIN patient p ON p.id = m.patient
 			WHERE m.state = 'delivered' AND m.sid IS NOT NULL
 			ORDER BY a.started_at DESC
-			LIMIT 1`).Scan(&id, &t.SID, &frozen, &patient, &sealed)
+			LIMIT 1`, tx.machine-db.Settle.Milliseconds()).Scan(&id, &t.SID, &frozen, &patient, &sealed)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}

@@ -666,6 +666,36 @@ func TestNew(t *testing.T) {
 	}
 }
 
+// TWILIO_API_URL is all it takes, in each of the ways to write this computer's address.
+func TestGateway_reachesThisComputer(t *testing.T) {
+	w := newWorld(t, emulator.Faults{})
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(w.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	urls := []string{"http://localhost:" + port, "http://localhost:" + port + "/", "http://127.0.0.1:" + port + "//"}
+	if l, err := net.Listen("tcp", "[::1]:0"); err == nil { // where there is IPv6
+		six := &http.Server{Handler: w.Handler(), ReadHeaderTimeout: time.Second}
+		go func() { _ = six.Serve(l) }()
+		defer six.Close()
+		urls = append(urls, "http://"+l.Addr().String())
+	} else {
+		t.Logf("without IPv6: %v", err)
+	}
+	before := httptest.NewServer(http.StripPrefix("/at/twilio", w.Handler()))
+	defer before.Close()
+	for n, url := range append(urls, before.URL+"/at/twilio") {
+		g := mustNew(t, url, nil)
+		sid := mustSend(t, g, outgoing(n))[0]
+		if got, err := g.List(t.Context(), phone(n)); err != nil || len(got) != 1 || got[0].SID != sid {
+			t.Errorf("%s: listed %d, %v", url, len(got), err)
+		}
+		if got, err := g.Fetch(t.Context(), sid); err != nil || got.SID != sid {
+			t.Errorf("%s: fetch: %v", url, err)
+		}
+	}
+}
+
 // Made-up people are never texted: not by the configuration, and not even if a name lies about where it leads.
 func TestGateway_keepsMadeUpPeopleHome(t *testing.T) {
 	g := mustNew(t, "https://api.example", func(c *Config) { c.AllowRemote = true; c.PublicURL = "https://texts.example" })
