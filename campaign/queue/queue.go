@@ -17,6 +17,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/wellpaced/wellpaced/campaign"
 )
@@ -38,7 +39,15 @@ const (
 	// shutdownTimeout is how long a stop waits for handlers: longer than a send may take after its claim.
 	shutdownTimeout = 25 * time.Second
 	maxRetry        = 3
+	// pulse is how often a Redis of its own is asked whether it is there, and patience how long it may take over its answer.
+	pulse    = time.Second
+	patience = 2 * time.Second
+	// recovery is for how many pulses after an outage asynq's loops still come home with failures of before.
+	recovery = 15
 )
+
+// ErrAway says that Redis does not answer. Nothing is lost: the database knows what is to be rung for.
+var ErrAway = errors.New("the Redis server does not answer: sending waits for it")
 
 // Config of a queue.
 type Config struct {
@@ -56,9 +65,16 @@ type Queue struct {
 	cfg       Config
 	opt       asynq.RedisConnOpt
 	inspector *asynq.Inspector
-	inside    *miniredis.Miniredis // nil with a Redis of its own
-	closed    chan struct{}        // ends expire
+	inside    *miniredis.Miniredis  // nil with a Redis of its own
+	redis     redis.UniversalClient // nil inside this process
+	closed    chan struct{}         // ends expire and watch
+	watching  sync.WaitGroup
 	ringers   int
+
+	asking sync.Mutex // one at a time asks whether Redis is there
+	away   atomic.Bool
+	uneasy atomic.Int32 // pulses until asynq's complaints are heard again
+	failed atomic.Bool  // the last ring could not be answered
 
 	ringing sync.RWMutex // held for writing while client is replaced
 	client  *asynq.Client
@@ -70,7 +86,7 @@ type Queue struct {
 
 var _ campaign.Bell = (*Queue)(nil)
 
-// Open connects to Redis, or starts one inside this process.
+// Open starts a Redis inside this process, or gets to know one of its own. That one may be away: sending waits for it, and nobody else does.
 func Open(cfg Config) (*Queue, error) {
 	if cfg.Log == nil {
 		return nil, errors.New("queue.Config.Log is not set")
@@ -78,7 +94,7 @@ func Open(cfg Config) (*Queue, error) {
 	if cfg.Concurrency <= 0 {
 		cfg.Concurrency = DefaultConcurrency
 	}
-	q := &Queue{cfg: cfg}
+	q := &Queue{cfg: cfg, closed: make(chan struct{})}
 	if cfg.Redis == "" {
 		if err := q.openInside(); err != nil {
 			return nil, fmt.Errorf("start the queue inside this process: %w", err)
@@ -88,11 +104,62 @@ func Open(cfg Config) (*Queue, error) {
 	}
 	q.client = asynq.NewClient(q.opt)
 	q.inspector = asynq.NewInspector(q.opt)
-	if err := q.client.Ping(); err != nil {
-		q.Close()
-		return nil, fmt.Errorf("the Redis server does not answer; check the address and the password in --redis: %w", err)
+	if q.inside == nil {
+		client, ok := q.opt.MakeRedisClient().(redis.UniversalClient)
+		if !ok {
+			return nil, errors.New("--redis is not an address that can be used") // asynq itself would panic
+		}
+		q.redis = client
+		q.Answers()
+		q.watching.Go(q.watch)
 	}
 	return q, nil
+}
+
+// Answers asks whether Redis is there. When that changes it is said in the log, once.
+func (q *Queue) Answers() bool {
+	if q.inside != nil {
+		return true
+	}
+	q.asking.Lock()
+	defer q.asking.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	answer := make(chan error, 1)
+	go func() { answer <- q.redis.Ping(ctx).Err() }()
+	var err error
+	select {
+	case err = <-answer:
+	case <-ctx.Done(): // the client tries again by itself, which takes it longer than we have
+		err = ctx.Err()
+	}
+	was := q.away.Swap(err != nil)
+	if err != nil {
+		q.uneasy.Store(recovery)
+	}
+	switch {
+	case err != nil && !was:
+		q.cfg.Log.Error("the Redis server does not answer: sending waits, everything else goes on. Check the address and the password in --redis", "error", err)
+	case err == nil && was:
+		q.cfg.Log.Info("the Redis server answers again")
+	}
+	return err == nil
+}
+
+// watch takes the pulse of a Redis of its own.
+func (q *Queue) watch() {
+	tick := time.NewTicker(pulse)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if n := q.uneasy.Load(); q.Answers() && n > 0 {
+				q.uneasy.Store(n - 1)
+			}
+		case <-q.closed:
+			return
+		}
+	}
 }
 
 func (q *Queue) openInside() error {
@@ -102,7 +169,7 @@ func (q *Queue) openInside() error {
 	if err := m.StartAddr("127.0.0.1:0"); err != nil {
 		return err
 	}
-	q.inside, q.flight, q.closed = m, map[string]struct{}{}, make(chan struct{})
+	q.inside, q.flight = m, map[string]struct{}{}
 	go q.expire()
 	q.opt = asynq.RedisClientOpt{Addr: m.Addr(), Password: password}
 	q.ringers = 2 // it runs one script at a time, whoever asks
@@ -131,8 +198,11 @@ func (q *Queue) openOutside() error {
 		// The address holds a password: say nothing of it.
 		return errors.New("--redis is not an address that can be used; write it like redis://:password@host:6379/0")
 	}
+	redis.SetLogger(silence{}) // it writes to stderr whenever it cannot connect
 	// asynq drops the name of the user.
 	if o, ok := opt.(asynq.RedisClientOpt); ok {
+		o.DialTimeout, o.ReadTimeout, o.WriteTimeout = patience, patience, patience
+		opt = o
 		if u, err := url.Parse(q.cfg.Redis); err == nil && u.User != nil && o.Network != "unix" {
 			o.Username = u.User.Username()
 			opt = o
@@ -144,11 +214,15 @@ func (q *Queue) openOutside() error {
 
 // Close lets go of Redis. Work must have returned.
 func (q *Queue) Close() {
+	close(q.closed)
+	q.watching.Wait()
 	_ = q.client.Close()
 	_ = q.inspector.Close()
 	if q.inside != nil {
-		close(q.closed)
 		q.inside.Close()
+	}
+	if q.redis != nil {
+		_ = q.redis.Close()
 	}
 }
 
@@ -157,6 +231,9 @@ func (q *Queue) Close() {
 func (q *Queue) Ring(ctx context.Context, rings []campaign.Ring) error {
 	if len(rings) == 0 {
 		return nil
+	}
+	if q.away.Load() {
+		return ErrAway // at once: who rings has a lease to keep
 	}
 	q.ringing.RLock()
 	defer q.ringing.RUnlock()
@@ -252,22 +329,58 @@ func (q *Queue) Waiting(context.Context) (int, error) {
 // Stats is how much there is in the queue.
 type Stats struct {
 	Waiting  int
-	Active   int
+	Active   int // in hand
 	Retrying int
+	Dead     int           // given up by asynq itself: a process died with them in hand, again and again
 	Oldest   time.Duration // how long the first in line has waited
 }
 
 // Stats asks Redis.
 func (q *Queue) Stats() (Stats, error) {
+	if q.away.Load() {
+		return Stats{}, ErrAway
+	}
 	info, err := q.inspector.GetQueueInfo(queueName)
 	if err == nil {
-		return Stats{Waiting: info.Pending, Active: info.Active, Retrying: info.Retry + info.Scheduled, Oldest: info.Latency}, nil
+		return Stats{Waiting: info.Pending, Active: info.Active, Retrying: info.Retry + info.Scheduled, Dead: info.Archived, Oldest: info.Latency}, nil
 	}
 	if names, err := q.inspector.Queues(); err == nil && !slices.Contains(names, queueName) {
 		q.renew()
 		return Stats{}, nil // nobody has rung yet, or Redis was emptied
 	}
 	return Stats{}, fmt.Errorf("ask the queue for its size: %w", err)
+}
+
+// Process answers rings somewhere.
+type Process struct {
+	Host    string
+	PID     int
+	AtOnce  int // rings answered at once
+	Started time.Time
+}
+
+// Processes lists who answers rings, by their own word of the last seconds.
+func (q *Queue) Processes() ([]Process, error) {
+	if q.away.Load() {
+		return nil, ErrAway
+	}
+	servers, err := q.inspector.Servers()
+	if err != nil {
+		return nil, fmt.Errorf("ask the queue who answers it: %w", err)
+	}
+	var all []Process
+	for _, s := range servers { // one process may have several
+		i := slices.IndexFunc(all, func(p Process) bool { return p.Host == s.Host && p.PID == s.PID })
+		if i < 0 {
+			i, all = len(all), append(all, Process{Host: s.Host, PID: s.PID, Started: s.Started})
+		}
+		all[i].AtOnce += s.Concurrency
+		if s.Started.Before(all[i].Started) {
+			all[i].Started = s.Started
+		}
+	}
+	slices.SortFunc(all, func(a, b Process) int { return cmp.Or(strings.Compare(a.Host, b.Host), a.PID-b.PID) })
+	return all, nil
 }
 
 // renew makes rings countable again after Redis was emptied: an asynq client writes the queue's name once in its life, and without
@@ -311,7 +424,7 @@ func (q *Queue) Work(ctx context.Context, answer func(context.Context, campaign.
 			DelayedTaskCheckInterval: forward,
 			ShutdownTimeout:          shutdownTimeout,
 			RetryDelayFunc:           func(n int, _ error, _ *asynq.Task) time.Duration { return firstRetry << min(n, 6) },
-			Logger:                   logger{q.cfg.Log},
+			Logger:                   logger{q},
 			LogLevel:                 asynq.InfoLevel,
 		})
 		err := srv.Start(asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error {
@@ -346,11 +459,20 @@ func (q *Queue) handle(ctx context.Context, t *asynq.Task, answer func(context.C
 			q.land(id)
 		}
 	}()
-	if err := answer(ctx, r); err != nil {
-		q.cfg.Log.Warn("a ring could not be answered", "message", int64(r.Message), "attempt", r.Attempt, "error", err)
-		return errAnswer
+	err = answer(ctx, r)
+	was := q.failed.Swap(err != nil)
+	if err == nil {
+		if was {
+			q.cfg.Log.Info("rings are answered again")
+		}
+		return nil
 	}
-	return nil
+	level := slog.LevelWarn
+	if was || q.uneasy.Load() > 0 { // said already: a database that is away fails every ring there is
+		level = slog.LevelDebug
+	}
+	q.cfg.Log.Log(ctx, level, "a ring could not be answered; it comes back, and so may others", "message", int64(r.Message), "attempt", r.Attempt, "error", err)
+	return errAnswer
 }
 
 // encode writes a ring as message:attempt:nth, which is its id in Redis and its payload as well.
@@ -371,11 +493,24 @@ func decode(s string) (campaign.Ring, bool) {
 	return r, err1 == nil && err2 == nil && err3 == nil && message > 0 && attempt >= 0 && nth >= 0 && encode(r) == s
 }
 
-// logger hands asynq's words to slog. What asynq calls information is about itself: debugging to us.
-type logger struct{ log *slog.Logger }
+// silence is the log of a Redis client: that Redis is away is said once, by [Queue.Answers].
+type silence struct{}
 
-func (l logger) Debug(args ...any) {}
-func (l logger) Info(args ...any)  { l.log.Debug("queue", "asynq", fmt.Sprint(args...)) }
-func (l logger) Warn(args ...any)  { l.log.Info("queue", "asynq", fmt.Sprint(args...)) }
-func (l logger) Error(args ...any) { l.log.Warn("queue", "asynq", fmt.Sprint(args...)) }
-func (l logger) Fatal(args ...any) { l.log.Error("queue", "asynq", fmt.Sprint(args...)) }
+func (silence) Printf(context.Context, string, ...any) {}
+
+// logger hands asynq's words to slog. What asynq calls information is about itself: debugging to us. Its complaints are mostly that Redis is
+// away, each loop of each server every few seconds; that is said once, by [Queue.Answers].
+type logger struct{ q *Queue }
+
+func (l logger) Debug(...any)      {}
+func (l logger) Info(args ...any)  { l.q.cfg.Log.Debug("queue", "asynq", fmt.Sprint(args...)) }
+func (l logger) Warn(args ...any)  { l.complain(slog.LevelInfo, args) }
+func (l logger) Error(args ...any) { l.complain(slog.LevelWarn, args) }
+func (l logger) Fatal(args ...any) { l.q.cfg.Log.Error("queue", "asynq", fmt.Sprint(args...)) }
+
+func (l logger) complain(level slog.Level, args []any) {
+	if l.q.uneasy.Load() > 0 || !l.q.Answers() || l.q.uneasy.Load() > 0 { // who asks may wait for one who learns it
+		level = slog.LevelDebug
+	}
+	l.q.cfg.Log.Log(context.Background(), level, "queue", "asynq", fmt.Sprint(args...))
+}

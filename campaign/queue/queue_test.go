@@ -288,7 +288,7 @@ func TestQueue_StopsAfterTheAnswerInHand(t *testing.T) {
 
 func TestOpen_SaysWhatIsWrong(t *testing.T) {
 	for name, addr := range map[string]string{
-		"not an address": "redis.example:6379", "another scheme": "http://secret@127.0.0.1:1", "nobody there": "redis://:secret@127.0.0.1:1",
+		"not an address": "redis.example:6379", "another scheme": "http://secret@127.0.0.1:1",
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Open(Config{Redis: addr, Log: quiet})
@@ -302,8 +302,7 @@ func TestOpen_SaysWhatIsWrong(t *testing.T) {
 // The Redis inside this process answers nobody without its password.
 func TestOpen_InsideIsLocked(t *testing.T) {
 	q := mustOpen(t, "")
-	_, err := Open(Config{Redis: "redis://" + q.inside.Addr(), Log: quiet})
-	if err == nil {
+	if mustOpen(t, "redis://"+q.inside.Addr()).Answers() {
 		t.Fatal("open without a password")
 	}
 }

@@ -25,7 +25,6 @@ import (
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 	"github.com/wellpaced/wellpaced/selfrefer/ui"
 	"github.com/wellpaced/wellpaced/store"
-	"github.com/wellpaced/wellpaced/throttle/limit"
 )
 
 // options are what serve and demo both need to start.
@@ -124,7 +123,7 @@ func open(ctx context.Context, o options) (_ *app, err error) {
 		return nil, err
 	}
 	a.pacer = &campaign.Pacer{Store: a.db, Bell: a.queue, Holder: holder(o.Database), Machine: a.Machine, Log: o.Log.With("comp", "pacer"), Quarantined: func() bool { return !a.isReady() }}
-	a.worker = &campaign.Dispatcher{Claims: a.db, Sender: a.gateway, Rate: limit.NewPacer(o.Rate), Log: o.Log.With("comp", "worker")}
+	a.worker = &campaign.Dispatcher{Claims: a.db, Sender: a.gateway, Rate: a.queue.Rate(o.Rate), Log: o.Log.With("comp", "worker")}
 	a.settler = &campaign.Reconciler{Store: a.db, Lister: a.gateway, Log: o.Log.With("comp", "reconciler"), Settle: o.Settle, Again: o.Again}
 	a.sweeper = &campaign.Sweeper{Store: a.db, Fetcher: a.gateway, Lister: a.gateway, Log: o.Log.With("comp", "reconciler")}
 	if a.settler.Settle == 0 {

@@ -65,22 +65,70 @@ func Postgres() (url string, drop func() error, err error) {
 	if err := c.run("createdb", name); err != nil {
 		return "", nil, fmt.Errorf("create a database: %w", err)
 	}
-	url = fmt.Sprintf("postgres://%s@127.0.0.1:%d/%s?sslmode=disable", pgUser, c.port, name)
-	return url, func() error { return c.run("dropdb", "--force", name) }, nil
+	return c.url(name), func() error { return c.run("dropdb", "--force", name) }, nil
 }
 
 func startRedis() (string, error) {
-	bin, err := find("redis-server")
+	s, err := OwnRedis()
 	if err != nil {
 		return "", err
+	}
+	atExit(s.Stop)
+	return s.Addr, nil
+}
+
+// Server is a server for one user, who may stop and start it, or freeze it. It keeps its port and its folder. Its methods are for one goroutine.
+type Server struct {
+	Addr string // 127.0.0.1:port
+
+	port int
+	on   func(port int) (*process, error)
+	now  *process // nil while it is stopped
+}
+
+func newServer(on func(port int) (*process, error)) (*Server, error) {
+	s := &Server{on: on}
+	err := onFreePort(func(port int) (err error) {
+		s.port, s.Addr = port, "127.0.0.1:"+strconv.Itoa(port)
+		s.now, err = on(port)
+		return err
+	})
+	return s, err
+}
+
+// Stop ends it at once, as a crash would.
+func (s *Server) Stop() {
+	if s.now != nil {
+		s.Thaw()
+		s.now.stop()
+		s.now = nil
+	}
+}
+
+// Start starts it again where it was.
+func (s *Server) Start() (err error) {
+	s.now, err = s.on(s.port)
+	return err
+}
+
+// Freeze makes it answer nothing while its connections stay open (a Redis; a PostgreSQL goes on answering those). Thaw ends it.
+func (s *Server) Freeze() { _ = s.now.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Thaw lets it go on.
+func (s *Server) Thaw() { _ = s.now.cmd.Process.Signal(syscall.SIGCONT) }
+
+// OwnRedis starts a Redis that nobody else uses. Stop it after use.
+func OwnRedis() (*Server, error) {
+	bin, err := find("redis-server")
+	if err != nil {
+		return nil, err
 	}
 	dir, err := scratch("redis")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	var addr string
-	err = onFreePort(func(port int) (*process, error) {
-		addr = "127.0.0.1:" + strconv.Itoa(port)
+	return newServer(func(port int) (*process, error) {
+		addr := "127.0.0.1:" + strconv.Itoa(port)
 		cmd := exec.Command(bin, "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", dir, "--save", "", "--appendonly", "no", "--databases", "256")
 		return start(cmd, nil, syscall.SIGKILL, func() error {
 			c, err := net.DialTimeout("tcp", addr, time.Second)
@@ -90,7 +138,20 @@ func startRedis() (string, error) {
 			return err
 		})
 	})
-	return addr, err
+}
+
+// OwnPostgres starts a PostgreSQL that nobody else uses, with one empty database at the URL. Stop it after use, which loses nothing that was
+// committed: what a killed process has written, the kernel still has.
+func OwnPostgres() (s *Server, url string, err error) {
+	c, s, err := newPostgres()
+	if err != nil {
+		return nil, "", err
+	}
+	if err := c.run("createdb", "own"); err != nil {
+		s.Stop()
+		return nil, "", fmt.Errorf("create a database: %w", err)
+	}
+	return s, c.url("own"), nil
 }
 
 const pgUser = "wellpaced"
@@ -99,6 +160,10 @@ const pgUser = "wellpaced"
 type cluster struct {
 	port int
 	bin  func(name string) (string, error)
+}
+
+func (c cluster) url(database string) string {
+	return fmt.Sprintf("postgres://%s@127.0.0.1:%d/%s?sslmode=disable", pgUser, c.port, database)
 }
 
 // run calls one of PostgreSQL's client commands.
@@ -115,31 +180,39 @@ func (c cluster) run(command string, args ...string) error {
 }
 
 func startPostgres() (cluster, error) {
-	c := cluster{bin: find}
+	c, s, err := newPostgres()
+	if err == nil {
+		atExit(s.Stop)
+	}
+	return c, err
+}
+
+func newPostgres() (c cluster, s *Server, err error) {
+	c.bin = find
 	initdb, err := find("initdb")
 	if err != nil {
-		return c, err
+		return c, nil, err
 	}
 	server, err := find("postgres")
 	if err != nil {
-		return c, err
+		return c, nil, err
 	}
 	// Not under t.TempDir: that is closed to the account which PostgreSQL insists on when we are root.
 	dir, err := scratch("postgres")
 	if err != nil {
-		return c, err
+		return c, nil, err
 	}
 	account, err := notRoot(dir)
 	if err != nil {
-		return c, err
+		return c, nil, err
 	}
 	setup := exec.Command(initdb, "-D", dir, "-U", pgUser, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
 	setup.Dir = dir
 	setup.SysProcAttr = &syscall.SysProcAttr{Credential: account}
 	if out, err := setup.CombinedOutput(); err != nil {
-		return c, fmt.Errorf("initdb: %w: %s", err, bytes.TrimSpace(out))
+		return c, nil, fmt.Errorf("initdb: %w: %s", err, bytes.TrimSpace(out))
 	}
-	err = onFreePort(func(port int) (*process, error) {
+	s, err = newServer(func(port int) (*process, error) {
 		c.port = port
 		cmd := exec.Command(server, "-D", dir, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
 			// A throw-away cluster may lose everything at a power cut. No other code may switch this off.
@@ -148,7 +221,7 @@ func startPostgres() (cluster, error) {
 		// SIGQUIT is PostgreSQL's immediate shutdown: it takes its own children along, which SIGKILL would not.
 		return start(cmd, account, syscall.SIGQUIT, func() error { return c.run("pg_isready", "-q", "-d", "postgres") })
 	})
-	return c, err
+	return c, s, err
 }
 
 // notRoot gives dir to the account "postgres" when we are root, which PostgreSQL refuses to run as.
@@ -214,7 +287,7 @@ func atExit(f func()) {
 }
 
 // onFreePort tries again if another process takes the port between our look and the server's start.
-func onFreePort(startOn func(port int) (*process, error)) error {
+func onFreePort(startOn func(port int) error) error {
 	var err error
 	for range 3 {
 		var l net.Listener
@@ -225,9 +298,7 @@ func onFreePort(startOn func(port int) (*process, error)) error {
 		if err = l.Close(); err != nil {
 			return fmt.Errorf("find a free port: %w", err)
 		}
-		var p *process
-		if p, err = startOn(port); err == nil {
-			atExit(p.stop)
+		if err = startOn(port); err == nil {
 			return nil
 		}
 	}

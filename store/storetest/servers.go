@@ -41,6 +41,24 @@ func Postgres(tb testing.TB) string {
 	return url
 }
 
+// OwnRedis starts a Redis that no other test uses: this one may stop it, start it and freeze it.
+func OwnRedis(tb testing.TB) *servers.Server {
+	tb.Helper()
+	s, err := servers.OwnRedis()
+	need(tb, "Redis", err)
+	tb.Cleanup(s.Stop)
+	return s
+}
+
+// OwnPostgres starts a PostgreSQL that no other test uses, with one empty database at the URL.
+func OwnPostgres(tb testing.TB) (*servers.Server, string) {
+	tb.Helper()
+	s, url, err := servers.OwnPostgres()
+	need(tb, "PostgreSQL", err)
+	tb.Cleanup(s.Stop)
+	return s, url
+}
+
 func need(tb testing.TB, what string, err error) {
 	tb.Helper()
 	switch {
