@@ -116,9 +116,13 @@ func (db *DB) Claim(ctx context.Context, r campaign.Ring) (out campaign.Outgoing
 	if db.optOutsOwed() {
 		return out, campaign.ErrTooLate // the journal holds opt-outs that this database has not seen; it is rung again
 	}
+	if code, _ := db.Stopped(); code != "" {
+		return out, campaign.ErrTooLate // of the disk or the clock; it is rung again
+	}
 	verdict := campaign.Verdict{}
 	started := int64(0)
 	err = db.write(ctx, "claim", func(tx *Tx) error {
+		claimed := db.cfg.Machine() // with what cannot be set of it, so that a claim's age is true whatever becomes of the clock
 		m, err := messageOf(tx, `id = $1`, "", int64(r.Message))
 		if err != nil {
 			return err
@@ -182,7 +186,7 @@ func (db *DB) Claim(ctx context.Context, r campaign.Ring) (out campaign.Outgoing
 			return fmt.Errorf("read a sealed number: %w", err)
 		}
 		out = campaign.Outgoing{Message: r.Message, Attempt: m.attempt + 1, To: to, From: network.Sender, Body: body, Segments: size.Segments,
-			Synthetic: facts.Synthetic, ClaimedAt: time.UnixMilli(tx.machine), ValidFor: facts.WindowEnd.Sub(time.UnixMilli(tx.now))}
+			Synthetic: facts.Synthetic, ClaimedAt: claimed, ValidFor: facts.WindowEnd.Sub(time.UnixMilli(tx.now))}
 		return nil
 	})
 	if err != nil {

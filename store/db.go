@@ -33,6 +33,10 @@ type Config struct {
 	Now, Machine func() time.Time
 	// Logger is silent when nil.
 	Logger *slog.Logger
+	// Elapsed is time that nobody can set, since some instant: the civil clock is checked against it. nil if that clock is stepped on purpose.
+	Elapsed func() time.Duration
+	// Ballast is how many bytes of disk a serving process holds back for when the disk is full; less on a small disk, 0 for none.
+	Ballast int64
 	// Serve takes the serving lock: one process serves a data folder. Commands
 	// that work beside it leave this false.
 	Serve bool
@@ -72,6 +76,9 @@ type DB struct {
 	plans   sync.Map     // campaign.ID -> *knownPlan
 	owed    debts        // journal records that the database has yet to take
 	closed  closedHours  // counters that the pacer need not read again
+	room    *room
+	clock   clockWatch
+	alarms  chan string // codes that the database has yet to take
 
 	// ContactBy forecasts by when a team will have called somebody who asks for help now. Set it before serving; nil tells nobody a date.
 	ContactBy func(team staff.TeamID, now time.Time) time.Time
@@ -88,10 +95,12 @@ func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
 	if cfg.Now == nil || cfg.Machine == nil {
 		return nil, errors.New("open store: Config.Now and Config.Machine must be set")
 	}
-	db := &DB{cfg: cfg, log: cfg.Logger, Settle: campaign.DefaultSettle}
+	db := &DB{cfg: cfg, log: cfg.Logger, Settle: campaign.DefaultSettle, alarms: make(chan string, 16)}
 	if db.log == nil {
 		db.log = slog.New(slog.DiscardHandler)
 	}
+	db.room = newRoom(cfg.DataDir, cfg.Ballast, cfg.Machine, db.log)
+	db.clock = clockWatch{civil: cfg.Now, elapsed: cfg.Elapsed, log: db.log, stepped: func(time.Duration) { db.alarm("clock_step") }}
 	defer func() {
 		if err != nil {
 			_ = db.Close()
@@ -124,6 +133,9 @@ func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
 		return nil, err
 	}
 	db.onClose(db.journal.close)
+	if cfg.Serve {
+		db.look()
+	}
 	if db.marker, err = openMarker(filepath.Join(cfg.DataDir, "marker")); err != nil {
 		return nil, err
 	}
@@ -165,8 +177,11 @@ func (db *DB) Close() error {
 
 func (db *DB) onClose(f func() error) { db.closers = append(db.closers, f) }
 
-// Run keeps the files outside the database fresh until ctx ends.
+// Run keeps the files outside the database fresh until ctx ends, and an eye on the disk and the clock.
 func (db *DB) Run(ctx context.Context) error {
+	var alarms sync.WaitGroup
+	alarms.Go(func() { db.raiseAlarms(ctx) }) // apart: the database may be away
+	defer alarms.Wait()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -181,8 +196,11 @@ func (db *DB) Run(ctx context.Context) error {
 	}
 }
 
-// Tick writes the marker, the witness and the journal's watermark if they have moved, and tells the database how far the journal is.
+// Tick writes the marker, the witness and the journal's watermark if they have moved, tells the database how far the journal is, and looks
+// at the disk and the clock.
 func (db *DB) Tick() error {
+	db.look()
+	db.clock.steady()
 	acked, at, _, ready := db.journal.progress()
 	if ready {
 		db.marker.note(acked, at)
@@ -194,6 +212,62 @@ func (db *DB) Tick() error {
 		db.tell(context.Background())
 	}
 	return err
+}
+
+func (db *DB) look() {
+	if db.room.look() {
+		db.alarm("disk_low")
+	}
+}
+
+// Disk is how the disk of the data folder stood a second ago.
+func (db *DB) Disk() Disk { return db.room.now() }
+
+// Steady reports whether the civil clock can be believed.
+func (db *DB) Steady() bool { return db.clock.steady() }
+
+// Stopped says in a sentence why nothing may be sent from this computer now, and in a word; "" if it may. Claims obey it.
+func (db *DB) Stopped() (code, why string) {
+	if d := db.room.now(); d.Low {
+		return "disk_low", d.sentence()
+	}
+	if !db.clock.steady() {
+		return "clock_step", "The clock of the computer that sends was set. Sending goes on by itself once the clock has run true for a minute."
+	}
+	return "", ""
+}
+
+// alarm notes something that an administrator should hear of. The database may refuse just now: it is told as soon as it listens.
+func (db *DB) alarm(code string) {
+	select {
+	case db.alarms <- code:
+	default: // so many wait already that one more says nothing
+	}
+}
+
+// raiseAlarms writes alarms until ctx ends.
+func (db *DB) raiseAlarms(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case code := <-db.alarms:
+			for {
+				err := db.write(ctx, "alarm", func(tx *Tx) error {
+					_, err := tx.Exec(`INSERT INTO alarm (id, at, code, campaign, message) VALUES ($1, $2, $3, 0, 0)`, db.newID(), tx.now, code)
+					return err
+				})
+				if err == nil {
+					break
+				}
+				select {
+				case <-ctx.Done():
+					return
+				case <-time.After(time.Second):
+				}
+			}
+		}
+	}
 }
 
 func (db *DB) openFolders() error {
@@ -209,8 +283,12 @@ func (db *DB) openFolders() error {
 func (db *DB) lockServing(t target) error {
 	for _, path := range t.serveLocks(db.cfg.DataDir) {
 		f, err := lockFile(path, false)
-		if errors.Is(err, errLocked) {
-			return fmt.Errorf("another wellpaced is already serving %s: stop it first, or give this one its own --data folder", db.cfg.DataDir)
+		switch {
+		case errors.Is(err, errLocked) && t.engine == enginePostgres:
+			return fmt.Errorf("another wellpaced is using the data folder %s: give each process a --data folder of its own, because its journal and its marker cannot be shared", db.cfg.DataDir)
+		case errors.Is(err, errLocked):
+			return fmt.Errorf("another wellpaced is already serving %s: stop it first. One process serves a SQLite database; to share the work between processes, "+
+				"use --database postgres://… and --redis redis://…", db.cfg.DataDir)
 		}
 		if err != nil {
 			return err

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -39,6 +40,7 @@ const (
 	sqliteReaders   = 4  // snapshot readers beside the one writer
 	postgresWriters = 12 // connections for write; the server's usual limit is 100 for all processes
 	postgresReaders = 8
+	connectTimeout  = 5 * time.Second // a server that is away must not keep a form waiting: the journal takes it
 )
 
 func (e engine) String() string {
@@ -86,6 +88,9 @@ func (t target) open() (writers, readers *sql.DB, err error) {
 		cfg, err := pgx.ParseConfig(t.url)
 		if err != nil {
 			return nil, nil, errors.New("the database address cannot be read")
+		}
+		if cfg.ConnectTimeout == 0 {
+			cfg.ConnectTimeout = connectTimeout
 		}
 		for name, value := range map[string]string{
 			"application_name":                    "wellpaced",

@@ -15,6 +15,9 @@ import (
 
 var _ campaign.Releaser = (*DB)(nil)
 
+// longestLease is more than any lease: one that seems to run longer was written before a clock was set back, and nobody waits for it.
+const longestLease = time.Minute
+
 // Lead takes or keeps the lease of the pacer. Every new holder gets a higher epoch, which guards what it writes.
 func (db *DB) Lead(ctx context.Context, holder string, lease time.Duration) (epoch int64, ok bool, err error) {
 	err = db.write(ctx, "lead", func(tx *Tx) error {
@@ -25,9 +28,9 @@ func (db *DB) Lead(ctx context.Context, holder string, lease time.Duration) (epo
 		}
 		rows, err := tx.Query(`
 			UPDATE leader
-			SET epoch = CASE WHEN holder = $1 THEN epoch ELSE epoch + 1 END, holder = $1, expires_at = $2
-			WHERE name = 'pacer' AND (holder = $1 OR expires_at < $3)
-			RETURNING epoch`, holder, tx.machine+lease.Milliseconds(), tx.machine)
+			SET epoch = CASE WHEN holder = $1 THEN epoch ELSE epoch + 1 END, since_at = CASE WHEN holder = $1 THEN since_at ELSE $3 END, holder = $1, expires_at = $2
+			WHERE name = 'pacer' AND (holder = $1 OR expires_at < $3 OR expires_at > $4)
+			RETURNING epoch`, holder, tx.machine+lease.Milliseconds(), tx.machine, tx.machine+max(longestLease, lease).Milliseconds())
 		if err != nil {
 			return err
 		}

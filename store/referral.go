@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/wellpaced/wellpaced/campaign"
@@ -147,6 +148,9 @@ func (db *DB) keepTwice(ctx context.Context, kind string, record any, apply func
 	journal := make(chan entry, 1)
 	go func() {
 		seq, err := db.journal.append(kind, payload)
+		if errors.Is(err, syscall.ENOSPC) && db.room.makeWay() {
+			seq, err = db.journal.append(kind, payload)
+		}
 		journal <- entry{seq, err}
 	}()
 	err = db.write(ctx, "keep "+kind, apply)

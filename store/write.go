@@ -155,7 +155,11 @@ func (db *DB) write(ctx context.Context, label string, fn func(tx *Tx) error) er
 	if db.engine == enginePostgres {
 		return db.writePostgres(ctx, label, fn)
 	}
-	return db.writer.do(ctx, label, fn)
+	err := db.writer.do(ctx, label, fn)
+	if err != nil && db.engine.isFull(err) && db.room.makeWay() {
+		return db.writer.do(ctx, label, fn)
+	}
+	return err
 }
 
 // read runs fn on a snapshot. fn must not write.

@@ -148,25 +148,31 @@ func (c Calendar) holiday(midnight time.Time) bool {
 	return false
 }
 
-// at is the instant of a civil minute of the day, across clock changes.
-func (d day) at(minute int) time.Time {
-	switch {
-	case minute >= 24*60:
-		return d.next
-	case d.next.Sub(d.midnight) == 24*time.Hour:
-		return d.midnight.Add(time.Duration(minute) * time.Minute)
+// at is the instant of a civil minute of the day. On the day of a clock change a minute may come twice, and last says which is meant; one that
+// is missing is the instant of the change.
+func (d day) at(minute int, last bool) time.Time {
+	before, after := d.midnight.Add(time.Duration(minute)*time.Minute), d.next.Add(time.Duration(minute-24*60)*time.Minute)
+	if minute >= 24*60 || before.Equal(after) {
+		return after
 	}
-	y, m, dd := d.midnight.Date()
-	return time.Date(y, m, dd, 0, minute, 0, 0, d.midnight.Location())
+	_, change := d.midnight.ZoneBounds()
+	switch there, again := before.Before(change), !after.Before(change); {
+	case again && (last || !there):
+		return after
+	case there:
+		return before
+	}
+	return change
 }
 
-// span is when the day is open in a week; holidays are closed.
+// span is when the day is open in a week; holidays are closed. Where hours begin or end in a time that comes twice, they are as short as they can
+// be meant: nobody is texted at a time that somebody may call outside.
 func (d day) span(w *Week) (Span, bool) {
 	h := w[d.weekday]
 	if d.holiday || h.From >= h.To {
 		return Span{}, false
 	}
-	s := Span{d.at(h.From), d.at(h.To)}
+	s := Span{d.at(h.From, true), d.at(h.To, false)}
 	return s, s.From.Before(s.To)
 }
 
