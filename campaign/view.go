@@ -96,10 +96,22 @@ type Decision struct {
 
 // Alarm is something that a person must look at.
 type Alarm struct {
-	At      time.Time
-	Code    string
-	Message MessageID
-	SIDs    []string // the provider's ids of a message's texts, if it has more than one
+	At       time.Time
+	Code     string
+	Campaign ID // 0 if it concerns all
+	Message  MessageID
+	SIDs     []string // the provider's ids of a message's texts, if it has more than one
+}
+
+// Workings is how sending stands in the database, for those who run the service.
+type Workings struct {
+	Leader string    // the process that paces; "" if none has yet
+	Leads  bool      // it has said so within its lease
+	Since  time.Time // it leads, machine time
+	Counts Counts    // of the network's messages
+	Alarms []Alarm   // of the last days, newest first
+	Halt   Halt      // a restored database must first learn what left
+	Owed   int       // what this process has taken for the database and the database has not
 }
 
 // Day is one civil day of a campaign, for its chart.

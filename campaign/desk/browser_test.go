@@ -17,7 +17,7 @@ import (
 // Every screen in a real browser, wide and as a small phone. Set WELLPACED_SHOTS to a folder for pictures.
 func TestScreens(t *testing.T) {
 	b := browsertest.Open(t)
-	w := newWorld(t, nil)
+	w := newWorld(t, func(c *Config) { c.Machinery = busyMachinery })
 	admin, manager := w.by[staff.Administrator], w.by[staff.CampaignManager]
 	dirty := csvOf(120, "999") + "1,Eve,Singh,01/02/1970,07700900999,N83006,\n" + nhs(500, "999") + ",Fay,Singh,01/02/1970,0151 496 0000,N83006,\n" +
 		nhs(501, "999") + ",Gus,Singh,01/02/2019,07700900998,N83006,\n" + nhs(1, "999") + ",Ann,Singh,01/02/1970,07700900997,N83006,\n"
@@ -74,4 +74,6 @@ func TestScreens(t *testing.T) {
 	check(at, "campaign-running")
 	check(at+"/stop", "campaign-stop")
 	check(server.URL+"/desk/campaigns", "campaigns")
+	w.refuse(campaign.ID(id))
+	check(server.URL+"/desk/system", "system")
 }

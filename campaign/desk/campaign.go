@@ -43,6 +43,7 @@ type campaignData struct {
 	Checked   string // when somebody found that it works
 	MayCheck  bool
 	LinkHost  string
+	Stopped   string
 	Held      string
 	Waits     string // why nothing at all is sent
 	Alarms    []string
@@ -157,6 +158,9 @@ func (h *Handler) campaignData(ctx context.Context, who staff.Account, v campaig
 	}
 	if v.Planning {
 		d.Planning = fmt.Sprintf("The launch is under way: %s of %s are ready.", number(v.Counts.Total()), count(v.Audience.Ledger.Invited, "text", "texts"))
+	}
+	if v.State == campaign.Running {
+		d.Stopped = h.cfg.Stopped()
 	}
 	d.Facts = h.facts(who, v, names)
 	if t, err := v.Text(1); err == nil {

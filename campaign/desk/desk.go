@@ -75,6 +75,8 @@ type Networks interface {
 	Network(ctx context.Context, id staff.NetworkID) (staff.Network, error)
 	NetworkTeams(ctx context.Context, n staff.NetworkID) ([]staff.Team, error)
 	Accounts(ctx context.Context, n staff.NetworkID) ([]staff.Account, error)
+	// Workings is how sending stands, for administrators.
+	Workings(ctx context.Context, n staff.NetworkID) (campaign.Workings, error)
 }
 
 // Store is all that the desk needs kept.
@@ -99,6 +101,10 @@ type Config struct {
 	Now       func() time.Time
 	Log       *slog.Logger // nil: silent
 	MaxUpload int64        // bytes, 0: DefaultMaxUpload
+	// Stopped says why nothing is sent just now, for a reason that has nothing to do with any campaign; "" if it is. nil: nothing stops it.
+	Stopped func() string
+	// Machinery is what the program knows of itself outside the database; nil: nothing.
+	Machinery func(context.Context) Machinery
 	// Live is set when texts reach real phones: then a made-up list cannot be launched.
 	Live bool
 }
@@ -121,6 +127,12 @@ func New(c Config) (*Handler, error) {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Machinery == nil {
+		c.Machinery = func(context.Context) Machinery { return Machinery{} }
+	}
+	if c.Stopped == nil {
+		c.Stopped = func() string { return "" }
 	}
 	if c.MaxUpload <= 0 {
 		c.MaxUpload = DefaultMaxUpload
@@ -155,6 +167,7 @@ func (h *Handler) Routes(r chi.Router) {
 	r.Post("/desk/campaigns/{id}/confirm-link", h.confirmPage)
 	r.Post("/desk/campaigns/{id}/practices/{ods}", h.practicePage)
 	r.Post("/desk/campaigns/{id}/messages/{message}", h.settlePage)
+	r.Get("/desk/system", h.systemPage)
 
 	r.Get("/api/v1/lists", h.apiLists)
 	r.Post("/api/v1/lists", h.apiUpload)
@@ -166,6 +179,7 @@ func (h *Handler) Routes(r chi.Router) {
 	r.Post("/api/v1/campaigns/{id}/{move}", h.apiMove)
 	r.Post("/api/v1/campaigns/{id}/confirm-link", h.apiConfirm)
 	r.Post("/api/v1/campaigns/{id}/practices/{ods}/approve", h.apiPractice)
+	r.Get("/api/v1/system", h.apiSystem)
 }
 
 // may asks for permission and names who asks.

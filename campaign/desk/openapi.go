@@ -86,6 +86,13 @@ func OpenAPI() map[string]any {
 		"/api/v1/campaigns/{id}/practices/{ods}/approve": object{"post": call("approvePractice", "A practice agrees to its patients being texted", answer("200", "The campaign", thing(basics)),
 			object{"parameters": []object{id, parameter("ods", word)}})},
 	}
+	size := object{"type": "integer", "description": "Bytes"}
+	paths["/api/v1/system"] = object{"get": call("system", "How sending itself stands, for administrators", answer("200", "The queue, the pacer, the disk and the alarms", thing(object{
+		"stopped": with(word, object{"description": "Why nothing is sent; empty if it is"}), "leader": word, "leads": yes, "leads_since": instant, "provider": word, "quarantine": yes,
+		"queue": thing(object{"answers": yes, "inside": yes, "waiting": number, "in_hand": number, "retrying": number, "dead": number, "oldest_seconds": decimal,
+			"processes": object{"type": "array", "items": thing(object{"host": word, "pid": number, "at_once": number, "since": instant})}}),
+		"messages": thing(states), "alarms": object{"type": "array", "items": thing(object{"at": instant, "code": word, "campaign": number, "sentence": word})},
+		"journal_owed": number, "disk": thing(object{"free_bytes": size, "floor_bytes": size, "ballast_bytes": size})})), nil)}
 	for m, summary := range map[campaign.Move]string{
 		campaign.Submit: "Submit a draft for approval", campaign.Approve: "Approve, as a second person", campaign.Return: "Send back to draft", campaign.Launch: "Launch",
 		campaign.Pause: "Pause", campaign.Resume: "Go on sending", campaign.Stop: "Stop for good",

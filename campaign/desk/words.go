@@ -107,6 +107,25 @@ var stateTags = map[campaign.State][2]string{
 var alarmWords = map[string]string{
 	"account_refused": "The provider refuses our account. Sending is paused until somebody has looked at it.",
 	"generation":      "A backup was restored. Sending waits until the provider has told us which texts left.",
+	"disk_low":        "The disk of a computer that runs this system was nearly full. It sent nothing until there was room again.",
+	"clock_step":      "The clock of a computer that runs this system was set. It sent nothing until the clock had run true for a minute.",
+}
+
+// stateWords says of one state what the system page needs to tell apart; see messageRows for managers.
+var stateWords = map[campaign.MessageState]string{
+	campaign.Planned:     "Planned",
+	campaign.Released:    "Released, and waiting in the queue",
+	campaign.Sending:     "Being sent",
+	campaign.Unknown:     "Being checked: it is not clear whether they left",
+	campaign.Held:        "Held for a person’s decision",
+	campaign.Accepted:    "Accepted by the provider",
+	campaign.Sent:        "Handed to the phone network",
+	campaign.Delivered:   "Delivered",
+	campaign.Undelivered: "Could not be delivered",
+	campaign.Failed:      "Given up by the provider",
+	campaign.Rejected:    "Refused by the provider",
+	campaign.Suppressed:  "Taken out",
+	campaign.Expired:     "Not sent before the campaign ended",
 }
 
 func alarmSentence(a campaign.Alarm) string {

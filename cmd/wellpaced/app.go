@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -50,6 +51,8 @@ type options struct {
 	// before they run, to end the process at a named point.
 	Machine func() time.Time
 	wrap    func(*app)
+	// Ballast is in bytes; see store.Config.
+	Ballast int64
 	// Idle is the in-process queue's; see queue.Config.
 	Idle time.Duration
 	// Metrics is the listener of /metrics; "" means none.
@@ -78,13 +81,19 @@ type app struct {
 	safe     atomic.Bool            // it is now; a quarantine may begin at any time
 	openings atomic.Int64           // how often it has become so
 	guard    *campaign.Quarantine
+
+	noGateway bool
+	restless  bool // the clock was set; only the reconciler's loop touches it
 }
 
 // open builds the app; nothing runs yet but the listener is bound.
 func open(ctx context.Context, o options) (_ *app, err error) {
 	a := &app{options: o, ready: make(chan struct{})}
+	var elapsed func() time.Duration
 	if a.Now == nil {
 		a.Now = time.Now
+		began := time.Now()
+		elapsed = func() time.Duration { return time.Since(began) } // goes by the part of the clock that cannot be set
 	}
 	if a.Machine == nil {
 		a.Machine = time.Now
@@ -94,7 +103,8 @@ func open(ctx context.Context, o options) (_ *app, err error) {
 			a.close()
 		}
 	}()
-	a.db, err = store.Open(ctx, store.Config{Database: o.Database, DataDir: o.Data, Keys: o.Keys, Now: a.Now, Machine: a.Machine, Logger: o.Log.With("comp", "store"), Serve: true})
+	a.db, err = store.Open(ctx, store.Config{Database: o.Database, DataDir: o.Data, Keys: o.Keys, Now: a.Now, Machine: a.Machine, Elapsed: elapsed,
+		Ballast: o.Ballast, Logger: o.Log.With("comp", "store"), Serve: true})
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +121,7 @@ func open(ctx context.Context, o options) (_ *app, err error) {
 	sends := o.Gateway.BaseURL != ""
 	if !sends {
 		// Without a gateway the site still takes lists, forms and calls; nothing is sent.
-		a.Worker, a.Pacer = false, false
+		a.Worker, a.Pacer, a.noGateway = false, false, true
 		o.Gateway.BaseURL = "http://127.0.0.1:9"
 		o.Gateway.AccountSID, o.Gateway.AuthToken, o.Gateway.From = "none", "none", "none"
 	}
@@ -122,7 +132,10 @@ func open(ctx context.Context, o options) (_ *app, err error) {
 	if a.queue, err = queue.Open(queue.Config{Redis: o.Redis, Concurrency: o.Gateway.Concurrency, Idle: o.Idle, Log: o.Log.With("comp", "queue")}); err != nil {
 		return nil, err
 	}
-	a.pacer = &campaign.Pacer{Store: a.db, Bell: a.queue, Holder: holder(o.Database), Machine: a.Machine, Log: o.Log.With("comp", "pacer"), Quarantined: func() bool { return !a.isReady() }}
+	a.pacer = &campaign.Pacer{Store: a.db, Bell: a.queue, Holder: holder(o.Database), Machine: a.Machine, Log: o.Log.With("comp", "pacer"), Quarantined: func() bool {
+		code, _ := a.db.Stopped()
+		return code != "" || !a.isReady()
+	}}
 	a.worker = &campaign.Dispatcher{Claims: a.db, Sender: a.gateway, Rate: a.queue.Rate(o.Rate), Log: o.Log.With("comp", "worker")}
 	a.settler = &campaign.Reconciler{Store: a.db, Lister: a.gateway, Log: o.Log.With("comp", "reconciler"), Settle: o.Settle, Again: o.Again}
 	a.sweeper = &campaign.Sweeper{Store: a.db, Fetcher: a.gateway, Lister: a.gateway, Log: o.Log.With("comp", "reconciler")}
@@ -147,11 +160,15 @@ func open(ctx context.Context, o options) (_ *app, err error) {
 	return a, nil
 }
 
-// holder names this process in the leader's lease. A SQLite file is served by one process at a time, which its lock sees to: whoever has the
+// holder names this process in the leader's lease, for people who look and unlike any other. A SQLite file is served by one process at a time, which its lock sees to: whoever has the
 // lock need not wait for the lease of one that was killed.
 func holder(database string) string {
 	if strings.HasPrefix(database, "postgres") {
-		return rand.Text()
+		host, err := os.Hostname()
+		if err != nil {
+			host = "a computer without a name"
+		}
+		return fmt.Sprintf("%s, process %d (%s)", host, os.Getpid(), rand.Text()[:8])
 	}
 	return "the one that serves"
 }
@@ -198,7 +215,8 @@ func (a *app) routes() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	managers, err := campaigndesk.New(campaigndesk.Config{Store: a.db, UI: pages, Nav: nav, Now: a.Now, Log: a.Log.With("comp", "desk"), Live: !isLoopback(a.Gateway.BaseURL)})
+	managers, err := campaigndesk.New(campaigndesk.Config{Store: a.db, UI: pages, Nav: nav, Now: a.Now, Log: a.Log.With("comp", "desk"), Live: !isLoopback(a.Gateway.BaseURL),
+		Stopped: a.stopped, Machinery: a.machinery})
 	if err != nil {
 		return nil, err
 	}
@@ -298,16 +316,15 @@ func (a *app) run(ctx context.Context) error {
 			loops.Go(func() error { return a.pace(ctx) })
 		}
 		loops.Go(func() error {
-			return a.every(ctx, repairEvery, "ring again", func() error { return a.pacer.Repair(ctx) })
+			return a.every(ctx, repairEvery, "ring again", func() error {
+				if a.stopped() != "" {
+					return nil // nobody could answer
+				}
+				return a.pacer.Repair(ctx)
+			})
 		})
 		loops.Go(func() error {
-			return a.every(ctx, min(settleEvery, a.settler.Settle/3), "settle", func() error {
-				epoch, leads, err := a.db.Lead(ctx, a.pacer.Holder, 15*time.Second)
-				if err != nil || !leads {
-					return err
-				}
-				return errors.Join(a.settler.Tick(ctx, epoch, a.Machine()), a.sweeper.Tick(ctx, a.Machine()))
-			})
+			return a.every(ctx, min(settleEvery, a.settler.Settle/3), "settle", func() error { return a.settle(ctx) })
 		})
 		loops.Go(func() error {
 			return a.every(ctx, purgeEvery, "purge", func() error {
@@ -349,6 +366,25 @@ func (a *app) pace(ctx context.Context) error {
 	})
 }
 
+// settle looks for unknown texts while this process leads. After the clock was set they rest anew.
+func (a *app) settle(ctx context.Context) error {
+	epoch, leads, err := a.db.Lead(ctx, a.pacer.Holder, 15*time.Second)
+	if err != nil || !leads {
+		return err
+	}
+	if !a.db.Steady() {
+		a.restless = true
+		return nil
+	}
+	if a.restless {
+		if err := a.db.Resettle(ctx, epoch); err != nil {
+			return err
+		}
+		a.restless = false
+	}
+	return errors.Join(a.settler.Tick(ctx, epoch, a.Machine()), a.sweeper.Tick(ctx, a.Machine()))
+}
+
 // resign lets another process lead at once: this one stops in good order.
 func (a *app) resign() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -362,16 +398,20 @@ func (a *app) resign() {
 func (a *app) drain(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	refuses := false
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			if n, err := a.db.DrainJournal(ctx); err != nil && ctx.Err() == nil {
-				a.Log.Error("the database still refuses what the journal keeps", "comp", "store", "error", err)
-			} else if n > 0 {
+			n, err := a.db.DrainJournal(ctx)
+			switch {
+			case err != nil && ctx.Err() == nil && !refuses:
+				a.Log.Error("the database refuses what the journal keeps; it is tried again each second", "comp", "store", "error", err)
+			case n > 0:
 				a.Log.Info("the database has taken what the journal kept", "comp", "store", "records", n)
 			}
+			refuses = err != nil
 		}
 	}
 }
@@ -385,20 +425,26 @@ func (a *app) waitReady(ctx context.Context) bool {
 	}
 }
 
-// every runs a loop's step now and then until ctx ends, but not while a quarantine lasts. A step that fails is logged and tried again: the
-// next may succeed.
+// every runs a loop's step now and then until ctx ends, but not while a quarantine lasts. A step that fails is tried again: the next may
+// succeed. That it fails is logged once, and that it succeeds again.
 func (a *app) every(ctx context.Context, d time.Duration, what string, step func() error) error {
 	if !a.waitReady(ctx) {
 		return nil
 	}
 	tick := time.NewTicker(d)
 	defer tick.Stop()
-	for {
+	for failing := false; ; {
+		var err error
 		if a.isReady() {
-			if err := step(); err != nil && ctx.Err() == nil {
-				a.Log.Error("a loop's step did not succeed; it is tried again", "comp", what, "error", err)
-			}
+			err = step()
 		}
+		switch {
+		case err != nil && ctx.Err() == nil && !failing:
+			a.Log.Error("a loop's step did not succeed; it is tried again", "comp", what, "error", err)
+		case err == nil && failing:
+			a.Log.Info("a loop's step succeeds again", "comp", what)
+		}
+		failing = err != nil
 		select {
 		case <-ctx.Done():
 			return nil

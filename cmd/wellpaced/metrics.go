@@ -22,10 +22,14 @@ var (
 	waitingDesc  = prometheus.NewDesc("wellpaced_referrals_waiting", "Self-referrals without a first contact.", []string{"urgent"}, nil)
 	haltDesc     = prometheus.NewDesc("wellpaced_quarantine", "1 while sending waits for that reason: a restored database does not know what left. gap: a person has to accept what is missing.", []string{"reason"}, nil)
 	queueDesc    = prometheus.NewDesc("wellpaced_queue_rings", "Rings in the queue.", []string{"state"}, nil)
+	diskDesc     = prometheus.NewDesc("wellpaced_disk_free_bytes", "Free on the disk of the data folder.", nil, nil)
+	floorDesc    = prometheus.NewDesc("wellpaced_disk_floor_bytes", "Below so much free disk nothing is sent.", nil, nil)
+	owedDesc     = prometheus.NewDesc("wellpaced_journal_owed", "Forms and opt-outs of this process that the journal alone has.", nil, nil)
+	stoppedDesc  = prometheus.NewDesc("wellpaced_sending_stopped", "1 while this process may not send: the disk is nearly full, the clock was set, or the queue is away.", nil, nil)
 )
 
 func (g gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{messagesDesc, alarmsDesc, waitingDesc, haltDesc, queueDesc} {
+	for _, d := range []*prometheus.Desc{messagesDesc, alarmsDesc, waitingDesc, haltDesc, queueDesc, diskDesc, floorDesc, owedDesc, stoppedDesc} {
 		ch <- d
 	}
 }
@@ -35,6 +39,23 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 	defer cancel()
 	gauge := func(d *prometheus.Desc, v int, label string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), label)
+	}
+	// First what needs no database: it may be away.
+	plain := func(d *prometheus.Desc, v float64) { ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v) }
+	disk := g.a.db.Disk()
+	plain(diskDesc, float64(disk.Free))
+	plain(floorDesc, float64(disk.Floor))
+	plain(owedDesc, float64(g.a.db.Owed()))
+	stopped := 0.
+	if g.a.stopped() != "" {
+		stopped = 1
+	}
+	plain(stoppedDesc, stopped)
+	if s, err := g.a.queue.Stats(); err == nil {
+		gauge(queueDesc, s.Waiting, "waiting")
+		gauge(queueDesc, s.Active, "active")
+		gauge(queueDesc, s.Retrying, "retrying")
+		gauge(queueDesc, s.Dead, "dead")
 	}
 	t, err := g.a.db.Totals(ctx)
 	if err != nil {
@@ -56,11 +77,6 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 		}
 		gauge(haltDesc, is[len(h.Gaps) > 0], "gap")
 	}
-	if s, err := g.a.queue.Stats(); err == nil {
-		gauge(queueDesc, s.Waiting, "waiting")
-		gauge(queueDesc, s.Active, "active")
-		gauge(queueDesc, s.Retrying, "retrying")
-	}
 }
 
 // serveMetrics answers /metrics on a listener of its own until ctx ends: what it says is for those who run the service.
@@ -72,7 +88,7 @@ func (a *app) serveMetrics(ctx context.Context, listen string) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(gauges{a})
 	mux := http.NewServeMux()
-	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()

@@ -30,6 +30,7 @@ type serveCmd struct {
 	APIURL              string  `name:"twilio-api-url" env:"TWILIO_API_URL" help:"The gateway; this version accepts one on this computer only. Default: none, nothing is sent."`
 	MetricsListen       string  `env:"WELLPACED_METRICS_LISTEN" placeholder:"ADDRESS" help:"Listener of its own for /metrics. Default: none."`
 	Rate                float64 `env:"WELLPACED_RATE" default:"10" help:"Segments per second that the sender may do."`
+	Ballast             int64   `env:"WELLPACED_BALLAST" default:"16" placeholder:"MB" help:"Megabytes of disk that are held back and let go when the disk is full, so that what is in hand can be finished; less on a small disk. 0: none."`
 
 	Settle time.Duration `env:"WELLPACED_SETTLE" hidden:"" default:"10m" help:"The safety parameter: how long a text whose outcome is unknown rests before it is looked for. Longer than the provider can be late in accepting and listing a text; shorter, and somebody may be texted twice. Only tests set it."`
 }
@@ -55,7 +56,7 @@ func (c *serveCmd) Run(ctx context.Context, s std) error {
 	log := c.logger(s.err)
 	o := options{settings: c.settings, Listen: c.Listen, PublicURL: strings.TrimSuffix(c.PublicURL, "/"), Redis: c.Redis, TrustedProxies: proxies, Rate: c.Rate, Metrics: c.MetricsListen, Log: log,
 		Web: slices.Contains(c.Roles, "web"), Worker: slices.Contains(c.Roles, "worker"), Pacer: slices.Contains(c.Roles, "pacer"),
-		PreviousToken: string(c.PreviousToken), Settle: c.Settle, Again: c.Settle / 2,
+		PreviousToken: string(c.PreviousToken), Settle: c.Settle, Again: c.Settle / 2, Ballast: max(0, c.Ballast) << 20,
 		Gateway: twilio.Config{BaseURL: c.APIURL, AccountSID: c.AccountSID, AuthToken: token, From: c.From, MessagingServiceSID: c.MessagingServiceSID},
 	}
 	a, err := open(ctx, o)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"maps"
@@ -47,9 +48,12 @@ func (a *app) mux(pages *ui.Renderer, patient *form.Handler, workers *referdesk.
 	return r
 }
 
-// readyz answers 204 when the database answers and the queue does.
+// readyz answers 204 when the database answers and the queue does. It is for whoever watches, not for a load balancer: forms are taken without
+// either of them.
 func (a *app) readyz(w http.ResponseWriter, r *http.Request) {
-	if _, err := a.db.Networks(r.Context()); err != nil {
+	ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
+	defer cancel()
+	if _, err := a.db.Networks(ctx); err != nil {
 		ui.Problem(w, http.StatusServiceUnavailable, "database", "The database does not answer.")
 		return
 	}
@@ -113,6 +117,7 @@ func nav(who staff.Account, path string) []ui.NavItem {
 		{"Campaigns", "/desk/campaigns", staff.ViewCampaigns},
 		{"Patient lists", "/desk/lists", staff.ViewLists},
 		{"Capacity", "/desk/capacity", staff.ViewCapacity},
+		{"System", "/desk/system", staff.ViewSystem},
 	} {
 		if staff.May(who, p.do, who.Network) == nil {
 			items = append(items, ui.NavItem{Text: p.text, Href: p.href, Current: strings.HasPrefix(path, p.href)})

@@ -115,6 +115,7 @@ const (
 	ViewCapacity    Action = "capacity.view"
 	EditCapacity    Action = "capacity.edit"
 	ManageStaff     Action = "staff.manage"
+	ViewSystem      Action = "system.view"
 )
 
 // table is who may do what. A volunteer takes no urgent referral; a practice sees only how its own campaign goes.
@@ -135,6 +136,7 @@ var table = map[Action][]Role{
 	ViewCapacity:    {Administrator, CampaignManager, SeniorLinkWorker, LinkWorker},
 	EditCapacity:    {Administrator, SeniorLinkWorker},
 	ManageStaff:     {Administrator},
+	ViewSystem:      {Administrator},
 }
 
 // Actions lists every action, sorted, for tests that walk them.
