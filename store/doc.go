@@ -20,6 +20,9 @@
 //   - lesson.go keeps what each ended campaign taught about how people answer,
 //     for the network's next ones: sums without a person or a practice, so that
 //     they may be kept for good.
+//   - room.go and clock.go keep sends back when the disk is nearly full or the
+//     civil clock was set. Forms and opt-outs are taken down to the last byte,
+//     and for those in hand then there is a ballast to drop.
 //   - marker.go remembers outside the database how far the database had got, so
 //     that a restored backup is noticed before anybody is texted twice.
 //

@@ -46,6 +46,7 @@ type theatre struct {
 	town     *answering
 	net      *network
 	cast     []*victim
+	posted   int64 // forms of the test itself
 }
 
 func newTheatre(t *testing.T, database string, faults emulator.Faults) *theatre {
