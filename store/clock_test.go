@@ -76,7 +76,7 @@ func TestClockStep(t *testing.T) {
 		if err := db.Record(ctx, r, campaign.Outcome{Event: campaign.LoseSight, Code: "timeout"}); err != nil {
 			t.Fatal(err)
 		}
-		if err := db.Looked(ctx, campaign.Doubtful{Message: r.Message, Attempt: r.Attempt + 1}, true, clock().Add(time.Second)); err != nil {
+		if err := db.Looked(ctx, campaign.Doubtful{Message: r.Message, Attempt: r.Attempt + 1}, campaign.LookEmpty, time.Second); err != nil {
 			t.Fatal(err)
 		}
 		if err := db.Resettle(ctx, w.epoch+1); !errors.Is(err, campaign.ErrConflict) {

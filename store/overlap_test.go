@@ -105,7 +105,7 @@ func (t *townsfolk) finish(tb testing.TB) {
 // cleared is what the reconciler does after two complete listings that do not show the text.
 func (t *townsfolk) cleared(tb testing.TB, r campaign.Ring) {
 	tb.Helper()
-	if err := t.db.Clear(context.Background(), t.epoch, campaign.Doubtful{Message: r.Message, Attempt: r.Attempt + 1}, campaign.Clear); err != nil {
+	if err := t.db.Clear(context.Background(), t.epoch, campaign.Doubtful{Message: r.Message, Attempt: r.Attempt + 1}, campaign.Clear, ""); err != nil {
 		tb.Fatal(err)
 	}
 }
@@ -450,7 +450,7 @@ func TestOverlap_reminderWhileTheFirstIsUnknown(t *testing.T) {
 			w.claim(t, r)
 			w.record(t, r, campaign.Outcome{Event: campaign.LoseSight, Code: "timeout"})
 		}
-		if err := w.db.Clear(ctx, w.epoch, campaign.Doubtful{Message: first[2].Message, Attempt: 1}, campaign.Hold); err != nil {
+		if err := w.db.Clear(ctx, w.epoch, campaign.Doubtful{Message: first[2].Message, Attempt: 1}, campaign.Hold, campaign.HeldOver); err != nil {
 			t.Fatal(err)
 		}
 		w.claim(t, first[4])
@@ -580,7 +580,7 @@ func TestOverlap_evidenceInEveryState(t *testing.T) {
 				claimed(lost)
 			case campaign.Held:
 				claimed(lost)
-				if err := db.Clear(ctx, w.epoch, campaign.Doubtful{Message: r.Message, Attempt: 1}, campaign.Hold); err != nil {
+				if err := db.Clear(ctx, w.epoch, campaign.Doubtful{Message: r.Message, Attempt: 1}, campaign.Hold, campaign.HeldOver); err != nil {
 					t.Fatal(err)
 				}
 			case campaign.Accepted:
@@ -710,7 +710,7 @@ func TestOverlap_clearRacesEvidence(t *testing.T) {
 			w.record(t, r, campaign.Outcome{Event: campaign.LoseSight, Code: "timeout"})
 			var both sync.WaitGroup
 			both.Go(func() {
-				if err := w.db.Clear(context.Background(), w.epoch, campaign.Doubtful{Message: r.Message, Attempt: 1}, campaign.Clear); err != nil {
+				if err := w.db.Clear(context.Background(), w.epoch, campaign.Doubtful{Message: r.Message, Attempt: 1}, campaign.Clear, ""); err != nil {
 					t.Error(err)
 				}
 			})
@@ -744,11 +744,11 @@ func TestOverlap_clearOfAnAttemptThatIsOver(t *testing.T) {
 		next := w.release(t, 1)[0]
 		w.claim(t, next)
 		w.record(t, next, lost)
-		if err := db.Looked(ctx, seen, true, time.Now()); err != nil {
+		if err := db.Looked(ctx, seen, campaign.LookEmpty, 0); err != nil {
 			t.Fatal(err)
 		}
 		for _, on := range []campaign.Event{campaign.Clear, campaign.Hold} {
-			if err := db.Clear(ctx, w.epoch, seen, on); err != nil {
+			if err := db.Clear(ctx, w.epoch, seen, on, ""); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -759,7 +759,7 @@ func TestOverlap_clearOfAnAttemptThatIsOver(t *testing.T) {
 		// As a restored database may have it: unknown, with the proof beside it.
 		mustWrite(t, db, fmt.Sprintf(`INSERT INTO evidence (message, attempt, kind, event, sid, code, at) VALUES (%d, 2, 'listing', 'accept', 'SM2', '', 0)`, r.Message))
 		for _, on := range []campaign.Event{campaign.Clear, campaign.Hold} {
-			if err := db.Clear(ctx, w.epoch, now[0], on); err != nil {
+			if err := db.Clear(ctx, w.epoch, now[0], on, ""); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -810,7 +810,7 @@ func TestOverlap_staleLeader(t *testing.T) {
 		_, err = db.Release(ctx, w.epoch, []throttle.Decision{{Campaign: campaignKey(w.campaign.ID), At: now, N: 3, Limit: throttle.LimitRate, Sentence: "test"}})
 		stale("release", err)
 		for _, on := range []campaign.Event{campaign.Clear, campaign.Hold} {
-			stale(string(on), db.Clear(ctx, w.epoch, campaign.Doubtful{Message: rings[0].Message, Attempt: 1}, on))
+			stale(string(on), db.Clear(ctx, w.epoch, campaign.Doubtful{Message: rings[0].Message, Attempt: 1}, on, ""))
 		}
 		now = now.AddDate(0, 0, 8)
 		stale("remind", db.Finish(ctx, w.epoch))

@@ -51,7 +51,7 @@ func TestQuarantine_nothingGoes(t *testing.T) {
 			if _, err := db.Release(ctx, w.epoch, []throttle.Decision{{Campaign: campaignKey(w.campaign.ID), N: 3}}); !errors.Is(err, campaign.ErrQuarantined) {
 				t.Errorf("released in a quarantine: %v", err)
 			}
-			if err := db.Clear(ctx, w.epoch, campaign.Doubtful{Message: lost.Message, Attempt: 1}, campaign.Clear); !errors.Is(err, campaign.ErrQuarantined) {
+			if err := db.Clear(ctx, w.epoch, campaign.Doubtful{Message: lost.Message, Attempt: 1}, campaign.Clear, ""); !errors.Is(err, campaign.ErrQuarantined) {
 				t.Errorf("planned again in a quarantine: %v", err)
 			}
 		}

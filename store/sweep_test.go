@@ -12,14 +12,14 @@ import (
 	"github.com/wellpaced/wellpaced/campaign/person"
 )
 
-// records is the provider: statuses by sid, and listings by number.
-type records struct {
+// ledgerOfSIDs is the provider: statuses by sid, and listings by number.
+type ledgerOfSIDs struct {
 	status map[string]string
 	list   map[person.Phone][]campaign.Listed
 	asked  []string
 }
 
-func (r *records) Fetch(_ context.Context, sid string) (campaign.Listed, error) {
+func (r *ledgerOfSIDs) Fetch(_ context.Context, sid string) (campaign.Listed, error) {
 	r.asked = append(r.asked, sid)
 	s, ok := r.status[sid]
 	if !ok {
@@ -32,7 +32,7 @@ func (r *records) Fetch(_ context.Context, sid string) (campaign.Listed, error) 
 	return campaign.Listed{SID: sid, Status: s, Code: code}, nil
 }
 
-func (r *records) List(_ context.Context, to person.Phone) ([]campaign.Listed, error) {
+func (r *ledgerOfSIDs) List(_ context.Context, to person.Phone) ([]campaign.Listed, error) {
 	return r.list[to], nil
 }
 
@@ -69,7 +69,7 @@ func TestSweep(t *testing.T) {
 		if err := db.Adopt(ctx, campaign.Evidence{Message: rings[6].Message, Attempt: 1, Event: campaign.Deliver, Kind: "callback", SID: "SM6"}); err != nil {
 			t.Fatal(err)
 		}
-		provider := &records{status: map[string]string{"SM0": "delivered", "SM1": "undelivered", "SM2": "sent", "SM3": "queued", "SM6": "failed"}, // it has SM4 no more
+		provider := &ledgerOfSIDs{status: map[string]string{"SM0": "delivered", "SM1": "undelivered", "SM2": "sent", "SM3": "queued", "SM6": "failed"}, // it has SM4 no more
 			list: map[person.Phone][]campaign.Listed{w.phone(t, rings[5]): {{SID: "SM5", To: w.phone(t, rings[5]), Body: link.URL("https://x.example", token(5)), Status: "delivered"}}}}
 		s := campaign.Sweeper{Store: db, Fetcher: provider, Lister: provider, Log: db.log}
 		at := func(a time.Duration) string {
@@ -156,7 +156,7 @@ func TestSweep_earlierRows(t *testing.T) {
 		// As the migration leaves them; the second was sent a year ago, and a restored backup has forgotten its attempt.
 		mustWrite(t, db, `UPDATE message SET sweep_at = 0`, `DELETE FROM attempt WHERE message = (SELECT id FROM message WHERE sid = 'SM1')`,
 			`UPDATE message SET sent_at = 1 WHERE sid = 'SM1'`)
-		provider := &records{status: map[string]string{"SM0": "queued", "SM1": "sent"}}
+		provider := &ledgerOfSIDs{status: map[string]string{"SM0": "queued", "SM1": "sent"}}
 		s := campaign.Sweeper{Store: db, Fetcher: provider, Lister: provider, Log: db.log}
 		for range 2 {
 			if err := s.Tick(ctx, time.Now()); err != nil {
@@ -221,7 +221,7 @@ func TestDoubtsThatAreHeld(t *testing.T) {
 		}
 		w.epoch = epoch
 		db.Settle = 10 * time.Minute
-		provider := &records{list: map[person.Phone][]campaign.Listed{}}
+		provider := &ledgerOfSIDs{list: map[person.Phone][]campaign.Listed{}}
 		s := campaign.Reconciler{Store: db, Lister: provider, Log: db.log, Again: 5 * time.Minute}
 		at := func(a time.Duration) {
 			t.Helper()

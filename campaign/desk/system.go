@@ -149,7 +149,7 @@ func (h *Handler) systemData(ctx context.Context, who staff.Account, x campaign.
 				where.Text = "An older one"
 			}
 		}
-		d.Alarms.Rows = append(d.Alarms.Rows, []ui.Cell{{Text: h.when(a.At)}, {Text: alarmSentence(a.Code)}, where})
+		d.Alarms.Rows = append(d.Alarms.Rows, []ui.Cell{{Text: h.when(a.At)}, {Text: alarmSentence(a)}, where})
 	}
 
 	owed := "Nothing: the database has all of it"
@@ -257,7 +257,7 @@ func (h *Handler) apiSystem(w http.ResponseWriter, r *http.Request) {
 		a.Messages[s] = x.Counts[s]
 	}
 	for _, l := range x.Alarms {
-		a.Alarms = append(a.Alarms, alarmAnswer{At: l.At, Code: l.Code, Campaign: l.Campaign, Sentence: alarmSentence(l.Code)})
+		a.Alarms = append(a.Alarms, alarmAnswer{At: l.At, Code: l.Code, Campaign: l.Campaign, Sentence: alarmSentence(l)})
 	}
 	writeJSON(w, http.StatusOK, a)
 }

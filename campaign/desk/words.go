@@ -129,6 +129,9 @@ var stateWords = map[campaign.MessageState]string{
 }
 
 func alarmSentence(a campaign.Alarm) string {
+	if a.Code == "two_sids" && len(a.SIDs) == 0 {
+		return "Somebody may have had the same text twice. The campaign’s page says which text, and what to do."
+	}
 	if a.Code == "two_sids" {
 		return fmt.Sprintf("Somebody may have had the same text twice: for message %d the provider has %s. Look these up in the provider’s console. "+
 			"If both arrived, ask the practice to tell the person that it was our mistake. Tell whoever runs this system in any case: it must never happen.",

@@ -124,10 +124,10 @@ func (g *Gateway) Newest(ctx context.Context) ([]campaign.Listed, error) {
 	}
 	var all []campaign.Listed
 	for _, m := range page.Messages {
-		if m.Direction != nil && *m.Direction == "inbound" {
+		if m.Direction == "inbound" {
 			continue
 		}
-		l, err := listed(m)
+		l, err := m.listed()
 		if err != nil {
 			return nil, fmt.Errorf("list the newest texts at the provider: %w", err)
 		}

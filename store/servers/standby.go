@@ -2,7 +2,6 @@ package servers
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -50,7 +49,7 @@ func Standby() (address string, promote func() error, err error) {
 		}
 	}
 	c := cluster{bin: find}
-	err = onFreePort(func(port int) (*process, error) {
+	standby, err := newServer(func(port int) (*process, error) {
 		c.port = port
 		cmd := exec.Command(server, "-D", dir, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
 			"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200")
@@ -58,7 +57,8 @@ func Standby() (address string, promote func() error, err error) {
 		return start(cmd, account, syscall.SIGQUIT, func() error { return c.run("pg_isready", "-q", "-d", "postgres") })
 	})
 	if err != nil {
-		return "", nil, errors.Join(errors.New("start a standby"), err)
+		return "", nil, fmt.Errorf("start a standby: %w", err)
 	}
-	return "127.0.0.1:" + strconv.Itoa(c.port), func() error { return c.run("psql", "-q", "-d", "postgres", "-c", "SELECT pg_promote()") }, nil
+	atExit(standby.Stop)
+	return standby.Addr, func() error { return c.run("psql", "-q", "-d", "postgres", "-c", "SELECT pg_promote()") }, nil
 }
