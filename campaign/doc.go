@@ -2,7 +2,7 @@
 //
 // A patient list is screened into an audience ([Screener]); an audience, a text, a policy and a team make a [Campaign], which a
 // second person approves; at launch every invited patient gets one [message] per step in a fixed order that mirrors the list ([Order]).
-// From then on four loops run, each a Tick that a test can call:
+// From then on these loops run, each a Tick that a test can call:
 //
 //   - the [Pacer] reads one snapshot per team, asks throttle.Decide how many may go, and moves that many messages from planned to
 //     released; the queue is rung after the commit;
@@ -10,6 +10,14 @@
 //     gateway write, and records what came back;
 //   - the [Reconciler] looks for texts whose outcome is unknown at the provider, and settles them by evidence or leaves them to a person;
 //   - the [Sweeper] asks the provider about texts whose receipts have not come.
+//
+// A last one, the [Quarantine], watches whether the database has forgotten something: a restored backup, a standby that took over. Then
+// nothing is released, claimed or planned again, in any process, until the journals have given back opt-outs and self-referrals, two
+// complete listings of the provider, the settle time apart, have told which texts left, and a person has accepted what nothing gives back.
+// At each start it compares one page of the provider's newest texts with the database, because a machine that was put back as a whole
+// remembers nothing itself. It waits thirty seconds for that page and then lets sending begin with a warning: a provider whose listing is
+// out of order must not stop a service for ever, and what would have to come together with that outage is a restore of data and keys at
+// once. It goes on asking, and a quarantine can begin at any time.
 //
 // The database is the truth and the queue a doorbell: a lost, doubled, late or forged ring can cause nothing but a claim that fails.
 // All state changes go through one pure table, [Next]; the store applies guarded rows and decides nothing. Nobody is texted twice,
