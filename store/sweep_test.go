@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,12 +15,15 @@ import (
 
 // ledgerOfSIDs is the provider: statuses by sid, and listings by number.
 type ledgerOfSIDs struct {
+	mu     sync.Mutex // the sweep asks about several at once
 	status map[string]string
 	list   map[person.Phone][]campaign.Listed
 	asked  []string
 }
 
 func (r *ledgerOfSIDs) Fetch(_ context.Context, sid string) (campaign.Listed, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.asked = append(r.asked, sid)
 	s, ok := r.status[sid]
 	if !ok {

@@ -125,9 +125,6 @@ func (e *Emulator) create(w http.ResponseWriter, r *http.Request) {
 		internal().write(w)
 		return
 	}
-	if faults.ListLag > 0 {
-		e.strike(StruckListLag)
-	}
 	e.mu.Lock()
 	doc := e.document(t) // the initial status, even if a callback overtakes the reply
 	e.mu.Unlock()

@@ -104,7 +104,6 @@ const (
 	StruckListCircle      = "list_circle"
 	StruckListNext500     = "list_next_500"
 	StruckListRedacted    = "list_redacted"
-	StruckListLag         = "list_lag" // texts that were hidden for a while
 	StruckFetch500        = "fetch_500"
 	StruckFetch429        = "fetch_429"
 	StruckTwice           = "callback_twice"
