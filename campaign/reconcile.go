@@ -71,13 +71,16 @@ const (
 // Why a message is held.
 const (
 	HeldOver       = "held_over"       // not at the provider; but its campaign is over, so it cannot be planned again
-	HeldAgain      = "held_again"      // not at the provider for the second time: a third try would be trusting to luck
+	HeldAgain      = "held_again"      // not at the provider for the third time: a fourth try would be trusting to luck
 	HeldUnreadable = "held_unreadable" // the provider removes words or numbers from its record
 	HeldNoRecord   = "held_no_record"  // the provider answers, but for a day it has not shown its record of this number
 )
 
 const (
 	looks = 2
+	// mostAmbiguous attempts of one text may end without word before a person decides. Where a fifth of all requests fails, a second
+	// one is nothing out of the ordinary.
+	mostAmbiguous = 2
 	// mostBlind is how long a message whose record cannot be read stays unknown while the provider shows others.
 	mostBlind = 24 * time.Hour
 	// mostFailures in a row are taken for a provider that is away: the rest of the tick is spared.
@@ -95,7 +98,7 @@ func (d Doubtful) After(l Look, machine time.Time) (on Event, why string) {
 		return "", ""
 	case d.Over:
 		return Hold, HeldOver
-	case d.Ambiguous > 1:
+	case d.Ambiguous > mostAmbiguous:
 		return Hold, HeldAgain
 	}
 	return Clear, ""

@@ -210,7 +210,7 @@ func TestSweep_earlierRows(t *testing.T) {
 	})
 }
 
-// A message whose second try is as doubtful as the first is held, and so is one whose record the provider cannot show.
+// A message whose third try is as doubtful as the two before is held, and so is one whose record the provider cannot show.
 func TestDoubtsThatAreHeld(t *testing.T) {
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		ctx := context.Background()
@@ -267,9 +267,18 @@ func TestDoubtsThatAreHeld(t *testing.T) {
 		at(27 * time.Minute)
 		state(campaign.Unknown)
 		at(33 * time.Minute)
+		state(campaign.Planned)
+		again = w.release(t, 1)[0]
+		must[campaign.Outgoing](t)(db.Claim(ctx, again))
+		if err := db.Record(ctx, again, campaign.Outcome{Event: campaign.LoseSight, Code: "http_502"}); err != nil {
+			t.Fatal(err)
+		}
+		at(44 * time.Minute)
+		state(campaign.Unknown)
+		at(50 * time.Minute)
 		state(campaign.Held)
 		held := must[[]campaign.HeldMessage](t)(db.HeldMessages(ctx, w.network.ID, w.campaign.ID, 10))
-		if len(held) != 1 || held[0].Why != campaign.HeldAgain || held[0].Code != "http_502" || held[0].Attempt != 3 || held[0].At.IsZero() {
+		if len(held) != 1 || held[0].Why != campaign.HeldAgain || held[0].Code != "http_502" || held[0].Attempt != 4 || held[0].At.IsZero() {
 			t.Errorf("held %+v", held)
 		}
 		// A late callback settles it without anybody.
@@ -281,8 +290,8 @@ func TestDoubtsThatAreHeld(t *testing.T) {
 		// That text is the touchstone now. The provider's record does not show it: nothing is planned on its word, and after a day a person decides.
 		ring = w.release(t, 1)[0]
 		must[campaign.Outgoing](t)(db.Claim(ctx, ring))
-		at(40 * time.Minute)
-		for age < 24*time.Hour+50*time.Minute {
+		at(55 * time.Minute)
+		for age < 24*time.Hour+65*time.Minute {
 			state(campaign.Unknown)
 			at(age + 6*time.Minute)
 		}

@@ -250,7 +250,7 @@ func recordWords(why string) string {
 	case campaign.HeldNoRecord:
 		return "The provider answers, but for a day it has not shown its record of this number."
 	case campaign.HeldAgain:
-		return "It was tried twice, and neither time did the provider’s record show it. We do not trust to luck a third time."
+		return "It was tried three times, and each time the provider’s record did not show it. We do not trust to luck a fourth time."
 	case campaign.HeldOver:
 		return "The provider’s record did not show it, but the campaign is over, so it does not go again by itself."
 	}

@@ -578,7 +578,7 @@ func TestHeld(t *testing.T) {
 		held = append(held, ring)
 	}
 	page := w.get(manager, at).Body.String()
-	if !strings.Contains(page, "Texts that need your decision") || !strings.Contains(page, "The provider did not answer in time. It was tried twice, and neither time") || !strings.Contains(page, ", tried at ") || !strings.Contains(page, "It was not sent") || strings.Contains(page, "07700") || strings.Contains(page, "+447700") {
+	if !strings.Contains(page, "Texts that need your decision") || !strings.Contains(page, "The provider did not answer in time. It was tried three times, and each time") || !strings.Contains(page, ", tried at ") || !strings.Contains(page, "It was not sent") || strings.Contains(page, "07700") || strings.Contains(page, "+447700") {
 		t.Errorf("held texts are not shown, or not masked: %s", page)
 	}
 	if page := w.get(w.by[staff.LinkWorker], at).Body.String(); strings.Contains(page, "need your decision") || strings.Contains(page, "Send it again") {

@@ -118,16 +118,9 @@ func (p *provider) texts() ([]emulator.Text, error) {
 // run delivers texts and posts callbacks until ctx ends.
 func (p *provider) run(ctx context.Context) { _ = p.Run(ctx) }
 
-// Faults spreads a share of all requests over everything that can go wrong with one.
+// Faults are all that can go wrong with a share of the requests. What is late is late by seconds, so that a run need not take hours.
 func Faults(share float64) emulator.Faults {
-	if share == 0 {
-		return emulator.Faults{}
-	}
-	part := func(of float64) float64 { return of * share }
-	return emulator.Faults{
-		TooMany: part(.1), Refuse500: part(.1), ResetBefore: part(.1), Redirect: part(.07),
-		AcceptThen500: part(.1), AcceptThenReset: part(.1), AcceptThen502: part(.07), AcceptEmpty: part(.07), AcceptTruncated: part(.07),
-		LateAccept: part(.12), LateBy: lateBy, Slow: part(.1), SlowBy: 300 * time.Millisecond,
-		List500: part(.25), ListLag: listLag, CallbackTwice: part(.5), CallbackReorder: part(.5), CallbackDrop: part(.75), CallbackEarly: part(.5),
-	}
+	f := emulator.FaultShare(share)
+	f.LateBy, f.SlowBy, f.ListLag = lateBy, lateBy/2, listLag
+	return f
 }

@@ -360,6 +360,7 @@ func (s *soak) count(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.Faults = s.provider.Struck()
 	r.Alarms, r.Held = t.Alarms, t.Messages[campaign.Held]
 	r.Aside = t.Messages[campaign.Rejected] + t.Messages[campaign.Suppressed] + t.Messages[campaign.Expired]
 	r.Missed = max(0, s.cfg.Patients-len(texted)-r.Held-r.Aside)
