@@ -65,7 +65,11 @@ func (db *DB) Backup(ctx context.Context, to string) (path string, m Manifest, e
 	if err != nil {
 		return "", m, fmt.Errorf("make a folder for the backup: %w", err)
 	}
-	defer os.RemoveAll(stage)
+	defer func() {
+		if gone := os.RemoveAll(stage); err == nil {
+			err = gone
+		}
+	}()
 	t, err := parseTarget(db.cfg.Database, db.cfg.DataDir)
 	if err != nil {
 		return "", m, err

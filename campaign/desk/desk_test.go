@@ -561,6 +561,25 @@ func TestCampaignPage_afterTheEnd(t *testing.T) {
 	}
 }
 
+// While a restored database does not know what left, the page and the API say why nothing is sent.
+func TestWaits(t *testing.T) {
+	w := newWorld(t, nil)
+	ctx, manager := context.Background(), w.by[staff.CampaignManager]
+	id := w.launched(w.listOf(3, "999"))
+	at := fmt.Sprintf("/desk/campaigns/%d", id)
+	const says = "Sending waits: the database was restored from a backup."
+	if page := w.get(manager, at).Body.String(); strings.Contains(page, says) {
+		t.Error("sending waits for nothing")
+	}
+	w.must(w.db.Begin(ctx, campaign.Restored))
+	if page := w.get(manager, at).Body.String(); !strings.Contains(page, says) {
+		t.Errorf("the page does not say that sending waits: %s", page)
+	}
+	if answer := w.get(manager, "/api/v1"+strings.TrimPrefix(at, "/desk")).Body.String(); !strings.Contains(answer, `"waits":"`+says) {
+		t.Errorf("the API does not say that sending waits: %s", answer)
+	}
+}
+
 // Nobody but a person decides about a text that may have left.
 func TestHeld(t *testing.T) {
 	w := newWorld(t, nil)

@@ -60,6 +60,10 @@ func TestRun_exitCodes(t *testing.T) {
 		{name: "the pacer in no language", args: []string{"pace"}, code: exitUsage, words: "wellpaced pace --json"},
 		{name: "an import by nobody", args: []string{"import", sample("emis"), data, keys}, code: exitUsage, words: "--as"},
 		{name: "an import of nothing", args: []string{"import", filepath.Join(dir, "none"), "--dry-run"}, code: exitFailed, words: "open the list"},
+		{name: "a restore of nothing", args: []string{"restore", data, keys}, code: exitUsage, words: "--accept-gap"},
+		{name: "a restore and a gap at once", args: []string{"restore", "x", "--accept-gap", data, keys}, code: exitUsage, words: "restore that first"},
+		{name: "a backup that is not there", args: []string{"restore", filepath.Join(dir, "none"), "--data=" + filepath.Join(dir, "empty"), keys}, code: exitFailed, words: "no such file"},
+		{name: "a backup into nowhere", args: []string{"backup", filepath.Join(dir, "no", "where"), data, keys}, code: exitFailed, words: "make a folder for the backup"},
 		{name: "a mapping of an unknown field", args: []string{"import", sample("emis"), "--dry-run", "--map", "shoe=Size"}, code: exitUsage, words: "shoe"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

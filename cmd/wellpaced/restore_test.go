@@ -394,8 +394,14 @@ func TestRestore_backup(t *testing.T) {
 	r.hurry()
 	r.finish(false)
 	r.stop()
+	began := time.Now()
 	r.start() // and an ordinary start afterwards is ordinary
 	<-r.app.ready
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("an ordinary start takes %s until it may send", took)
+	} else {
+		t.Logf("an ordinary start takes %s until it may send", took.Round(time.Millisecond))
+	}
 	if h, err := r.app.db.Halted(context.Background()); err != nil || h.On() {
 		t.Errorf("after a restart: %v, %v", h, err)
 	}
@@ -509,7 +515,10 @@ func newDoor(t *testing.T, to string) *door {
 			}
 		}
 	}()
-	t.Cleanup(func() { l.Close(); d.lead("127.0.0.1:9") })
+	t.Cleanup(func() {
+		_ = l.Close()
+		d.lead("127.0.0.1:9")
+	})
 	return d
 }
 
