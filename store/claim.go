@@ -168,8 +168,10 @@ func (db *DB) Claim(ctx context.Context, r campaign.Ring) (out campaign.Outgoing
 		started = tx.machine
 		m2 := m
 		if ok, err := db.apply(tx, &m2, campaign.Claim, `attempt = attempt + 1, frozen = $5, deadline = $6, code = ''`,
-			frozen, tx.machine+campaign.SendDeadline.Milliseconds()); err != nil || !ok {
+			frozen, tx.machine+campaign.SendDeadline.Milliseconds()); err != nil {
 			return err
+		} else if !ok {
+			return campaign.ErrTooLate
 		}
 		_, err = tx.Exec(`INSERT INTO attempt (message, n, started_at, outcome, code) VALUES ($1, $2, $3, '', '')`, m.id, m.attempt+1, tx.machine)
 		if err != nil {
