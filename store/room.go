@@ -51,7 +51,8 @@ func diskSpace(dir string) (free, total int64, err error) {
 			break
 		}
 	}
-	return int64(s.Bavail) * int64(s.Bsize), int64(s.Blocks) * int64(s.Bsize), err
+	size := int64(s.Bsize) //nolint:unconvert // it has other types on other systems
+	return int64(s.Bavail) * size, int64(s.Blocks) * size, err
 }
 
 func (r *room) path() string { return filepath.Join(r.dir, "ballast") }

@@ -7,5 +7,7 @@
 // One file per screen. Each holds the screen's page and its API twin, which share one function that does the work, so that both
 // ask the same permission and refuse the same things. Every refusal goes through one table, see problems.go.
 //
+// system.go is for administrators alone: how sending itself stands. What the database does not know of that comes through Config.Machinery.
+//
 // No patient data appears here: lists are shown as counts, texts with made-up names, and the numbers of held messages masked.
 package desk

@@ -25,14 +25,11 @@ import (
 
 // ask gets a page of the site, or posts to it; status 0 means that nobody answered in time.
 func (h *theatre) ask(path string, form url.Values) (status int, body string) {
-	resp, body := h.request(path, form)
-	if resp == nil {
-		return 0, body
-	}
-	return resp.StatusCode, body
+	status, body, _ = h.request(path, form)
+	return status, body
 }
 
-func (h *theatre) request(path string, form url.Values) (*http.Response, string) {
+func (h *theatre) request(path string, form url.Values) (status int, body string, cookies []*http.Cookie) {
 	c := http.Client{Timeout: 15 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	defer c.CloseIdleConnections()
 	r, err := http.NewRequest("GET", "http://"+h.site+path, nil)
@@ -46,12 +43,12 @@ func (h *theatre) request(path string, form url.Values) (*http.Response, string)
 	}
 	resp, err := c.Do(r)
 	if err != nil {
-		return nil, err.Error()
+		return 0, err.Error(), nil
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	h.must(err)
-	return resp, string(b)
+	return resp.StatusCode, string(b), resp.Cookies()
 }
 
 func (h *theatre) up() {
@@ -87,18 +84,15 @@ func (h *theatre) refer(token string) (status int, body string) {
 	h.posted++
 	form := url.Values{"form": {"form-" + formSuffix(h.posted<<40)}, "reasons": {"loneliness"}, "words": {"hello, it is me"}, "call_safe": {"yes"},
 		"birth_date-day": {"15"}, "birth_date-month": {"6"}, "birth_date-year": {"1950"}, "agreed": {"yes"}}
-	resp, body := h.request("/r/"+token+"/send", form)
-	if resp == nil {
-		return 0, body
-	}
-	for _, c := range resp.Cookies() {
-		if part := strings.Split(c.Value, "."); c.Name == "sent" && len(part) == 5 && resp.StatusCode == http.StatusSeeOther {
+	status, body, cookies := h.request("/r/"+token+"/send", form)
+	for _, c := range cookies {
+		if part := strings.Split(c.Value, "."); c.Name == "sent" && len(part) == 5 && status == http.StatusSeeOther {
 			h.town.mu.Lock()
 			h.town.references = append(h.town.references, part[1])
 			h.town.mu.Unlock()
 		}
 	}
-	return resp.StatusCode, body
+	return status, body
 }
 
 func (h *theatre) tokenOf(i int) string {
