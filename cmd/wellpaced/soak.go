@@ -40,6 +40,8 @@ func (c *soakCmd) Run(ctx context.Context, to std) error {
 		return usageError{errors.New("--database and --redis are for --engine postgres")}
 	case c.Engine == "postgres" && (c.Database == "") != (c.Redis == ""):
 		return usageError{errors.New("give both --database and --redis, or neither")}
+	case c.Database != "" && c.Restores > 0:
+		return usageError{errors.New("a backup is restored into a new database, which a run can make only on a server of its own: add --restores 0, or leave --database away")}
 	}
 	me, err := os.Executable()
 	if err != nil {
@@ -80,7 +82,11 @@ var soakEnv []string
 // serve starts throw-away servers.
 func (c *soakCmd) serve(cfg *soak.Config) error {
 	const instead = "cannot start a server for the run; install it, or give --database and --redis: %w"
-	database, _, err := servers.Postgres()
+	cfg.NewDatabase = func() (string, error) { // they go with the server
+		url, _, err := servers.Postgres()
+		return url, err
+	}
+	database, err := cfg.NewDatabase()
 	if err != nil {
 		return fmt.Errorf(instead, err)
 	}
@@ -119,7 +125,7 @@ func (c *soakCmd) print(w io.Writer, r soak.Report) error {
 	for _, row := range [][2]any{
 		{"Patients", r.Patients}, {"Texts, by the provider's journal", r.Texts}, {"Texted twice", r.Twice}, {"Forgotten", r.Missed},
 		{"Held for a person's word", r.Held}, {"Set aside for a reason", r.Aside},
-		{"Self-referrals that people were told we have", r.Referrals}, {"of these lost", r.LostForms},
+		{"Self-referrals that people were told we have", r.Referrals}, {"of these lost", r.LostForms}, {"Self-referrals in the queue that nobody was told of", r.Unknown},
 		{"Opt-outs that people were told we have", r.OptOuts}, {"of these lost", r.LostOptOuts},
 		{"Times somebody had to try again", r.TriedAgain},
 		{"Processes killed", fmt.Sprintf("%d (%s)", r.Kills, counts(r.Killed))},

@@ -28,6 +28,7 @@ type people struct {
 	seen     int64 // deliveries dealt out; one goroutine's
 
 	mu         sync.Mutex
+	resting    bool // nobody begins anything any more
 	todo       []*deed
 	busy       int             // deeds in somebody's hands
 	references []string        // of referrals that were acknowledged
@@ -80,7 +81,9 @@ func (a *people) read() {
 			continue
 		}
 		a.mu.Lock()
-		a.todo = append(a.todo, &deed{number: t.To, token: tokens[0], refer: t.Delivery%3 == 1, form: "form-" + letters(t.Delivery)})
+		if !a.resting {
+			a.todo = append(a.todo, &deed{number: t.To, token: tokens[0], refer: t.Delivery%3 == 1, form: "form-" + letters(t.Delivery)})
+		}
 		a.mu.Unlock()
 	}
 }
@@ -167,8 +170,11 @@ func (a *people) do(ctx context.Context, d *deed) (reference string, err error) 
 	return "", fmt.Errorf("an answer %d that acknowledges nothing", resp.StatusCode)
 }
 
-// done waits until everybody has been told what they wanted to hear.
+// done lets nobody begin anything more, and waits until all who have begun are told what they wanted to hear.
 func (a *people) done(ctx context.Context, within time.Duration) error {
+	a.mu.Lock()
+	a.resting = true
+	a.mu.Unlock()
 	for until := time.Now().Add(within); ; sleep(ctx, 100*time.Millisecond) {
 		a.mu.Lock()
 		left, last := len(a.todo)+a.busy, a.last

@@ -27,6 +27,20 @@ func (s *soak) restore(ctx context.Context) error {
 			p.end(syscall.SIGKILL)
 		}
 	}
+	if s.cfg.Database != "" { // a dump goes into an empty database, and the old one stays as it is
+		fresh, err := s.cfg.NewDatabase()
+		if err != nil {
+			return fmt.Errorf("make a database for the backup: %w", err)
+		}
+		for _, p := range s.cast {
+			for i, arg := range p.args {
+				if arg == s.cfg.Database {
+					p.args[i] = fresh
+				}
+			}
+		}
+		s.cfg.Database = fresh
+	}
 	if _, err := s.program(ctx, "restore", s.backup, "--force"); err != nil {
 		return err
 	}

@@ -27,12 +27,14 @@ import (
 type Config struct {
 	Database string // postgres://…; "" means SQLite
 	Redis    string // redis://…; with Postgres
-	Dir      string // everything lies here; empty or new
-	Patients int
-	Minutes  float64 // the kills are spread over so long
-	Kills    int
-	Restores int             // of an older backup in place of the database
-	Faults   emulator.Faults // of the provider, until all kills are done
+	// NewDatabase makes an empty Postgres database for each backup that is restored.
+	NewDatabase func() (string, error)
+	Dir         string // everything lies here; empty or new
+	Patients    int
+	Minutes     float64 // the kills are spread over so long
+	Kills       int
+	Restores    int             // of an older backup in place of the database
+	Faults      emulator.Faults // of the provider, until all kills are done
 	// Settle is how long the program waits before it believes that a text never left; 0 means Settle. Less than the provider can be late,
 	// and somebody is texted twice: that is how to see that a run can fail.
 	Settle  time.Duration
@@ -418,6 +420,9 @@ func (s *soak) countForms(ctx context.Context, references []string) error {
 		delete(queue, ref)
 	}
 	s.report.Unknown = len(queue)
+	for ref := range queue {
+		s.say("nobody was told of referral %s", ref)
+	}
 	return nil
 }
 
