@@ -148,7 +148,7 @@ type Quarantine struct {
 	Log     *slog.Logger
 	Machine func() time.Time
 	Settle  time.Duration // between the two listings
-	Away    time.Duration // how long a journal may stay away; 0 means DefaultAway
+	Away    time.Duration // how long a process may stay away; 0 means DefaultAway
 	// Open is told whether this process may send. The claims ask the database themselves; this spares them the asking.
 	Open func(bool)
 
@@ -334,7 +334,7 @@ func (q *Quarantine) learn(ctx context.Context, h Halt, epoch int64) error {
 		if now.ID != h.ID {
 			return nil // another process has ended it
 		}
-		complete, err := q.Store.Complete(ctx, epoch, h.ID, max(q.Away, 0))
+		complete, err := q.Store.Complete(ctx, epoch, h.ID, q.Away)
 		if err != nil {
 			return fmt.Errorf("see which journals are missing: %w", err)
 		}

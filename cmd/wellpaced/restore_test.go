@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -435,45 +434,6 @@ func TestRestore_wholeMachine(t *testing.T) {
 	if h, err := r.app.db.Halted(context.Background()); err != nil || h.On() {
 		t.Errorf("after a restart: %v, %v", h, err)
 	}
-}
-
-// A provider that cannot list for a while keeps sending back; it is not asked for ever.
-func TestAudit_waitsForTheProvider(t *testing.T) {
-	t.Parallel()
-	var now time.Time
-	opened := 0
-	newest := errors.New("out of order")
-	q := &campaign.Quarantine{Store: &quietStore{}, Record: recorder{func() error { return newest }}, Log: slog.New(slog.DiscardHandler),
-		Machine: func() time.Time { return now }, Open: func(safe bool) {
-			if safe {
-				opened++
-			}
-		}}
-	for range 29 {
-		q.Tick(context.Background())
-		now = now.Add(time.Second)
-	}
-	if opened != 0 {
-		t.Fatal("sending began before the provider had answered")
-	}
-	now = now.Add(2 * time.Second)
-	q.Tick(context.Background())
-	if opened != 1 {
-		t.Error("an outage of the listing stops sending for ever")
-	}
-}
-
-type recorder struct{ newest func() error }
-
-func (r recorder) Newest(context.Context) ([]campaign.Listed, error)        { return nil, r.newest() }
-func (recorder) ListAll(context.Context, func(campaign.Listed) error) error { return nil }
-
-// quietStore is a database that nothing speaks against.
-type quietStore struct{ campaign.QuarantineStore }
-
-func (*quietStore) Examine(context.Context) (campaign.Halt, error) { return campaign.Halt{}, nil }
-func (*quietStore) Forgotten(context.Context, []campaign.Listed) (int, []campaign.Listed, error) {
-	return 0, nil, nil
 }
 
 // door is where a database is reached: an address that can be made to lead elsewhere, as a name or a virtual address does in a failover.
