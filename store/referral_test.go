@@ -139,6 +139,7 @@ func (w *world) lose(table string) (recover func()) {
 func TestKeep_databaseLost(t *testing.T) {
 	ctx := context.Background()
 	eachEngine(t, func(t *testing.T, cfg Config) {
+		cfg.Serve = true // whoever serves tells the database how far it has taken the journal in
 		db := mustOpen(t, cfg)
 		w := mustWorld(t, db)
 		p := w.text(agnes, false)
