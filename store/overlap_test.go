@@ -145,15 +145,16 @@ func TestOverlap_twoCampaignsOneNumber(t *testing.T) {
 		i := 0
 		for number, a := range first {
 			b := second[number]
-			switch i++; {
-			case i == 1: // one after the other
+			i++
+			switch i {
+			case 1: // one after the other
 				w.claim(t, a)
 				x.refused(t, b, "texted by another campaign a moment ago", campaign.Suppressed)
-			case i == 2: // the first is refused for now, so nobody has been texted
+			case 2: // the first is refused for now, so nobody has been texted
 				w.claim(t, a)
 				w.record(t, a, campaign.Outcome{Event: campaign.Postpone, Code: "20429"})
 				x.claim(t, b)
-			case i == 3: // it may have left
+			case 3: // it may have left
 				w.claim(t, a)
 				w.record(t, a, campaign.Outcome{Event: campaign.LoseSight, Code: "timeout"})
 				x.refused(t, b, "perhaps texted by another campaign", campaign.Suppressed)

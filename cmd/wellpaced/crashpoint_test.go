@@ -217,7 +217,6 @@ type trial struct {
 	victim   *exec.Cmd
 	died     chan struct{}
 	seen     string // the state at the crash, if the crash's own function has compared it
-	number   string
 	form     string
 
 	onCreate func()                                                         // before the provider looks at a request
