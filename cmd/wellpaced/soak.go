@@ -58,7 +58,6 @@ func (c *soakCmd) Run(ctx context.Context, to std) error {
 		}
 	}
 	if c.Engine == "postgres" && c.Database == "" {
-		defer servers.Stop()
 		if err := c.serve(&cfg); err != nil {
 			return err
 		}
@@ -79,7 +78,7 @@ func (c *soakCmd) Run(ctx context.Context, to std) error {
 // soakEnv is what the program's own processes need besides the environment: a test's copy of itself must be told to be the program.
 var soakEnv []string
 
-// serve starts throw-away servers.
+// serve starts throw-away servers, which go with the process.
 func (c *soakCmd) serve(cfg *soak.Config) error {
 	const instead = "cannot start a server for the run; install it, or give --database and --redis: %w"
 	cfg.NewDatabase = func() (string, error) { // they go with the server

@@ -41,11 +41,11 @@ func TestSoak(t *testing.T) {
 					t.Skip(err)
 				}
 			}
-			r, code := soaked(t, "--engine", engine, "--minutes", ".5", "--kills", "15", "--patients", "600", "--restores", "0", "--dir", t.TempDir())
+			r, code := soaked(t, "--engine", engine, "--minutes", ".5", "--kills", "15", "--patients", "600", "--restores", "1", "--dir", t.TempDir())
 			if code != exitDone || !r.Kept() {
 				t.Errorf("a promise was broken")
 			}
-			if r.Texts == 0 || r.Referrals == 0 || r.OptOuts == 0 || r.Kills != 15 {
+			if r.Texts == 0 || r.Referrals == 0 || r.OptOuts == 0 || r.Kills != 15 || r.Restores != 1 {
 				t.Errorf("nothing was tried: %+v", r)
 			}
 		})
