@@ -264,6 +264,11 @@ func (a *app) run(ctx context.Context) error {
 	if _, err := a.db.DrainJournal(ctx); err != nil {
 		return fmt.Errorf("take in the journal: %w", err)
 	}
+	// The database learns at once that it has it all: only then can the guard tell a journal that is ahead of the database from one that
+	// was put back with it.
+	if err := a.db.Tick(); err != nil {
+		return fmt.Errorf("note how far the journal is taken in: %w", err)
+	}
 	if err := a.db.DropBrokenImports(ctx, started); err != nil {
 		return fmt.Errorf("drop broken imports: %w", err)
 	}

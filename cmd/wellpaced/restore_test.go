@@ -203,8 +203,7 @@ func (r *rig) metric(name string) string {
 // waits asserts that nothing leaves for a while, and that everybody can see why; it returns the sentence.
 func (r *rig) waits(reason campaign.Reason) string {
 	r.Helper()
-	var said string
-	eventually(r, 20*time.Second, "the campaign says that sending waits", func() bool { said = r.view().at("waits"); return said != "" })
+	eventually(r, 20*time.Second, "the campaign says that sending waits", func() bool { return r.view().at("waits") != "" })
 	before := len(r.texts())
 	time.Sleep(3 * rigSettle)
 	if after := len(r.texts()); after != before {
@@ -219,7 +218,7 @@ func (r *rig) waits(reason campaign.Reason) string {
 	if v := r.metric(fmt.Sprintf(`wellpaced_quarantine{reason=%q}`, reason)); v != "1" {
 		r.Errorf("the gauge of %s is %q", reason, v)
 	}
-	return said
+	return r.view().at("waits") // by now each journal has told what it has lost
 }
 
 // finish lets everything come to rest and judges from outside.
