@@ -1,6 +1,9 @@
 package throttle
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
 // mixed is a distribution made of Gammas, each with its weight.
 type mixed []struct{ weight, mean, variance float64 }
@@ -42,6 +45,78 @@ func (m mixed) quantile(q float64) float64 {
 	return (lo + hi) / 2
 }
 
+const (
+	fewAnswers  = 60                                             // up to so many are counted one by one, beyond a Gamma will do
+	responseDay = 15*dayWeight + 2*eveningWeight + 7*nightWeight // response-hours of a civil day
+	mostMoods   = 30                                             // days whose texts are told apart
+)
+
+// counts finds the quantiles, in rising order, of a count whose mean is distributed so: Poisson within each Gamma, hence negative
+// binomial. A count k fills the stretch from k-.5 to k+.5, or no band of a count that is mostly 0 or 1 could hold just every second one;
+// whoever shows a quantile rounds it.
+func (m mixed) counts(quantiles ...float64) []float64 {
+	out := make([]float64, 0, len(quantiles))
+	if m.mean() > fewAnswers {
+		for _, q := range quantiles {
+			out = append(out, m.quantile(q))
+		}
+		return out
+	}
+	type component struct{ p, shape, odds float64 } // chance of k, with its weight
+	parts := make([]component, len(m))
+	for i, g := range m {
+		shape := min(1e6, g.mean*g.mean/max(1e-9, g.variance-g.mean))
+		parts[i] = component{g.weight * math.Exp(-shape*math.Log1p(g.mean/max(1e-9, shape))), shape, g.mean / (g.mean + shape + 1e-12)}
+	}
+	below := 0.0
+	for k := 0.0; len(out) < len(quantiles); k++ {
+		p := 0.0
+		for i := range parts {
+			c := &parts[i]
+			p += c.p
+			c.p *= (k + c.shape) / (k + 1) * c.odds
+		}
+		for len(out) < len(quantiles) && (below+p >= quantiles[len(out)] || k > 100*fewAnswers) {
+			out = append(out, k-.5+min(1, (quantiles[len(out)]-below)/max(p, 1e-300)))
+		}
+		below += p
+	}
+	return out
+}
+
+// moods is of how many days' texts the answers within a day are, were they equally many of each: each day's texts have a mood of their own,
+// and those of many days even out.
+func (o *outlook) moods(s *stream, n float64) float64 {
+	e := s.e
+	y, month, d := o.now.Date()
+	today := e.p.ago(time.Date(y, month, d, 0, 0, 0, 0, o.now.Location()).Unix())
+	elapsed := o.points[o.nextDay].elapsed
+	c, _ := e.average()
+	var by [mostMoods]float64
+	by[0] = n * e.mixed() * c.by(elapsed)
+	for i := range e.cohorts {
+		co := &e.cohorts[i]
+		mass := 0.0
+		for k, x := range co.n {
+			mass += x * e.theta[k]
+		}
+		day := 0
+		if co.age > today {
+			day = 1 + min(mostMoods-2, int((co.age-today)/responseDay))
+		}
+		by[day] += mass * (c.by(co.age+elapsed) - c.by(co.age))
+	}
+	sum, squares := 0.0, 0.0
+	for _, x := range by {
+		sum += x
+		squares += x * x
+	}
+	if squares <= 0 {
+		return 1
+	}
+	return sum * sum / squares
+}
+
 // tomorrow is the distribution of one campaign's answers within a day, to texts sent by then and n more.
 func (o *outlook) tomorrow(campaign int, n float64) Band {
 	if o.nextDay < 0 {
@@ -49,13 +124,15 @@ func (o *outlook) tomorrow(campaign int, n float64) Band {
 	}
 	s := o.streams[campaign]
 	var m mixed
+	days := o.moods(s, n)
 	for r, chance := range [regimes]float64{1 - o.surge, o.surge} {
 		if r >= s.regimes {
 			break
 		}
 		for j := range s.curves {
-			t := s.term(r, j, -1, o.nextDay, 1)
+			t := s.term(r, j, -1, o.nextDay, days)
 			mean, variance := t.moments(n)
+			variance -= modelNoise * mean * mean // what no model says grows over weeks; within a day it is mood
 			m = append(m, struct{ weight, mean, variance float64 }{chance * s.e.weight[j], mean, variance})
 		}
 	}
@@ -64,7 +141,11 @@ func (o *outlook) tomorrow(campaign int, n float64) Band {
 			m[i].weight = s.e.weight[i]
 		}
 	}
-	return Band{Mean: m.mean(), P05: m.quantile(.05), P25: m.quantile(.25), P75: m.quantile(.75), P95: m.quantile(.95)}
+	if m.mean() <= 1e-9 {
+		return Band{}
+	}
+	q := m.counts(.05, .25, .75, .95)
+	return Band{Mean: m.mean(), P05: q[0], P25: q[1], P75: q[2], P95: q[3]}
 }
 
 // queueAhead is how many will wait if nothing is sent after these batches.

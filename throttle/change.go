@@ -241,7 +241,7 @@ func (e *evidence) silence(now time.Time) Memory {
 		m.Quiet, m.Silence = append(quiet, Silence{m.Silence.From, now.Unix()}), nil
 		return m
 	}
-	if e.answers < matureStratum {
+	if e.answers < matureStratum || e.state.Resumed.Unix() >= now.Unix() { // somebody has looked this very minute
 		return m
 	}
 	for i := range windowHours {

@@ -16,10 +16,10 @@ const (
 	matureAnswers   = 30 // after so many answers of a campaign, or of a stratum, the rate is known well enough
 	matureStratum   = 8
 	firstTexts      = 1.2 // texts before any answer, in what can be answered within the promise at the rate expected beforehand
-	firstOfStratum  = .2  // the same for one stratum, at the rate of the whole
-	doubtful        = .15 // of the tolerable risk, until so many answers have come, and then so many more
+	firstOfStratum  = .26 // the same for one stratum, at the rate of the whole
+	doubtful        = .1  // of the tolerable risk, until so many answers have come, and then so many more
 	firstAnswers    = 10
-	firmAnswers     = 20
+	firmAnswers     = 60
 	growth          = 3     // further texts for each that has had its time
 	strandedShare   = .0015 // of all the answers that a campaign brings
 	ordinary        = 24    // first contacts within the promise: four workers, two days
@@ -65,7 +65,7 @@ type lift map[Limit]bool
 
 func decide(now time.Time, p *TeamPolicy, s *TeamState, off lift) []Decision {
 	now = now.Round(0).In(p.Calendar.zone()) // the same instant gives the same bits, wherever it was read
-	k := p.Knobs.filled()
+	k := p.Knobs.Defaults()
 	behind := newPast(now, p.Calendar.zone(), beginning(now, s).Unix()/3600)
 	ground := lookAround(now, p, s, &behind)
 
@@ -194,16 +194,18 @@ func (o *outlook) brake(on bool) bool {
 	return on
 }
 
-func (k Knobs) filled() Knobs {
+// Defaults fills in the measured defaults.
+func (k Knobs) Defaults() Knobs {
 	set := func(x *float64, otherwise float64) {
 		if *x <= 0 {
 			*x = otherwise
 		}
 	}
-	set(&k.Risk, .02)
+	set(&k.Risk, .03)
 	set(&k.SetPoint, .25)
 	set(&k.Surge, 3)
 	set(&k.Loss, .25)
+	set(&k.Absence, .64)
 	return k
 }
 
@@ -294,9 +296,10 @@ func (d *desk) maturity(canAnswer float64) int {
 	}
 	level, _ := e.rateNow()
 	if e.strata > 1 && level > 0 {
+		whole := level + max(0, prior-level)/math.Pow(1+e.seenStrata(), 2)
 		for i, m := range e.mix {
 			if m > 0 && e.byStratum[i] < matureStratum {
-				most = min(most, (firstOfStratum*canAnswer/level+growth*e.mature(i)-e.sent[i])/m)
+				most = min(most, (firstOfStratum*canAnswer/whole+growth*e.mature(i)-e.sent[i])/m)
 			}
 		}
 	}
@@ -364,10 +367,33 @@ func (o *outlook) people(desks []*desk, k Knobs, braked bool, off lift) caps {
 		budget += strandedShare * level * (d.e.allSent + float64(d.state.Planned))
 	}
 	most(LimitNobody, func(n []float64) bool { return o.nobody(n) <= budget })
-	most(LimitSetPoint, func(n []float64) bool { return o.setPoint(n, k.SetPoint) })
-	most(LimitStress, func(n []float64) bool { return o.stress(n, k.Surge, k.Loss) })
+	keep := o.reserve(k)
+	last := keep.last(o.canAnswer)
+	rest, whole := o.rest(desks)
+	if !whole || !o.setPoint(rest, last) {
+		most(LimitSetPoint, func(n []float64) bool { return o.setPoint(n, keep) })
+	}
+	if !whole || !o.stress(rest, last) {
+		most(LimitStress, func(n []float64) bool { return o.stress(n, keep) })
+	}
 	most(LimitRisk, func(n []float64) bool { return o.risk(n, o.tolerable(k.Risk)) <= o.tolerable(k.Risk) })
 	return c
+}
+
+// rest is all that is left of the campaigns that run, if their own limits let all of it go now, and if it is known whom it would reach.
+func (o *outlook) rest(desks []*desk) ([]float64, bool) {
+	n := make([]float64, len(desks))
+	ends := false
+	for i, d := range desks {
+		if d.policy.Blast || !d.state.Running || d.state.Planned <= 0 {
+			continue
+		}
+		if d.share == 0 || d.most < d.state.Planned || d.e.stretches[d.stretch] < d.state.Planned {
+			return nil, false
+		}
+		n[i], ends = float64(d.state.Planned), true
+	}
+	return n, ends
 }
 
 // tolerable is the most chance of a broken promise: less for a small team, where one person late is a larger share, and less while there
@@ -377,7 +403,9 @@ func (o *outlook) tolerable(risk float64) float64 {
 	for _, s := range o.streams {
 		answers += s.e.answers
 	}
-	return risk * min(math.Pow(min(1, o.canAnswer/ordinary), 1.25), doubtful+(1-doubtful)*min(1, max(0, answers-firstAnswers)/firmAnswers))
+	size := min(1, o.canAnswer/ordinary)
+	known := min(1, max(0, answers-firstAnswers*size)/(firmAnswers*max(.2, size)))
+	return risk * math.Pow(size, 1.4) * math.Pow(doubtful+(1-doubtful)*known, math.Sqrt(size))
 }
 
 // pour shares a total among campaigns in proportion to what they have planned, none above its own limits unless spill says that what

@@ -315,7 +315,7 @@ func TestCampaignsShareTheTeam(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 10))
 	now := at("2026-06-10 10:00")
 	p := team()
-	one := history(rng, now, 9, 60, 3, .0066)
+	one := history(rng, now, 9, 120, 3, .0066) // so many answers that twice as many make nobody bolder
 	alone := Decide(now, p, TeamState{Campaigns: []CampaignState{one}})[0]
 
 	two := one

@@ -713,6 +713,19 @@ func (e *evidence) mature(stratum int) float64 {
 	return sum
 }
 
+// seenStrata is from how many strata the evidence comes, were they equally many texts of each. What one practice has shown says little of the
+// next: its own response and that of the whole cannot be told apart.
+func (e *evidence) seenStrata() float64 {
+	squares := 0.0
+	for _, n := range e.sent {
+		squares += n * n
+	}
+	if squares <= 0 {
+		return 0
+	}
+	return e.allSent * e.allSent / squares
+}
+
 // some is a count that may be nonsense.
 func some(n float64) float64 {
 	if n > 0 { // not for NaN either

@@ -17,10 +17,16 @@ const (
 	relaxedSlow = .90            // if people answer slowly
 	shorter     = .35            // by this share the queue may be shorter if people answer at once
 	eveExtra    = .3             // by this share the queue may be longer on the morning before a long closure
-	absence     = .60            // of the team may vanish and those who wait or will answer are still called in time
-	mood        = .04            // variance of one day's response relative to its square: news, weather, other texts
-	modelNoise  = .01            // the same for what no model says
-	negligible  = 1e-4           // a scenario with less weight is left out
+	absenceSlow = .3             // Knobs.Absence, if people are known to answer slowly: from so many answers on, fully after so many more
+	slowBase    = 20
+	slowAnswers = 60
+	endShare    = .55 // of the last stretch: Knobs.SetPoint, relaxed, Knobs.Absence, Knobs.Surge
+	endRelax    = .75
+	endAbsence  = .25
+	endSurge    = 1.5
+	mood        = .04  // variance of one day's response relative to its square: news, weather, other texts
+	modelNoise  = .01  // the same for what no model says
+	negligible  = 1e-4 // a scenario with less weight is left out
 	nextDay     = 24 * time.Hour
 )
 
@@ -580,17 +586,51 @@ func (o *outlook) haste() float64 {
 	return 1 - shorter*min(1, max(0, (o.answeredBy(2)-.5)/.3))
 }
 
+// slowness is 0 if most answers come within two days, as is usual, and 1 if six in ten come later.
+func (o *outlook) slowness() float64 { return min(1, max(0, (1-o.answeredBy(32)-.25)/.35)) }
+
 // relax is up to which share of what can be cleared within the promise the queue may grow over a closure. The slower people answer, the
 // more: then little that is sent now comes over the weekend, most of it is on its way already, and a surge is seen before its bulk comes.
-func (o *outlook) relax() float64 {
-	return relaxed + (relaxedSlow-relaxed)*min(1, max(0, (1-o.answeredBy(32)-.25)/.35))
+func (o *outlook) relax() float64 { return relaxed + (relaxedSlow-relaxed)*o.slowness() }
+
+// reserve is what is kept free for surprises.
+type reserve struct {
+	setPoint    float64 // mean queue as a share of what can be cleared within the promise
+	relax       float64 // the same at most after a long closure
+	surge, loss float64 // times the answers, with this share of the team lost, until the next closure
+	absence     float64 // share of the team that may vanish
+}
+
+// reserve is what is kept while the list goes on. If people are known to answer slowly, less is kept for an absence: their answers to one
+// week's texts come evenly over the next weekends, so on Monday more wait than half a team could call, or the team idles from Tuesday on.
+func (o *outlook) reserve(k Knobs) reserve {
+	answers := 0.0
+	for _, s := range o.streams {
+		answers += s.e.answers
+	}
+	known := min(1, max(0, answers-slowBase)/slowAnswers)
+	return reserve{
+		setPoint: k.SetPoint * o.haste(), relax: o.relax(), surge: k.Surge, loss: k.Loss,
+		absence: k.Absence + min(0, absenceSlow-k.Absence)*o.slowness()*known,
+	}
+}
+
+// last is what is kept in the last stretch, when all that is left may go at once. A place in the queue that is taken is free again within
+// hours while the list goes on, so that a longer queue would gain nothing and be a danger for weeks; at the end it gains its whole length,
+// once, and is a danger for days. A small team, where one person is a large share, keeps more.
+func (r reserve) last(canAnswer float64) reserve {
+	size := min(1, canAnswer/ordinary)
+	ease := func(from, to float64) float64 { return from + (to-from)*size }
+	return reserve{
+		setPoint: max(r.setPoint, ease(r.setPoint, endShare)), relax: max(r.relax, ease(r.relax, endRelax)),
+		surge: min(r.surge, ease(r.surge, endSurge)), loss: r.loss, absence: min(r.absence, ease(r.absence, endAbsence)),
+	}
 }
 
 // setPoint reports whether the mean queue stays a small share of what can be cleared within the promise. After a weekend it may be
 // larger by the weekend's answers, for one working day.
-func (o *outlook) setPoint(n []float64, share float64) bool {
-	queue, before, relax := o.waiting, 0.0, o.relax()
-	share *= o.haste()
+func (o *outlook) setPoint(n []float64, keep reserve) bool {
+	queue, before := o.waiting, 0.0
 	present := 1 - o.throughput.away*(1-o.throughput.present)
 	for u := range o.points {
 		p := &o.points[u]
@@ -601,10 +641,10 @@ func (o *outlook) setPoint(n []float64, share float64) bool {
 			continue
 		}
 		capacity := present * p.capacity
-		most := target(share*(1+eveExtra*p.eve), capacity)
+		most := target(keep.setPoint*(1+eveExtra*p.eve), capacity)
 		if p.closure > 0 {
 			c := o.closures[p.closure-1]
-			most = max(most, min(most+o.arrivals(c.end, n)-o.arrivals(c.start, n), relax*capacity))
+			most = max(most, min(most+o.arrivals(c.end, n)-o.arrivals(c.start, n), keep.relax*capacity))
 		}
 		if queue > most {
 			return false
@@ -613,8 +653,8 @@ func (o *outlook) setPoint(n []float64, share float64) bool {
 	return true
 }
 
-// stress reports whether a surge of answers together with a loss of staff would still be answered in time.
-func (o *outlook) stress(n []float64, surge, loss float64) bool {
+// stress reports whether a surge of answers together with a loss of staff, or a larger loss alone, would still be answered in time.
+func (o *outlook) stress(n []float64, keep reserve) bool {
 	present := 1 - o.throughput.away*(1-o.throughput.present)
 	for u := range o.points {
 		p := &o.points[u]
@@ -622,13 +662,10 @@ func (o *outlook) stress(n []float64, surge, loss float64) bool {
 			continue
 		}
 		answers := o.arrivals(u, n) - p.other
-		if p.working <= o.g.promise && o.waiting+answers+p.other > (1-absence)*present*p.fromNow {
+		if p.working <= o.g.promise && o.waiting+answers+p.other > (1-keep.absence)*present*p.fromNow {
 			return false
 		}
-		if !p.near {
-			continue
-		}
-		if o.waiting+surge*answers+p.other > (1-loss)*present*p.fromNow {
+		if p.near && o.waiting+keep.surge*answers+p.other > (1-keep.loss)*present*p.fromNow {
 			return false
 		}
 	}

@@ -27,9 +27,8 @@ type stage struct {
 	gaps    []gap
 	lanes   []lane
 	knobs   Knobs
-	o       outlook   // what the rules of Decide need that is the same at each of its instants
-	relax   float64   // see outlook.relax
-	haste   float64   // and by how much a shorter queue will do, see outlook.haste
+	o       outlook // what the rules of Decide need that is the same at each of its instants
+	keep    reserve
 	waiting []float64 // promise hours from now, mostly negative, at which those who wait came
 	braked  bool
 	perCall float64 // people that are called at once; above 1 only in large teams, where it saves time
@@ -91,6 +90,7 @@ type future struct {
 	output, response []float64 // by day
 	queue            float64
 	braked           bool
+	last             reserve // of the last stretch, at the hour of a decision
 	present          float64 // share of the team that is there for the first days
 	unit             int     // of the response clock when the pacer last looked
 	head             int     // of the queue: block in which they were first seen
@@ -111,6 +111,7 @@ type point struct {
 	single  float64 // and from one more text, in the campaigns' proportions
 	days    float64 // civil
 	most    float64 // the set-point
+	last    float64 // and that of the last stretch
 	// Less than a working day after a long closure: what has come before it, in it, and what can be done about it from then on.
 	gap                                    bool
 	gapPending, gapSingle, gapCame, gapOne float64
@@ -545,7 +546,7 @@ func (f *future) decide(at int) {
 	}
 	f.o.waiting, f.o.canAnswer = f.queue, f.capacity(at, at)
 	f.braked = f.o.brake(f.braked)
-	weights, budget, shapes, most := 0.0, 0.0, 0.0, 0
+	weights, budget, shapes, most, whole := 0.0, 0.0, 0.0, 0, true
 	for c := range f.runs {
 		r, l := &f.runs[c], &s.lanes[c]
 		r.share, r.single, r.most = 0, 0, f.allowed(c, at)
@@ -560,6 +561,7 @@ func (f *future) decide(at int) {
 			mature := firstTexts*f.o.canAnswer*l.e.rate/l.e.shape + growth*r.matured - float64(r.sent)
 			r.most = int(min(float64(r.most), max(0, mature)))
 		}
+		whole = whole && (l.stopped != "" || r.most == r.rest.Planned && r.turn >= len(l.state.Ahead)-1)
 		if r.most < 1 {
 			continue
 		}
@@ -575,11 +577,17 @@ func (f *future) decide(at int) {
 	}
 	n := 0.0
 	if most > 0 && h.known && f.o.canAnswer >= dead && !f.braked {
+		f.last = s.keep.last(f.o.canAnswer)
 		f.look(at, weights)
 		if len(f.points) > 0 { // else nothing is known of the time after
-			n = f.nobody(float64(most), budget)
-			n = f.setPoint(n)
-			n = f.stress(n)
+			rest := float64(most)
+			n = f.nobody(rest, budget)
+			if !whole || f.setPoint(rest, true) < rest {
+				n = f.setPoint(n, false)
+			}
+			if !whole || f.stress(rest, f.last) < rest {
+				n = f.stress(n, s.keep)
+			}
 			n = f.safe(n, 1/max(1, shapes))
 		}
 	}
@@ -634,7 +642,7 @@ func (f *future) look(at int, weights float64) {
 		p.working, p.cleared, p.capacity, p.fromNow = b.open-now, present*(x.cleared-before), present*could, present*f.capacity(at, k)
 		p.other, p.otherVar = f.o.others.by(p.working, 0)
 		p.near, p.dead = p.working <= s.g.promise && x.passed == h.passed, could < dead
-		p.most = target(s.haste*s.knobs.SetPoint*(1+eveExtra*x.eve), p.capacity)
+		p.most, p.last = target((1+eveExtra*x.eve)*s.keep.setPoint, p.capacity), target((1+eveExtra*x.eve)*f.last.setPoint, p.capacity)
 		if x.gap > 0 {
 			if g := &s.gaps[x.gap-1]; g.to > at {
 				p.gap = true
@@ -671,7 +679,11 @@ func (f *future) nobody(n, budget float64) float64 {
 
 // setPoint keeps the mean queue short. How far the queue is above its target at the worst hour is convex in n, so Newton's method finds
 // where it vanishes, from above.
-func (f *future) setPoint(n float64) float64 {
+func (f *future) setPoint(n float64, last bool) float64 {
+	relax := f.s.keep.relax
+	if last {
+		relax = f.last.relax
+	}
 	for range 12 {
 		if n <= 0 {
 			return 0
@@ -691,8 +703,11 @@ func (f *future) setPoint(n float64) float64 {
 				continue
 			}
 			most, rise := p.most, 0.0
+			if last {
+				most = p.last
+			}
 			if p.gap {
-				if x, widest := most+p.gapCame+n*p.gapOne, f.s.relax*p.capacity; x < widest {
+				if x, widest := most+p.gapCame+n*p.gapOne, relax*p.capacity; x < widest {
 					most, rise = x, p.gapOne
 				} else {
 					most = max(most, widest)
@@ -714,8 +729,7 @@ func (f *future) setPoint(n float64) float64 {
 }
 
 // stress keeps a reserve for a surge of answers together with a loss of staff, and for an absence of more of them.
-func (f *future) stress(n float64) float64 {
-	k := &f.s.knobs
+func (f *future) stress(n float64, kept reserve) float64 {
 	for i := range f.points {
 		p := &f.points[i]
 		if p.dead || p.single <= 0 {
@@ -725,10 +739,10 @@ func (f *future) stress(n float64) float64 {
 			n = min(n, ((1-loss)*p.fromNow-f.queue-p.other-surge*p.pending)/(surge*p.single))
 		}
 		if p.working <= f.s.g.promise {
-			keep(1, absence)
+			keep(1, kept.absence)
 		}
 		if p.near {
-			keep(k.Surge, k.Loss)
+			keep(kept.surge, kept.loss)
 		}
 	}
 	return max(0, n)

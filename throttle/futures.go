@@ -93,7 +93,7 @@ func newStage(now time.Time, today, changed *TeamPolicy, s *TeamState) *stage {
 	ground := lookAround(now, today, s, &behind)
 	timeline, gaps, windows := newTimeline(now, changed, s.Booked, ground.throughput.usual)
 	st := &stage{
-		timeline: timeline, gaps: gaps, knobs: changed.Knobs.filled(), slow: templateCurves[slowTemplate].table(), perCall: 1,
+		timeline: timeline, gaps: gaps, knobs: changed.Knobs.Defaults(), slow: templateCurves[slowTemplate].table(), perCall: 1,
 		o: outlook{g: timeline.g, throughput: ground.throughput, others: ground.others, headcount: changed.headcount(now, false)},
 	}
 	st.wait(now, s)
@@ -112,7 +112,7 @@ func newStage(now time.Time, today, changed *TeamPolicy, s *TeamState) *stage {
 		st.lanes = append(st.lanes, l)
 		st.o.streams = append(st.o.streams, &stream{e: e})
 	}
-	st.relax, st.haste = st.o.relax(), st.o.haste()
+	st.keep = st.o.reserve(st.knobs)
 	return st
 }
 

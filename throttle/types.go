@@ -98,10 +98,11 @@ type CampaignPolicy struct {
 
 // Knobs are the controller's own constants; the zero value means the measured defaults.
 type Knobs struct {
-	Risk     float64 // most chance of a broken promise, default .02
+	Risk     float64 // most chance of a broken promise, default .03
 	SetPoint float64 // mean queue as a share of what can be cleared within the promise, default .25
 	Surge    float64 // stress test: answers multiplied by this, default 3
 	Loss     float64 // stress test: share of capacity lost, default .25
+	Absence  float64 // stress test: share of the team that may vanish, default .64
 }
 
 // Count is so many events. Who counts by the hour gives the middle of the hour.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,29 +17,32 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/wellpaced/wellpaced/throttle"
 	"github.com/wellpaced/wellpaced/throttle/sim"
 )
 
 // simulateCmd plays made-up towns under several policies and compares what became of the people.
 type simulateCmd struct {
-	World  []string `placeholder:"NAME" help:"A world: its name or number, or the path of a scenario file. May be given several times. Default: all."`
-	Policy []string `placeholder:"NAME" help:"blast, fixed, aimd, token, oracle, honest or pacer. May be given several times. Default: all."`
-	Seeds  int      `default:"20" help:"Towns for each world."`
-	First  uint64   `name:"first-seed" default:"1" help:"The first town's seed. The same seed makes the same town, for every policy."`
-	JSON   bool     `help:"Print one JSON object."`
-	Report string   `type:"path" placeholder:"FOLDER" help:"Write a page with charts there, and each chart as an SVG file for a slide."`
+	World  []string           `placeholder:"NAME" help:"A world: its name or number, or the path of a scenario file. May be given several times. Default: all."`
+	Policy []string           `placeholder:"NAME" help:"blast, fixed, aimd, token, oracle, honest or pacer, or one of the bounds: learner, holder, guard. May be given several times. Default: all but the bounds."`
+	Knob   map[string]float64 `placeholder:"NAME=VALUE" help:"Turn a constant of the pacer, to see what it costs and what it buys: risk, set-point, surge, loss or absence, each a share but for surge, which multiplies answers."`
+	Seeds  int                `default:"20" help:"Towns for each world."`
+	First  uint64             `name:"first-seed" default:"1" help:"The first town's seed. The same seed makes the same town, for every policy."`
+	JSON   bool               `help:"Print one JSON object."`
+	Report string             `type:"path" placeholder:"FOLDER" help:"Write a page with charts there, and each chart as an SVG file for a slide."`
 
 	Profile string `name:"cpuprofile" hidden:"" type:"path" help:"Write a CPU profile."`
 }
 
 // simulateReport is the JSON object.
 type simulateReport struct {
-	Seeds   int         `json:"seeds"`
-	First   uint64      `json:"first_seed"`
-	Seconds float64     `json:"seconds"`
-	Worlds  []worldHead `json:"worlds"`
-	Rows    []sim.Row   `json:"rows"`
-	Totals  []total     `json:"totals"`
+	Seeds   int                `json:"seeds"`
+	First   uint64             `json:"first_seed"`
+	Knobs   map[string]float64 `json:"knobs,omitempty"`
+	Seconds float64            `json:"seconds"`
+	Worlds  []worldHead        `json:"worlds"`
+	Rows    []sim.Row          `json:"rows"`
+	Totals  []total            `json:"totals"`
 }
 
 // worldHead says what a world is.
@@ -79,7 +84,7 @@ func (c *simulateCmd) Run(ctx context.Context, to std) (err error) {
 	if err != nil {
 		return err
 	}
-	r := simulateReport{Seeds: c.Seeds, First: c.First, Seconds: time.Since(began).Round(time.Millisecond).Seconds(), Rows: rows, Totals: totals(x.Policies, rows)}
+	r := simulateReport{Seeds: c.Seeds, First: c.First, Knobs: c.Knob, Seconds: time.Since(began).Round(time.Millisecond).Seconds(), Rows: rows, Totals: totals(x.Policies, rows)}
 	for _, w := range x.Worlds {
 		r.Worlds = append(r.Worlds, worldHead{w.Name, w.About})
 	}
@@ -113,6 +118,11 @@ func (c *simulateCmd) comparison() (sim.Comparison, error) {
 	if c.Seeds < 1 {
 		return x, usageError{errors.New("--seeds must be at least 1")}
 	}
+	for name, value := range c.Knob {
+		if err := turn(&x.Options.Knobs, name, value); err != nil {
+			return x, usageError{fmt.Errorf("--knob %s=%g: %w", name, value, err)}
+		}
+	}
 	names := c.World
 	if len(names) == 0 {
 		names = sim.Worlds()
@@ -140,6 +150,23 @@ func (c *simulateCmd) comparison() (sim.Comparison, error) {
 		x.Policies = sim.Policies
 	}
 	return x, nil
+}
+
+// turn sets one of the pacer's constants.
+func turn(k *throttle.Knobs, name string, value float64) error {
+	knobs := map[string]*float64{"risk": &k.Risk, "set-point": &k.SetPoint, "surge": &k.Surge, "loss": &k.Loss, "absence": &k.Absence}
+	knob, most := knobs[name], 1.
+	switch {
+	case knob == nil:
+		return fmt.Errorf("there is no such knob; there are %s", strings.Join(slices.Sorted(maps.Keys(knobs)), ", "))
+	case name == "surge":
+		most = 100
+	}
+	if !(value > 0 && value < most) {
+		return fmt.Errorf("it must be above 0 and below %g", most)
+	}
+	*knob = value
+	return nil
 }
 
 // openWorld takes a world by its name or number, or reads a scenario file.
@@ -246,7 +273,7 @@ func (r *simulateReport) lines() (head []string, lines [][]string) {
 		}
 		if row, ok := r.of(w.Name, sim.Pacer); ok {
 			line = append(line, fmt.Sprintf("%.2f", row.LatePercent), fmt.Sprintf("%.2f", row.PeakP95), fmt.Sprintf("%.1f", row.WorkingDays),
-				fmt.Sprintf("%.2f", row.ToHonest), fmt.Sprintf("%.2f", row.ToHonestP95), fmt.Sprintf("%.2f", row.ToOracle), fmt.Sprintf("%.1f", row.IdlePercent),
+				fmt.Sprintf("%.3f", row.ToHonest), fmt.Sprintf("%.2f", row.ToHonestP95), fmt.Sprintf("%.2f", row.ToOracle), fmt.Sprintf("%.1f", row.IdlePercent),
 				orDash(row.Cover50), orDash(row.Cover90))
 		}
 		lines = append(lines, line)
@@ -263,7 +290,7 @@ func (r *simulateReport) lines() (head []string, lines [][]string) {
 
 // passCell is how many runs pass and how long they take; a star marks runs that did not get through the list.
 func passCell(r sim.Row) string {
-	s := fmt.Sprintf("%.0f (%.2fx)", r.PassPercent, r.ToHonest)
+	s := fmt.Sprintf("%g (%.2fx)", math.Round(10*r.PassPercent)/10, r.ToHonest)
 	if r.Unfinished > 0 {
 		s += "*"
 	}

@@ -25,6 +25,7 @@ const (
 var plainNames = map[sim.Policy]string{
 	sim.Blast: "Everything at once", sim.Fixed: "The same number each day", sim.AIMD: "More while the queue is short",
 	sim.Token: "By the answers so far", sim.Oracle: "Bold oracle", sim.Honest: "Careful oracle", sim.Pacer: "Wellpaced",
+	sim.Learner: "Careful oracle that has to learn", sim.Holder: "Careful oracle that stops", sim.Guard: "Careful oracle with a reserve",
 }
 
 // svg collects a picture.

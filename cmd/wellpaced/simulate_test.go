@@ -69,6 +69,27 @@ func TestSimulate_json(t *testing.T) {
 	}
 }
 
+// A knob reaches the pacer, and the report says so.
+func TestSimulate_knob(t *testing.T) {
+	days := func(args ...string) float64 {
+		code, out, words := cliRun(t, nil, append([]string{"simulate", "--world", "29", "--policy", "pacer", "--seeds", "2", "--json"}, args...)...)
+		if code != exitDone {
+			t.Fatalf("exit code %d: %s", code, words)
+		}
+		var r simulateReport
+		if err := json.Unmarshal([]byte(out), &r); err != nil {
+			t.Fatal(err)
+		}
+		if len(args) > 0 && (r.Knobs["absence"] != .9 || r.Knobs["set-point"] != .1) {
+			t.Errorf("knobs %v", r.Knobs)
+		}
+		return r.Rows[0].WorkingDays
+	}
+	if usual, shy := days(), days("--knob", "absence=.9", "--knob", "set-point=.1"); shy <= usual {
+		t.Errorf("%.1f days with hardly any queue, %.1f with the usual", shy, usual)
+	}
+}
+
 func TestSimulate_mistakes(t *testing.T) {
 	dir := t.TempDir()
 	broken := filepath.Join(dir, "broken.json")
@@ -83,6 +104,8 @@ func TestSimulate_mistakes(t *testing.T) {
 	}{
 		{"an unknown world", []string{"--world", "atlantis"}, exitUsage, `there is no world "atlantis"; there are 01-knowsley`},
 		{"an unknown policy", []string{"--policy", "hope"}, exitUsage, `there is no policy "hope"; there are blast, fixed`},
+		{"an unknown knob", []string{"--knob", "courage=1"}, exitUsage, "there is no such knob; there are absence, loss, risk, set-point, surge"},
+		{"a knob too far", []string{"--knob", "absence=1"}, exitUsage, "--knob absence=1: it must be above 0 and below 1"},
 		{"no town", []string{"--seeds", "0"}, exitUsage, "--seeds must be at least 1"},
 		{"a world twice", []string{"--world", "01", "--world", "01-knowsley"}, exitUsage, "given already"},
 		{"a file that is not there", []string{"--world", filepath.Join(dir, "none.json")}, exitFailed, "read a scenario file"},

@@ -66,9 +66,9 @@ func (s *stage) roster(shown func(Absence) bool) []throttle.Worker {
 
 const callMinutes = 60
 
-func newLedger(s *stage, campaigns []*campaign) *ledger {
+func newLedger(s *stage, campaigns []*campaign, knobs throttle.Knobs) *ledger {
 	l := &ledger{s: s, lists: campaigns}
-	l.policy = throttle.TeamPolicy{Calendar: s.calendar, PromiseHours: s.promise}
+	l.policy = throttle.TeamPolicy{Calendar: s.calendar, PromiseHours: s.promise, Knobs: knobs}
 	for i, c := range campaigns {
 		id := "c" + strconv.Itoa(i)
 		l.policy.Campaigns = append(l.policy.Campaigns, throttle.CampaignPolicy{ID: id, Rate: sender, AtOnce: s.every})

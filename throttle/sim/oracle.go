@@ -18,6 +18,32 @@ type oracle struct {
 	table  []float64 // by cohort and point: answers expected by then
 	budget float64   // answers that may come when nobody can call them in time
 	out    float64   // of it, used
+
+	// What the bounds take from it, see policy.go.
+	learns bool    // it has to learn the response from the answers, as everybody else
+	holds  bool    // it sends nothing while the form is down
+	keeps  float64 // share of the team that may vanish at any time without anybody waiting too long, on average
+	over   float64 // answers expected of cohorts that are no longer looked at
+}
+
+// believed is by how much the response is over- or underestimated from the answers so far, with the wide prior of a first campaign, and
+// how uncertain it is, as a variance relative to its square. Only the level is unknown: delays, practices and noise are given.
+func (o *oracle) believed(v view) (factor, doubt float64) {
+	if !o.learns {
+		return 1, 0
+	}
+	patients, all, came := 0, 0.0, o.over
+	for _, c := range o.r.campaigns {
+		patients += c.patients
+		for i, rate := range c.rate {
+			all += rate * float64(c.size[i])
+		}
+	}
+	for i := range o.days {
+		came += o.days[i].expected(v.tick)
+	}
+	shape := widePrior + float64(v.answers)
+	return shape / (widePrior*all/float64(patients)/wideMean + came), 1 / shape
 }
 
 // cohort are the texts of one day: their response varies together.
@@ -28,7 +54,8 @@ type cohort struct {
 }
 
 const (
-	horizon = 45 * perDay // ticks in which a text is taken to be answered
+	horizon             = 45 * perDay // ticks in which a text is taken to be answered
+	widePrior, wideMean = .5, .015    // what the pacer believes before any campaign: shape and mean of a Gamma
 	// stranded is the share of all answers that may come when nobody can call them in time, for each eps.
 	strandedPerEps = .75
 	// daring is how much of the unevenness of calls it reckons with. With all of it, it passes nearly every run and is a day slower; with so
@@ -106,11 +133,16 @@ func (o *oracle) look(v view) {
 
 func (o *oracle) total(v view) choice {
 	s := o.r.s
+	if o.holds && o.r.down(v.at) {
+		return choice{}
+	}
+	factor, doubt := o.believed(v)
 	o.look(v)
 	points := o.points
 	// What has been sent, by cohort and point; the last row is today's, whose noise the next batch shares.
 	live := o.days
 	for len(live) > 1 && live[0].from+horizon < v.tick {
+		o.over += live[0].expected(v.tick)
 		live = live[1:]
 	}
 	o.days = live
@@ -160,9 +192,10 @@ func (o *oracle) total(v view) choice {
 				continue
 			}
 			can := s.capacity[s.due[end]] - s.capacity[start]
-			mean, squares, shared := s.other[end]-s.other[start], 0.0, 0.0
+			other := s.other[end] - s.other[start]
+			mean, squares, shared := other, 0.0, 0.0
 			for i := range live {
-				x := o.table[i*n+b] - o.table[i*n+a]
+				x := factor * (o.table[i*n+b] - o.table[i*n+a])
 				mean += x
 				if i == today {
 					shared = x
@@ -170,13 +203,16 @@ func (o *oracle) total(v view) choice {
 					squares += x * x
 				}
 			}
-			each := o.next[b] - o.next[a]
+			each := factor * (o.next[b] - o.next[a])
+			if o.keeps > 0 && start == v.tick && s.open[end]-s.open[start] <= s.promise && each > 0 {
+				m = max(0, min(m, ((1-o.keeps)*can-waiting-mean)/each))
+			}
 			days := max(1, (s.open[s.due[end]]-s.open[start])/8)
 			spread := math.Sqrt(calls/max(can, 4) + mood/(days+1))
 			chance := func(m float64) float64 {
 				x := shared + m*each
 				all := mean + m*each
-				return overflow(can, spread, waiting, all, all+noise*(squares+x*x))
+				return overflow(can, spread, waiting, all, all+noise*(squares+x*x)+doubt*(all-other)*(all-other))
 			}
 			p := chance(m)
 			if p <= o.eps {
@@ -202,7 +238,9 @@ func (o *oracle) total(v view) choice {
 	if x.n < min(smallBatch, v.left) {
 		x.n = 0
 	}
-	o.foretell(&x, v, from, live, today)
+	if !o.learns {
+		o.foretell(&x, v, from, live, today)
+	}
 	return x
 }
 

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -21,13 +22,24 @@ const (
 	Honest Policy = "honest" // the same at .2 %: the reference for speed
 )
 
+// Oracles that have to obey more of what the pacer obeys. They bound what it could reach.
+const (
+	Learner Policy = "learner" // the careful oracle, but it has to learn how many answer
+	Holder  Policy = "holder"  // the careful oracle, but it stops as soon as the form is down, until it is up
+	Guard   Policy = "guard"   // the careful oracle, but part of the team may vanish at any time, as Options.Knobs says
+)
+
+// Bounds are those.
+var Bounds = []Policy{Learner, Holder, Guard}
+
 // Policies are all of them, in the order of a table.
 var Policies = []Policy{Blast, Fixed, AIMD, Token, Oracle, Honest, Pacer}
 
 // ParsePolicy reads a policy's name.
 func ParsePolicy(name string) (Policy, error) {
-	names := make([]string, len(Policies))
-	for i, p := range Policies {
+	all := slices.Concat(Policies, Bounds)
+	names := make([]string, len(all))
+	for i, p := range all {
 		if names[i] = string(p); names[i] == name {
 			return p, nil
 		}
@@ -76,7 +88,7 @@ type planner interface {
 func (r *run) appoint(p Policy) {
 	switch p {
 	case Pacer:
-		r.ledger = newLedger(r.s, r.campaigns)
+		r.ledger = newLedger(r.s, r.campaigns, r.o.Knobs)
 	case Blast:
 		r.planner = blast{}
 	case Fixed:
@@ -87,12 +99,17 @@ func (r *run) appoint(p Policy) {
 		r.planner = token{perHour: r.s.daily() / 8}
 	case Oracle:
 		r.oracle = newOracle(r, .01)
-		r.planner = r.oracle
-	case Honest:
+	case Honest, Learner, Holder, Guard:
 		r.oracle = newOracle(r, .002)
-		r.planner = r.oracle
+		r.oracle.learns, r.oracle.holds = p == Learner, p == Holder
+		if p == Guard {
+			r.oracle.keeps = r.o.Knobs.Defaults().Absence
+		}
 	default:
 		panic("sim: no policy " + string(p))
+	}
+	if r.oracle != nil {
+		r.planner = r.oracle
 	}
 }
 

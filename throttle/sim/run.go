@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/wellpaced/wellpaced/throttle"
 )
 
 // Options of a run. The zero value measures and no more.
@@ -16,6 +18,8 @@ type Options struct {
 	Dates bool
 	// Nights asks the pacer outside the hours for texts too: it has to say none.
 	Nights bool
+	// Knobs turn the pacer's own constants, to see what they cost and what they buy.
+	Knobs throttle.Knobs
 }
 
 // Result is what became of one run.

@@ -103,6 +103,61 @@ func TestOracleIsCalibrated(t *testing.T) {
 	}
 }
 
+// Each bound gives up just what it says, and is the careful oracle elsewhere.
+func TestBounds(t *testing.T) {
+	calm, hole := load(t, "01"), load(t, "17")
+	for _, p := range []Policy{Holder, Learner, Guard} {
+		if got, err := ParsePolicy(string(p)); err != nil || got != p {
+			t.Errorf("%s is not known: %v", p, err)
+		}
+	}
+	honest := Run(calm, Honest, 1, Options{})
+	if r := Run(calm, Holder, 1, Options{}); r.WorkingDays != honest.WorkingDays || r.Late != honest.Late {
+		t.Errorf("nothing is down, and the holder goes another way: %+v", r)
+	}
+	lost, without, peak, low := 0, 0, 0.0, 0.0
+	for seed := range uint64(5) {
+		lost += Run(hole, Honest, seed, Options{}).Lost
+		without += Run(hole, Holder, seed, Options{}).Lost
+		peak += Run(calm, Honest, seed, Options{}).Peak
+		low += Run(calm, Guard, seed, Options{Knobs: throttle.Knobs{Absence: .5}}).Peak
+	}
+	if without == 0 || 2*without > lost { // those who had their text before are lost to both
+		t.Errorf("%d people are lost who texts on, %d who stops", lost, without)
+	}
+	if low > .9*peak {
+		t.Errorf("the queue's peak is %.2f with a reserve and %.2f without", low/5, peak/5)
+	}
+	// Who has to learn sends less before the first answers, and yet is not lost.
+	sent := func(p Policy) (first, days float64) {
+		for seed := range uint64(5) {
+			r := Run(load(t, "02"), p, seed, Options{Course: true})
+			for _, x := range r.Course.Steps[:2] {
+				first += float64(x.Texts)
+			}
+			days += r.WorkingDays
+		}
+		return first, days
+	}
+	bold, quick := sent(Honest)
+	shy, slow := sent(Learner)
+	if shy > bold/4 || slow > 1.2*quick {
+		t.Errorf("in the first hour %.0f texts who knows the response, %.0f who learns it; %.1f and %.1f days", bold, shy, quick, slow)
+	}
+}
+
+// A knob moves the pacer in its direction.
+func TestKnobs(t *testing.T) {
+	w := load(t, "02")
+	days := func(k throttle.Knobs) float64 { return Run(w, Pacer, 1, Options{Knobs: k}).WorkingDays }
+	if usual, shy := days(throttle.Knobs{}), days(throttle.Knobs{Absence: .85}); shy < usual+1 {
+		t.Errorf("%.1f days with a reserve against most of the team, %.1f with the usual", shy, usual)
+	}
+	if a, b := Run(w, Pacer, 1, Options{}), Run(w, Pacer, 1, Options{Knobs: throttle.Knobs{}.Defaults()}); !reflect.DeepEqual(a, b) {
+		t.Error("the defaults are not the defaults")
+	}
+}
+
 // Being asked every few minutes instead of each hour changes neither lateness nor speed by much.
 func TestAskedOften(t *testing.T) {
 	w := load(t, "02")
