@@ -391,3 +391,119 @@ func BenchmarkDecide(b *testing.B) {
 		})
 	}
 }
+
+// The last stretch: when all that is left fits with less in reserve, it goes at once.
+func TestLastStretch(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 12))
+	now, p := at("2026-06-10 10:00"), team()
+	p.Knobs.Risk = .3 // it is about the reserves
+	c := history(rng, now, 9, 120, 3, .0066)
+	n := func(planned int) Decision {
+		c.Planned = planned
+		return Decide(now, p, TeamState{Campaigns: []CampaignState{c}})[0]
+	}
+	usual := n(30000)
+	if usual.N == 0 || usual.Limit != LimitSetPoint && usual.Limit != LimitStress {
+		t.Fatalf("%d texts, bound by %s", usual.N, usual.Limit)
+	}
+	rest := usual.N * 3 / 2
+	if d := n(rest); d.N != rest || d.Limit != LimitList {
+		t.Errorf("%d of the last %d go (%s), and %d of many", d.N, rest, d.Limit, usual.N)
+	}
+	if d := n(6 * usual.N); d.N > usual.N {
+		t.Errorf("%d of the last %d go, and %d of many", d.N, 6*usual.N, usual.N)
+	}
+	// Only part of them may go, so it is not the last stretch.
+	p.Campaigns[0].DailyCap = c.SentToday + rest - 1
+	if d := n(rest); d.N > usual.N {
+		t.Errorf("%d of the last %d go, of which %d may", d.N, rest, rest-1)
+	}
+	// A list in a given order: what the batch at hand shows of its people says nothing of those at the end.
+	p.Campaigns[0].DailyCap = 0
+	c.Ahead = []Ahead{{0, usual.N * 5 / 4}, {1, rest - usual.N*5/4}}
+	if d := n(rest); d.N == rest {
+		t.Errorf("all of the last %d go, though nobody has looked at the last of them", rest)
+	}
+}
+
+// What one practice has shown says little of the next.
+func TestNextPracticeIsUnknown(t *testing.T) {
+	now := at("2026-06-03 09:00")
+	p := team()
+	c := CampaignState{ID: "c", Running: true, Planned: 46000, Sizes: []int{5200, 5200, 41600}, Ahead: []Ahead{{1, 5200}, {2, 40800}}}
+	for h := range 14 {
+		c.Delivered = append(c.Delivered, Cell{monday.Add(time.Duration(h/7*24+h%7) * time.Hour).Unix(), 0, 400})
+	}
+	for i := range 6 { // few, which is this practice's way or the town's
+		sent := monday.Add(time.Duration(i) * time.Hour).Unix()
+		c.Answers = append(c.Answers, Answer{sent, sent + 3600, 0, 1})
+	}
+	one := Decide(now, p, TeamState{Campaigns: []CampaignState{c}})[0]
+	if one.Limit != LimitMaturity || one.N > 1500 {
+		t.Errorf("%d texts to a practice of which nothing is known (%s)", one.N, one.Limit)
+	}
+	// The same evidence from all over the town: the rate is known better, and more go.
+	spread := c
+	spread.Delivered, spread.Answers, spread.Ahead = nil, nil, nil
+	spread.Sizes = []int{17400, 17300, 17300}
+	for i, d := range c.Delivered {
+		for s := range 3 {
+			spread.Delivered = append(spread.Delivered, Cell{d.At, s, d.N / 3})
+		}
+		if i < len(c.Answers) {
+			a := c.Answers[i]
+			a.Stratum = i % 3
+			spread.Answers = append(spread.Answers, a)
+		}
+	}
+	if all := Decide(now, p, TeamState{Campaigns: []CampaignState{spread}})[0]; all.N < 2*one.N {
+		t.Errorf("%d texts where all practices have been asked (%s), %d where one has", all.N, all.Limit, one.N)
+	}
+}
+
+// Bands of small counts hold what they say: nobody or one person cannot be split in halves but by lot.
+func TestCounts(t *testing.T) {
+	rng := rand.New(rand.NewPCG(13, 14))
+	for _, mean := range []float64{.05, .3, 1, 4, 20, 59, 61, 300} {
+		m := mixed{{.6, mean, mean + .1*mean*mean}, {.4, 1.5 * mean, 1.5*mean + .2*mean*mean}}
+		q := m.counts(.05, .25, .75, .95)
+		in50, in90 := 0, 0
+		const draws = 20000
+		for range draws {
+			g := m[0]
+			if rng.Float64() < .4 {
+				g = m[1]
+			}
+			rate := gamma(rng, g.mean, g.mean*g.mean/(g.variance-g.mean))
+			y := float64(poisson(rng, rate)) + rng.Float64() - .5
+			if q[1] <= y && y <= q[2] {
+				in50++
+			}
+			if q[0] <= y && y <= q[3] {
+				in90++
+			}
+		}
+		if a, b := float64(in50)/draws, float64(in90)/draws; math.Abs(a-.5) > .02 || math.Abs(b-.9) > .015 {
+			t.Errorf("mean %v: the bands %.2f hold %.3f and %.3f", mean, q, a, b)
+		}
+	}
+}
+
+// gamma draws by Marsaglia and Tsang.
+func gamma(rng *rand.Rand, mean, shape float64) float64 {
+	d := shape - 1./3
+	for {
+		x := rng.NormFloat64()
+		v := 1 + x/math.Sqrt(9*d)
+		if v > 0 && math.Log(rng.Float64()) < x*x/2+d*(1-v*v*v+3*math.Log(v)) {
+			return mean * d * v * v * v / shape
+		}
+	}
+}
+
+func poisson(rng *rand.Rand, mean float64) (n int) {
+	for at := rng.ExpFloat64(); at < mean; at += rng.ExpFloat64() {
+		n++
+	}
+	return n
+}

@@ -254,7 +254,8 @@ type Forecast struct {
 	FinishFrom, FinishLikely, FinishTo time.Time
 	// ContactBy is by when somebody who asks for help now will have been called: the honest date of the confirmation page.
 	ContactBy time.Time
-	// NextDay is how many answers come within 24 hours to texts that have been sent, this batch among them.
+	// NextDay is how many answers come within 24 hours to texts that have been sent, this batch among them. They are whole people, and a
+	// count k fills the stretch from k-.5 to k+.5: round a bound to read it; one of nobody may lie a little below 0.
 	NextDay Band
 	// Queue is how many will wait at instants ahead if nothing is sent after this batch.
 	Queue []QueueAt

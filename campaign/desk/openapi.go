@@ -41,7 +41,7 @@ func OpenAPI() map[string]any {
 	view := thing(with(basics, object{"messages": thing(states), "texts": number, "planning": yes, "waits": with(word, object{"description": "Why nothing at all is sent: a restored database does not know yet what left"}), "opened": number, "answers": number, "cost": pounds,
 		"forecast": thing(object{"finish_from": instant, "finish_likely": instant, "finish_to": instant, "contact_by": instant,
 			"next_day": with(thing(object{"mean": decimal, "p05": decimal, "p25": decimal, "p75": decimal, "p95": decimal}),
-				object{"type": []string{"object", "null"}, "description": "Answers within 24 hours of the decision, to texts that have gone; p05 to p95 holds nine in ten"}),
+				object{"type": []string{"object", "null"}, "description": "Answers within 24 hours of the decision, to texts that have gone; p05 to p95 holds nine in ten. A count k fills k-0.5 to k+0.5: round these, and a bound just below 0 is 0"}),
 			"queue_ahead": object{"type": "array", "description": "Who will wait if no more texts go; p10 to p90 holds eight in ten. can_answer: first calls that the team can make within its promise from then on",
 				"items": thing(object{"at": instant, "mean": decimal, "p10": decimal, "p90": decimal, "can_answer": decimal})}}),
 		"silent_since":  with(instant, object{"description": "Since when answers have stopped, while sending waits for somebody to look at the link"}),

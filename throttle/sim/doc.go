@@ -15,6 +15,6 @@
 //   - stage.go: what a world has before any die is cast: clocks, capacity, what the roster says when.
 //   - people.go: one campaign's list, and who of it would answer.
 //   - run.go: one run, and what is measured in it.
-//   - policy.go, oracle.go: the policies. ledger.go: the pacer's books; all that knows throttle's types is there.
+//   - policy.go, oracle.go: the policies. ledger.go: the pacer's books; what knows throttle's types is there, but for Options.Knobs.
 //   - compare.go: many runs, summed up.
 package sim

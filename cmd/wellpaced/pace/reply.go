@@ -19,7 +19,7 @@ type reply struct {
 	// Queue is how many will wait if nothing is sent after this.
 	Queue   []queueAt `json:"queue_forecast"`
 	Finish  finish    `json:"finish"`
-	NextDay band      `json:"answers_next_day"` // to texts sent by now, these among them
+	NextDay band      `json:"answers_next_day"` // to texts sent by now, these among them; rounded, the bounds are people
 }
 
 type queueAt struct {
