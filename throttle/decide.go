@@ -370,6 +370,9 @@ func (o *outlook) people(desks []*desk, k Knobs, braked bool, off lift) caps {
 	keep := o.reserve(k)
 	last := keep.last(o.canAnswer)
 	rest, whole := o.rest(desks)
+	if sure := endRisk * o.tolerable(k.Risk); whole && o.risk(rest, sure) > sure {
+		whole = false
+	}
 	if !whole || !o.setPoint(rest, last) {
 		most(LimitSetPoint, func(n []float64) bool { return o.setPoint(n, keep) })
 	}

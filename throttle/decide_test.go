@@ -406,7 +406,7 @@ func TestLastStretch(t *testing.T) {
 	if usual.N == 0 || usual.Limit != LimitSetPoint && usual.Limit != LimitStress {
 		t.Fatalf("%d texts, bound by %s", usual.N, usual.Limit)
 	}
-	rest := usual.N * 3 / 2
+	rest := usual.N * 5 / 4
 	if d := n(rest); d.N != rest || d.Limit != LimitList {
 		t.Errorf("%d of the last %d go (%s), and %d of many", d.N, rest, d.Limit, usual.N)
 	}
@@ -420,7 +420,7 @@ func TestLastStretch(t *testing.T) {
 	}
 	// A list in a given order: what the batch at hand shows of its people says nothing of those at the end.
 	p.Campaigns[0].DailyCap = 0
-	c.Ahead = []Ahead{{0, usual.N * 5 / 4}, {1, rest - usual.N*5/4}}
+	c.Ahead = []Ahead{{0, usual.N * 9 / 8}, {1, rest - usual.N*9/8}}
 	if d := n(rest); d.N == rest {
 		t.Errorf("all of the last %d go, though nobody has looked at the last of them", rest)
 	}

@@ -22,6 +22,7 @@ const (
 	slowAnswers = 60
 	endShare    = .55 // of the last stretch: Knobs.SetPoint, relaxed, Knobs.Absence, Knobs.Surge
 	endRelax    = .75
+	endRisk     = .25 // of the tolerable risk: nothing that follows could be held back to make good for it
 	endAbsence  = .25
 	endSurge    = 1.5
 	mood        = .04  // variance of one day's response relative to its square: news, weather, other texts
@@ -617,7 +618,7 @@ func (o *outlook) reserve(k Knobs) reserve {
 
 // last is what is kept in the last stretch, when all that is left may go at once. A place in the queue that is taken is free again within
 // hours while the list goes on, so that a longer queue would gain nothing and be a danger for weeks; at the end it gains its whole length,
-// once, and is a danger for days. A small team, where one person is a large share, keeps more.
+// once, and is a danger for days. The risk has to be small, since no text is left to be held back. A small team, where one person is a large share, keeps more.
 func (r reserve) last(canAnswer float64) reserve {
 	size := min(1, canAnswer/ordinary)
 	ease := func(from, to float64) float64 { return from + (to-from)*size }

@@ -582,6 +582,7 @@ func (f *future) decide(at int) {
 		if len(f.points) > 0 { // else nothing is known of the time after
 			rest := float64(most)
 			n = f.nobody(rest, budget)
+			whole = whole && f.risk(rest, 1/max(1, shapes), endRisk)
 			if !whole || f.setPoint(rest, true) < rest {
 				n = f.setPoint(n, false)
 			}
@@ -750,12 +751,12 @@ func (f *future) stress(n float64, kept reserve) float64 {
 
 // safe keeps the chance of a broken promise small.
 func (f *future) safe(n, doubt float64) float64 {
-	if n < 1 || f.risk(n, doubt) {
+	if n < 1 || f.risk(n, doubt, 1) {
 		return n
 	}
 	lo, hi := 0.0, n
 	for hi-lo > max(.5, .02*hi) {
-		if mid := (lo + hi) / 2; f.risk(mid, doubt) {
+		if mid := (lo + hi) / 2; f.risk(mid, doubt, 1) {
 			lo = mid
 		} else {
 			hi = mid
@@ -764,9 +765,9 @@ func (f *future) safe(n, doubt float64) float64 {
 	return lo
 }
 
-// risk reports whether n more texts keep the promise surely enough: in the tightest of the windows from now, or from the next long
+// risk reports whether n more texts keep the promise as surely as a part of the tolerable risk allows: in the tightest of the windows from now, or from the next long
 // closure, to each coming hour.
-func (f *future) risk(n, doubt float64) bool {
+func (f *future) risk(n, doubt, part float64) bool {
 	var tightest pair
 	least := math.Inf(1) // by how many standard deviations it is wide enough, squared, with the sign
 	for i := range f.points {
@@ -790,5 +791,5 @@ func (f *future) risk(n, doubt float64) bool {
 		}
 	}
 	const clear = 36 // six standard deviations
-	return least > clear || tightest.breach(1, tightest.mean, tightest.variance, 0) <= f.o.tolerable(f.s.knobs.Risk)
+	return least > clear || tightest.breach(1, tightest.mean, tightest.variance, 0) <= part*f.o.tolerable(f.s.knobs.Risk)
 }
