@@ -370,9 +370,8 @@ func (o *outlook) people(desks []*desk, k Knobs, braked bool, off lift) caps {
 	keep := o.reserve(k)
 	last := keep.last(o.canAnswer)
 	rest, whole := o.rest(desks)
-	if sure := endRisk * o.tolerable(k.Risk); whole && o.risk(rest, sure) > sure {
-		whole = false
-	}
+	sure := endRisk * o.tolerable(k.Risk)
+	whole = whole && o.risk(rest, sure) <= sure
 	if !whole || !o.setPoint(rest, last) {
 		most(LimitSetPoint, func(n []float64) bool { return o.setPoint(n, keep) })
 	}

@@ -88,9 +88,10 @@
 //     today in full once today's hours have shown who is there; to take a suspected absence for three times as likely; a longer queue
 //     (.33) with a larger reserve (.67); a lower ceiling after a weekend. A sign such as "no call by half past ten" is in the contacts by
 //     half hours already (lookForAbsence).
-//   - The last stretch: 2 to 4 % of the time everywhere, with as many runs passing. It is a smaller reserve for the last days, and a surge or
+//   - The last stretch: 1 to 4 % of the time everywhere. With the usual risk two runs in a hundred of world 01 failed for it, hence a quarter
+//     of it (endRisk). It is a smaller reserve for the last days, and a surge or
 //     an illness that begins in them finds it so.
-//   - A reserve that shrinks where people are known to answer slowly, and a risk of 3 %: a tenth of the time in world 06. The same from the
+//   - A reserve that shrinks where people are known to answer slowly, and a risk of 3 %: a twelfth of the time in world 06. The same from the
 //     first answers on made one run in fourteen late in the second week, when a slow curve still looks fast; hence tolerable asks for seventy.
 //   - The first texts to an unknown practice by the rate of those before: dropped. After a first practice that hardly answered, 3,600 texts
 //     went to the second in an hour; five runs in a hundred of world 13 were late for it, now one.
