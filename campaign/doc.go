@@ -77,5 +77,5 @@
 //     campaign/twilio.TestVerify_golden, campaign/twilio.TestWebhooks_tampering, campaign/twilio.TestWebhooks_status,
 //     cmd/wellpaced.TestCrashPoints/callback_unconfirmed
 //   - Two ids of the provider for one message ring an alarm: store.TestOverlap_zombieAcceptDuringTheNextAttempt
-//   - All of it together, under kill -9 at random: cmd/wellpaced.TestCrash
+//   - All of it together, under kill -9 at random: cmd/wellpaced.TestSoak, cmd/wellpaced.TestSoakCanFail
 package campaign

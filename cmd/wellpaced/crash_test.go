@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -27,39 +26,16 @@ import (
 	"github.com/wellpaced/wellpaced/campaign/twilio/emulator"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 	"github.com/wellpaced/wellpaced/store"
-	"github.com/wellpaced/wellpaced/store/storetest"
 	"github.com/wellpaced/wellpaced/throttle"
 )
 
 const (
 	crashPatients = 400
-	crashKills    = 10
 	// The reconciler must wait longer than the provider can be late: lateBy to accept and listLag to list.
 	crashSettle = 3 * time.Second
 	lateBy      = time.Second
 	listLag     = 500 * time.Millisecond
 )
-
-// Kill -9 again and again while a provider that misbehaves is being asked to text four hundred people and some of them answer. Nobody is texted
-// twice, everybody is texted, and what was acknowledged is there. The judge and the people live in this process, the program in another.
-func TestCrash(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes most of a minute")
-	}
-	for _, e := range []struct {
-		name   string
-		server bool
-	}{{"sqlite", false}, {"postgres and redis", true}} {
-		t.Run(e.name, func(t *testing.T) {
-			t.Parallel()
-			database, redis := "", ""
-			if e.server {
-				database, redis = storetest.Postgres(t), redisOfOnesOwn(t)
-			}
-			crash(t, database, redis)
-		})
-	}
-}
 
 // victim is the program in a process of its own, with what it needs to be started again.
 type victim struct {
@@ -93,139 +69,6 @@ func (v *victim) end(how syscall.Signal) {
 	_ = v.cmd.Process.Signal(how)
 	_ = v.cmd.Wait()
 	v.cmd = nil
-}
-
-func crash(t *testing.T, database, redisURL string) {
-	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("WELLPACED_TEST_SEED"); s != "" {
-		seed, _ = strconv.ParseUint(s, 10, 64)
-	}
-	t.Logf("WELLPACED_TEST_SEED=%d", seed)
-	chance := rand.New(rand.NewPCG(seed, 1))
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-
-	dir := t.TempDir()
-	provider, err := net.Listen("tcp", "127.0.0.1:0")
-	must(err)
-	judge, err := emulator.Open(emulator.Config{Dir: filepath.Join(dir, "judge"), AccountSID: testAccount, AuthToken: testToken, Now: time.Now, Seed: seed,
-		Delivery: emulator.Delivery{Delivered: .98, Undelivered: .01, Failed: .01}, Faults: emulator.Faults{
-			TooMany: .03, Refuse500: .03, ResetBefore: .03, Redirect: .02, AcceptThen500: .03, AcceptThenReset: .03, AcceptThen502: .02, AcceptEmpty: .02, AcceptTruncated: .02,
-			LateAccept: .04, LateBy: lateBy, Slow: .02, SlowBy: 300 * time.Millisecond, List500: .1, ListLag: listLag,
-			CallbackTwice: .1, CallbackReorder: .1, CallbackDrop: .1, CallbackEarly: .1}})
-	must(err)
-	server := &http.Server{Handler: judge.Handler()}
-	var world sync.WaitGroup
-	world.Go(func() { _ = server.Serve(provider) })
-	world.Go(func() { _ = judge.Run(ctx) })
-	defer func() {
-		cancel()
-		_ = server.Close()
-		world.Wait()
-		_ = judge.Close()
-	}()
-
-	site := freeAddress(t)
-	base := settings{Data: filepath.Join(dir, "data"), Keys: filepath.Join(dir, "keys"), Database: database}
-	id, token := crashCampaign(t, base, "http://"+site)
-	v := &victim{TB: t, logged: filepath.Join(dir, "log"), args: []string{"serve", "--listen", site, "--data", base.Data, "--keys", base.Keys, "--settle", crashSettle.String(), "--rate", "50",
-		"--twilio-account-sid", testAccount, "--twilio-auth-token", testToken, "--twilio-from", testSender, "--twilio-api-url", "http://" + provider.Addr().String()}}
-	if database != "" {
-		v.args = append(v.args, "--database", database, "--redis", redisURL)
-	}
-	defer func() {
-		v.end(syscall.SIGKILL)
-		if t.Failed() {
-			b, _ := os.ReadFile(v.logged)
-			said := loud(string(b))
-			t.Logf("the end of the log:\n%s", said[max(0, len(said)-6000):])
-		}
-	}()
-
-	town := &answering{site: "http://" + site, judge: judge}
-	world.Go(func() { town.live(ctx) })
-	for k := range crashKills {
-		v.start()
-		life := time.NewTimer(time.Duration(300+chance.IntN(1200)) * time.Millisecond)
-		<-life.C
-		if k == crashKills-3 && redisURL != "" {
-			flush(t, redisURL)
-		}
-		v.end(syscall.SIGKILL)
-	}
-	began := time.Now()
-	killed := judged(t, dir)
-	t.Logf("%d texts of %d had left after %d kills", len(killed), crashPatients, crashKills)
-	judge.SetFaults(emulator.Faults{})
-
-	v.start()
-	n := &network{stand: &stand{TB: t, app: &app{options: options{PublicURL: "http://" + site}}}, tokens: map[string]string{"Mo": token}}
-	messages := func() object {
-		r, err := http.NewRequest("GET", fmt.Sprintf("http://%s/api/v1/campaigns/%d", site, id), nil)
-		must(err)
-		r.Header.Set("Authorization", "Bearer "+token)
-		resp, err := http.DefaultClient.Do(r)
-		if err != nil {
-			return nil // it is not up yet
-		}
-		_ = resp.Body.Close()
-		return n.api("Mo", "GET", fmt.Sprintf("/campaigns/%d", id), nil, 200)
-	}
-	var last object
-	eventually(t, 100*time.Second, "everything has come to rest", func() bool {
-		if last = messages(); last == nil {
-			return false
-		}
-		in := func(states ...string) (sum int) {
-			for _, s := range states {
-				n, _ := strconv.Atoi(last.at("messages." + s))
-				sum += n
-			}
-			return sum
-		}
-		if in("sending", "released", "unknown") > 0 {
-			return false
-		}
-		if in("planned") == 0 {
-			return true
-		}
-		// The pacer's next minute may be far. One that starts paces at once, if the one before gave up the lead in good order.
-		if time.Since(v.began) > 4*time.Second {
-			v.end(syscall.SIGTERM)
-			v.start()
-		}
-		return false
-	})
-	t.Logf("at rest %s after the last kill", time.Since(began).Round(time.Second))
-	town.rest()
-
-	texts := judged(t, dir)
-	if n := emulator.Twice(texts, nil); n != 0 {
-		t.Errorf("%d people were texted twice or more", n)
-	}
-	got := map[string]bool{}
-	for _, x := range texts {
-		got[x.To] = true
-	}
-	excused := 0
-	for _, s := range []string{"held", "rejected", "suppressed", "expired"} {
-		k, _ := strconv.Atoi(last.at("messages." + s))
-		excused += k
-	}
-	if missed := crashPatients - len(got); missed > excused {
-		t.Errorf("%d people were never texted, and only %d for a reason: %v", missed, excused, last["messages"])
-	}
-	if last.at("texts") != strconv.Itoa(len(texts)) {
-		t.Errorf("the program knows of %s texts, the provider of %d", last.at("texts"), len(texts))
-	}
-	town.check(t, n, base)
-	t.Logf("%d texts, %d referrals and %d opt-outs acknowledged, messages %v", len(texts), len(town.references), len(town.stopped), last["messages"])
 }
 
 // flush empties a Redis database, as an operator's mistake or a restart without persistence does.
