@@ -137,6 +137,7 @@ func byNumber(t *townsfolk, tb testing.TB, rings []campaign.Ring) map[string]cam
 
 // Two campaigns have the same people, and both have released them: the contact ledger lets one text through to each number.
 func TestOverlap_twoCampaignsOneNumber(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		const n = 24
 		w := launched(t, mustOpen(t, cfg), n, nil)
@@ -188,6 +189,7 @@ func TestOverlap_twoCampaignsOneNumber(t *testing.T) {
 
 // The list of a campaign is uploaded again while nobody knows whether some of its texts left.
 func TestOverlap_listAgainWhileUnknown(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		w := launched(t, mustOpen(t, cfg), 6, nil)
 		before := w.upload(t, candidates(t, 6)...) // screened before anybody was texted
@@ -226,6 +228,7 @@ func TestOverlap_listAgainWhileUnknown(t *testing.T) {
 
 // A campaign is paused with rows released and rung for. Their rings come to nothing, until it is resumed and they are rung for again.
 func TestOverlap_pauseAndResumeWithReleasedRows(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		w := launched(t, mustOpen(t, cfg), 4, nil)
 		old := w.release(t, 4)
@@ -260,6 +263,7 @@ func TestOverlap_pauseAndResumeWithReleasedRows(t *testing.T) {
 
 // A pause is answered while claims are on their way: none of them commits after the answer.
 func TestOverlap_pauseRacesClaim(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		const rounds, each = 25, 8
 		ctx := context.Background()
@@ -299,6 +303,7 @@ func TestOverlap_pauseRacesClaim(t *testing.T) {
 
 // A campaign is stopped while the outcome of some texts is unknown: they are held for a person, and whatever they say, nothing is sent.
 func TestOverlap_stopWithUnknownRows(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		ctx := context.Background()
 		now := testCivil
@@ -345,6 +350,7 @@ func TestOverlap_stopWithUnknownRows(t *testing.T) {
 
 // An opt-out that the journal alone could take is acknowledged while a claim is on its way: the claim's text does not leave.
 func TestOverlap_optOutInTheJournalAloneDuringClaim(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		var during atomic.Pointer[func()]
 		cfg.Now = func() time.Time {
@@ -391,6 +397,7 @@ func (t *townsfolk) delivered(tb testing.TB, r campaign.Ring) {
 
 // The second step reminds whoever has neither answered nor opted out, at the moment of the claim and not only of the plan.
 func TestOverlap_reminderAfterAnAnswer(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		ctx := context.Background()
 		w, now, first := reminding(t, cfg, 4)
@@ -443,6 +450,7 @@ func TestOverlap_reminderAfterAnAnswer(t *testing.T) {
 
 // Nobody is reminded of a text that may never have come, or that a person still has to decide about.
 func TestOverlap_reminderWhileTheFirstIsUnknown(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		ctx := context.Background()
 		w, now, first := reminding(t, cfg, 5)
@@ -479,6 +487,7 @@ func TestOverlap_reminderWhileTheFirstIsUnknown(t *testing.T) {
 
 // Two people have one number: one text goes to it, without a name, and one reminder.
 func TestOverlap_twoPeopleOneNumber(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		now := testCivil
 		cfg.Now = func() time.Time { return now }
@@ -519,6 +528,7 @@ func TestOverlap_twoPeopleOneNumber(t *testing.T) {
 
 // Two empty listings have planned a message again, and then a callback proves that its first attempt left after all.
 func TestOverlap_lateCallbackForAMessagePlannedAgain(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		w := launched(t, mustOpen(t, cfg), 3, nil)
 		rings := w.release(t, 3)
@@ -554,6 +564,7 @@ func TestOverlap_lateCallbackForAMessagePlannedAgain(t *testing.T) {
 
 // Evidence is adopted from every state that a message can be in: it is never sent afterwards, and other campaigns know of it.
 func TestOverlap_evidenceInEveryState(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		ctx := context.Background()
 		db := mustOpen(t, cfg)
@@ -638,6 +649,7 @@ func TestOverlap_evidenceInEveryState(t *testing.T) {
 // A worker that stood still tells of its attempt while the next attempt is being sent: two texts of one message are at the provider. It is the
 // one thing that must never happen, so it rings the alarm, once, in whichever order the news come.
 func TestOverlap_zombieAcceptDuringTheNextAttempt(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		w := launched(t, mustOpen(t, cfg), 3, nil)
 		first := w.release(t, 3)
@@ -681,6 +693,7 @@ func TestOverlap_zombieAcceptDuringTheNextAttempt(t *testing.T) {
 
 // A zombie whose attempt is over can only say that the provider has the text: a refusal of attempt 1 says nothing of attempt 2.
 func TestOverlap_zombieRefusalDuringTheNextAttempt(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		w := launched(t, mustOpen(t, cfg), 1, nil)
 		r := w.release(t, 1)[0]
@@ -702,6 +715,7 @@ func TestOverlap_zombieRefusalDuringTheNextAttempt(t *testing.T) {
 
 // The leader clears a message at the very moment in which evidence comes: it is never sent again.
 func TestOverlap_clearRacesEvidence(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		const n = 100
 		w := launched(t, mustOpen(t, cfg), n, nil)
@@ -731,6 +745,7 @@ func TestOverlap_clearRacesEvidence(t *testing.T) {
 
 // What the leader saw of attempt 1 says nothing of attempt 2, and nothing is cleared against evidence.
 func TestOverlap_clearOfAnAttemptThatIsOver(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		ctx := context.Background()
 		db := mustOpen(t, cfg)
@@ -772,6 +787,7 @@ func TestOverlap_clearOfAnAttemptThatIsOver(t *testing.T) {
 
 // A leader that stood still while another took over can neither release, nor recall, nor clear, nor end anything.
 func TestOverlap_staleLeader(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		ctx := context.Background()
 		now := testCivil
@@ -832,6 +848,7 @@ func TestOverlap_staleLeader(t *testing.T) {
 
 // The provider's reply is kept when the database takes nothing, through a restart if need be: it is evidence.
 func TestRecord_databaseLost(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		ctx := context.Background()
 		db := must[*DB](t)(Open(ctx, cfg))
@@ -883,6 +900,7 @@ func TestRecord_databaseLost(t *testing.T) {
 
 // A reply of the journal whose message a restored backup does not know does not keep the rest of the journal from it.
 func TestReplayJournal_replyOfAnUnknownMessage(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		ctx := context.Background()
 		w := launched(t, mustOpen(t, cfg), 1, nil)
@@ -910,6 +928,7 @@ func TestReplayJournal_replyOfAnUnknownMessage(t *testing.T) {
 
 // A text whose outcome is unknown rests for the settle time; the second look comes no sooner than the time between looks after the first.
 func TestUnknownRestsBeforeItIsLookedFor(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		ctx := context.Background()
 		machine := time.Date(2026, 6, 1, 9, 0, 0, 0, time.UTC)
@@ -959,6 +978,7 @@ func (l *looked) List(context.Context, person.Phone) ([]campaign.Listed, error) 
 
 // A text is looked for by the number and the token it was sent with, whatever the list says by now.
 func TestUnknownIsLookedForByWhatWasSent(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		ctx := context.Background()
 		db := mustOpen(t, cfg)
