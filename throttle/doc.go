@@ -57,7 +57,7 @@
 //     finds room; more before and after a long closure, whose answers come upon nobody, more the slower people answer, and less if they answer
 //     at once, for then the next batch is felt within the hour. (outlook.setPoint, target, outlook.relax, outlook.haste)
 //   - LimitStress: three times the answers and a quarter of the team lost until the next closure, or .64 of the team lost within the promise,
-//     would still be survived, on average; the latter is less, down to .3, where people are known to answer slowly. (outlook.stress,
+//     would still be survived, on average; where people are known to answer slowly both are less, down to one and a half times the answers and .3. (outlook.stress,
 //     outlook.reserve)
 //   - LimitMaturity: while there are few answers, texts do not run ahead of those that have had their time. Slow answers look like no
 //     answers. What one practice has shown says little of the next, so that the first texts to it go by what was believed before the
@@ -89,10 +89,10 @@
 //     (.33) with a larger reserve (.67); a lower ceiling after a weekend. A sign such as "no call by half past ten" is in the contacts by
 //     half hours already (lookForAbsence).
 //   - The last stretch: 1 to 4 % of the time everywhere. With the usual risk two runs in a hundred of world 01 failed for it, hence a quarter
-//     of it (endRisk). It is a smaller reserve for the last days, and a surge or
-//     an illness that begins in them finds it so.
-//   - A reserve that shrinks where people are known to answer slowly, and a risk of 3 %: a twelfth of the time in world 06. The same from the
-//     first answers on made one run in fourteen late in the second week, when a slow curve still looks fast; hence tolerable asks for seventy.
+//     of it (endRisk). It is a smaller reserve for the last days, and a surge or an illness that begins in them finds it so.
+//   - Reserves that shrink where people are known to answer slowly, and a risk of 3 %: a sixth of the time in world 06, half of it the
+//     surge's, which comes slowly there and is seen days before most of it is there. The same from the first answers on made one run in
+//     fourteen late in the second week, when a slow curve still looks fast; hence tolerable asks for seventy.
 //   - The first texts to an unknown practice by the rate of those before: dropped. After a first practice that hardly answered, 3,600 texts
 //     went to the second in an hour; five runs in a hundred of world 13 were late for it, now one.
 //   - The next day's band. A Gamma is no count: its band of nine tenths held 65 of 100 of a team of one and 82 of bursty answers. It is

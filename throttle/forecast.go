@@ -18,6 +18,7 @@ const (
 	shorter     = .35            // by this share the queue may be shorter if people answer at once
 	eveExtra    = .3             // by this share the queue may be longer on the morning before a long closure
 	absenceSlow = .3             // Knobs.Absence, if people are known to answer slowly: from so many answers on, fully after so many more
+	surgeSlow   = 1.5            // Knobs.Surge, likewise
 	slowBase    = 20
 	slowAnswers = 60
 	endShare    = .55 // of the last stretch: Knobs.SetPoint, relaxed, Knobs.Absence, Knobs.Surge
@@ -603,7 +604,8 @@ type reserve struct {
 }
 
 // reserve is what is kept while the list goes on. If people are known to answer slowly, less is kept for an absence: their answers to one
-// week's texts come evenly over the next weekends, so on Monday more wait than half a team could call, or the team idles from Tuesday on.
+// week's texts come evenly over the next weekends, so on Monday more wait than half a team could call, or the team idles from Tuesday on. A
+// surge among them comes slowly too: it is seen, and texts are held, days before most of its answers are there.
 func (o *outlook) reserve(k Knobs) reserve {
 	answers := 0.0
 	for _, s := range o.streams {
@@ -611,7 +613,7 @@ func (o *outlook) reserve(k Knobs) reserve {
 	}
 	known := min(1, max(0, answers-slowBase)/slowAnswers)
 	return reserve{
-		setPoint: k.SetPoint * o.haste(), relax: o.relax(), surge: k.Surge, loss: k.Loss,
+		setPoint: k.SetPoint * o.haste(), relax: o.relax(), surge: k.Surge + min(0, surgeSlow-k.Surge)*o.slowness()*known, loss: k.Loss,
 		absence: k.Absence + min(0, absenceSlow-k.Absence)*o.slowness()*known,
 	}
 }

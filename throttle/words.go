@@ -376,7 +376,7 @@ func (w *writer) why(i int, x *Decision) string {
 		return fmt.Sprintf("the queue would then grow past %s of what the team can call in %s", percent(target(w.k.SetPoint, o.canAnswer)/max(1, o.canAnswer)), w.promise())
 	case LimitStress:
 		return fmt.Sprintf("the team could then not cope if %s times as many people answered while %s of its time was lost",
-			strconv.FormatFloat(w.k.Surge, 'g', 3, 64), percent(w.k.Loss))
+			strconv.FormatFloat(math.Round(10*o.reserve(w.k).surge)/10, 'g', 3, 64), percent(w.k.Loss))
 	case LimitMaturity:
 		return fmt.Sprintf("only %s so far: the first texts need time before we know how many people answer", count(int(d.e.answers), "answer"))
 	case LimitMinBatch:

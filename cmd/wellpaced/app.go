@@ -308,13 +308,19 @@ func (a *app) run(ctx context.Context) error {
 			if !a.waitReady(ctx) {
 				return nil
 			}
-			if a.Redis == "" { // the rings died with the process before
-				if err := a.pacer.Rebuild(ctx); err != nil {
-					a.Log.Warn("fill the queue from the database; it is repaired later", "comp", "queue", "error", err)
-				}
-			}
 			return a.queue.Work(ctx, a.worker.Answer)
 		})
+		if a.Redis == "" { // the rings died with the process before; the first of them are answered while the last are rung
+			loops.Go(func() error {
+				if !a.waitReady(ctx) {
+					return nil
+				}
+				if err := a.pacer.Rebuild(ctx); err != nil && ctx.Err() == nil {
+					a.Log.Warn("fill the queue from the database; it is repaired later", "comp", "queue", "error", err)
+				}
+				return nil
+			})
+		}
 	}
 	if a.Pacer {
 		if !a.Stepped {

@@ -26,15 +26,10 @@
 // Half a team gone without a word on a Monday is seen in about a day, and what was sent before cannot be called back. 97 % there is to be
 // had for 1.10 there, but then an ordinary list takes 1.11 and the team idles 8 % of its time, also where nobody is ever ill.
 //
-// Slow answerers pull safety against time by the risk (06-slow, --seeds 100 --knob risk=X; .03 with 200):
-//
-//	risk .02   95   1.33
-//	risk .03   93.5 1.27
-//	risk .05   86   1.16
-//
-// No bound forbids 1.20 there: the honest oracle that has to learn how many answer (--policy learner) takes 1.03 and passes 90; the one that
-// keeps half the team in reserve (--policy guard --knob absence=.5) takes 1.04 and passes 99. Both know the delay curve. What the pacer
-// pays for is that it knows neither: in the first two weeks a slow curve and few answers look like a fast curve and fewer.
+// Slow answerers (06-slow): no bound forbids 1.03, which the honest oracle takes that has to learn how many answer (--policy learner; it
+// passes 90), or 1.04, which it takes with half the team in reserve (--policy guard --knob absence=.5; it passes 99). Both know the delay
+// curve. What the pacer's 1.2 pays for is that it knows neither: in the first two weeks a slow curve and few answers look like a fast curve
+// and fewer. More risk gains time and loses runs (with the surge's reserve whole: .02 passed 95 at 1.33, .05 passed 86 at 1.16).
 //
 // A dead link (17-dead-link, --seeds 100 --policy holder): the honest oracle itself texts into the dead link. If it stops for as long as the
 // form is down, which nobody could know so soon, it takes 1.11 and passes 82. So 1.10 is out of reach for whoever stops, as one must; the

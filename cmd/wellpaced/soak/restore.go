@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // makeBackup takes one beside the running program, to be put back later: what happens in between is what a restored database has forgotten.
@@ -52,4 +53,16 @@ func (s *soak) restore(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// learn spares the program, the provider's faults excepted, until it has learned what left: whoever has just restored a backup watches.
+// It takes two complete listings a settle time apart, which nobody gets who is killed every other second.
+func (s *soak) learn(ctx context.Context) {
+	began := time.Now()
+	for ; time.Since(began) < 2*time.Minute && ctx.Err() == nil; sleep(ctx, 200*time.Millisecond) {
+		if h, err := s.halted(ctx); err == nil && !h.On() {
+			break
+		}
+	}
+	s.say("%s after a backup was put back sending may go on", time.Since(began).Round(time.Second/10))
 }

@@ -222,6 +222,7 @@ func (s *soak) torment(ctx context.Context) error {
 		if err := s.remember(victim); err != nil {
 			return err
 		}
+		restored := s.report.Restores
 		if s.due(s.cfg.Restores, k) {
 			if err := s.restore(ctx); err != nil {
 				return err
@@ -230,6 +231,9 @@ func (s *soak) torment(ctx context.Context) error {
 		sleep(ctx, time.Duration(s.chance.Int64N(int64(200*time.Millisecond))))
 		if err := victim.start(s.cfg.Program[0]); err != nil {
 			return err
+		}
+		if s.report.Restores > restored {
+			s.learn(ctx)
 		}
 		if time.Since(said) > 20*time.Second {
 			said = time.Now()
@@ -305,12 +309,22 @@ func (s *soak) program(ctx context.Context, args ...string) ([]byte, error) {
 
 // totals asks the database, beside the processes that serve it.
 func (s *soak) totals(ctx context.Context) (t store.Totals, err error) {
+	err = s.beside(ctx, func(db *store.DB) (err error) { t, err = db.Totals(ctx); return err })
+	return t, err
+}
+
+func (s *soak) halted(ctx context.Context) (h campaign.Halt, err error) {
+	err = s.beside(ctx, func(db *store.DB) (err error) { h, err = db.Halted(ctx); return err })
+	return h, err
+}
+
+func (s *soak) beside(ctx context.Context, ask func(*store.DB) error) (err error) {
 	db, err := store.Open(ctx, store.Config{Database: s.cfg.Database, DataDir: s.folder(firstData), Keys: s.keys(), Now: time.Now, Machine: time.Now, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		return t, err
+		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	return db.Totals(ctx)
+	return ask(db)
 }
 
 // rest waits until every text has come to rest.
