@@ -331,7 +331,7 @@ func (db *DB) rejoin(ctx context.Context, id string) (replayed int, err error) {
 	if err != nil {
 		return replayed, err
 	}
-	if h.Reason == campaign.ProviderKnows && lost == nil && replayed == 0 {
+	if h.Reason == campaign.ProviderKnows && lost == nil && !b.ahead {
 		// The database has forgotten, and nothing here is ahead of it: all of it was put back together, the journal too.
 		lost = &loss{from: max(db.journal.lastAt, row.at), to: msOf(h.Since), why: whyTogether}
 	}

@@ -539,3 +539,43 @@ func TestQuarantine_manyJournals(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// If the provider alone remembers, the journal was put back too, unless it is ahead of the database: what people send from now on does not
+// make it so.
+func TestQuarantine_providerAlone(t *testing.T) {
+	for _, ahead := range []bool{false, true} {
+		t.Run(fmt.Sprintf("journal ahead %v", ahead), func(t *testing.T) {
+			ctx := context.Background()
+			cfg := testConfig(t)
+			cfg.Serve = true
+			db := must[*DB](t)(Open(ctx, cfg))
+			w := launched(t, db, 3, nil)
+			optOut := func(i int) {
+				t.Helper()
+				if err := db.OptOut(ctx, selfrefer.OptOut{Network: w.network.ID, Phone: testCandidate(t, i).Phone, Why: selfrefer.WhyStop, At: testCivil}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			optOut(1)
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if ahead {
+				mustWriteRow(t, cfg, `UPDATE journal SET drained = 0`)
+			}
+			db = mustOpen(t, cfg)
+			optOut(2) // the site is up, and the database is not told yet
+			if err := db.Begin(ctx, campaign.ProviderKnows); err != nil {
+				t.Fatal(err)
+			}
+			h := must[campaign.Halt](t)(db.Examine(ctx))
+			if err := db.Rejoin(ctx, h.ID); err != nil {
+				t.Fatal(err)
+			}
+			h = must[campaign.Halt](t)(db.Examine(ctx))
+			if gap := len(h.Gaps) == 1 && h.Gaps[0].Records == 0; gap == ahead {
+				t.Errorf("gaps %v", h.Gaps)
+			}
+		})
+	}
+}
