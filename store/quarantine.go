@@ -331,8 +331,9 @@ func (db *DB) rejoin(ctx context.Context, id string) (replayed int, err error) {
 	if err != nil {
 		return replayed, err
 	}
-	if h.Reason == campaign.ProviderKnows && lost == nil && !b.ahead {
-		// The database has forgotten, and nothing here is ahead of it: all of it was put back together, the journal too.
+	if h.Reason == campaign.ProviderKnows && lost == nil {
+		// The database has forgotten, and neither marker nor witness knew: all of it was put back together, the journal too. A few records
+		// that it is ahead by prove nothing: a machine that is copied while it runs is a second behind with telling the database.
 		lost = &loss{from: max(db.journal.lastAt, row.at), to: msOf(h.Since), why: whyTogether}
 	}
 	err = db.write(ctx, "rejoin", func(tx *Tx) error {

@@ -540,8 +540,7 @@ func TestQuarantine_manyJournals(t *testing.T) {
 	}
 }
 
-// If the provider alone remembers, the journal was put back too, unless it is ahead of the database: what people send from now on does not
-// make it so.
+// If the provider alone remembers, the journal was put back too, whatever it is ahead of the database by, and whatever people send from now on.
 func TestQuarantine_providerAlone(t *testing.T) {
 	for _, ahead := range []bool{false, true} {
 		t.Run(fmt.Sprintf("journal ahead %v", ahead), func(t *testing.T) {
@@ -573,7 +572,7 @@ func TestQuarantine_providerAlone(t *testing.T) {
 				t.Fatal(err)
 			}
 			h = must[campaign.Halt](t)(db.Examine(ctx))
-			if gap := len(h.Gaps) == 1 && h.Gaps[0].Records == 0; gap == ahead {
+			if len(h.Gaps) != 1 || h.Gaps[0].Records != 0 {
 				t.Errorf("gaps %v", h.Gaps)
 			}
 		})

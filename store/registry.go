@@ -23,8 +23,7 @@ const theJournal = "beside the database"
 // books are what this process knows of its journal's row in the database. The row goes back in time with the database, and so tells what
 // a restored one has yet to be told.
 type books struct {
-	id    string // of this journal
-	ahead bool   // when this process began, the journal had more than the database: it was not put back together with it
+	id string // of this journal
 
 	mu     sync.Mutex
 	told   int64 // the row's watermark as we wrote it last
@@ -108,7 +107,6 @@ func (db *DB) openBooks(ctx context.Context) (err error) {
 	if _, err := j.undrained(); err != nil { // cuts a torn tail now, not at the first form
 		return err
 	}
-	db.books.ahead = j.last > row.drained
 	if have := max(j.last, row.drained); j.floor > have {
 		db.books.lost = &loss{records: j.floor - have, from: max(j.lastAt, row.at), to: until, why: whyBehind}
 		if j.last >= row.drained {
