@@ -22,8 +22,8 @@ type player struct {
 	log   string
 	cmd   *exec.Cmd
 	began time.Time
-	// frozen says that this life was interrupted: it tells nothing of how fast the program starts.
-	frozen bool
+	// odd says that this life tells nothing of how fast the program starts: it was frozen, or began with a restored backup.
+	odd bool
 }
 
 // firstData is the data folder of the process that people meet: the only one on SQLite.
@@ -62,7 +62,7 @@ func (p *player) start(program string) error {
 		return fmt.Errorf("open the log of %s: %w", p.name, err)
 	}
 	defer log.Close()
-	p.cmd, p.began, p.frozen = exec.Command(program, p.args...), time.Now(), false
+	p.cmd, p.began, p.odd = exec.Command(program, p.args...), time.Now(), false
 	p.cmd.Env, p.cmd.Stderr, p.cmd.Stdout = p.env, log, log
 	if err := p.cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", p.name, err)
@@ -84,7 +84,7 @@ func (p *player) end(how syscall.Signal) (alive bool) {
 
 // freeze stops a process where it stands, as a paused virtual machine does, and lets it go on later.
 func (p *player) freeze(ctx context.Context, d time.Duration) {
-	p.frozen = true
+	p.odd = true
 	_ = p.cmd.Process.Signal(syscall.SIGSTOP)
 	sleep(ctx, d)
 	_ = p.cmd.Process.Signal(syscall.SIGCONT)

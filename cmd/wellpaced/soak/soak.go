@@ -233,6 +233,7 @@ func (s *soak) torment(ctx context.Context) error {
 			return err
 		}
 		if s.report.Restores > restored {
+			victim.odd = true
 			s.learn(ctx)
 		}
 		if time.Since(said) > 20*time.Second {
@@ -278,7 +279,7 @@ func (s *soak) besides(ctx context.Context, k int, victim *player) error {
 
 // remember how long the victim took from its start to the first text, where it alone sends.
 func (s *soak) remember(victim *player) error {
-	if s.cfg.Database != "" || victim.frozen {
+	if s.cfg.Database != "" || victim.odd {
 		return nil
 	}
 	if first, ok := s.provider.firstAfter(victim.began); ok {
