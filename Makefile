@@ -24,7 +24,7 @@ test: ## all tests; first installs what they need (Redis, PostgreSQL, Chromium) 
 	.ci/deps
 	$(MAKE) --no-print-directory assets
 	go vet ./...
-	CGO_ENABLED=1 go test -race -parallel 6 -timeout 14m ./... # many tests mostly wait: for a kill, a lease, a settle time
+	CGO_ENABLED=1 go test -race -parallel 4 -timeout 14m ./... # many tests mostly wait: for a kill, a lease, a settle time
 
 .PHONY: bench
 bench: build ## measures what we promise to be fast at

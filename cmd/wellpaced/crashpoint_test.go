@@ -173,6 +173,7 @@ func TestCrashPoints(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes minutes")
 	}
+	t.Parallel()
 	for _, e := range []struct {
 		name   string
 		server bool

@@ -259,6 +259,8 @@ func (r *rig) finish(excusedReferrals bool) {
 	if h, err := r.app.db.Halted(context.Background()); err != nil || h.On() || r.view().at("waits") != "" {
 		r.Errorf("the quarantine is not over: %v, %v", h, err)
 	}
+	r.town.mu.Lock()
+	defer r.town.mu.Unlock()
 	r.Logf("%d texts, %d referrals and %d opt-outs acknowledged, %d by telephone, messages %v", len(texts), len(r.town.references), len(r.town.stopped), len(r.stops), last["messages"])
 }
 

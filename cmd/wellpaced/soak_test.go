@@ -33,6 +33,7 @@ func TestSoak(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
 	}
+	t.Parallel()
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
@@ -58,8 +59,8 @@ func TestSoakCanFail(t *testing.T) {
 		t.Skip("takes half a minute")
 	}
 	t.Parallel()
-	r, err := soak.Run(context.Background(), soak.Config{Dir: t.TempDir(), Patients: 300, Minutes: .1, Kills: 4, Seed: 1, Settle: 100 * time.Millisecond, Program: os.Args[:1], Env: soakEnv, Words: t.Output(),
-		Faults: emulator.Faults{AcceptThenReset: .3, CallbackDrop: 1, ListLag: time.Minute}})
+	r, err := soak.Run(context.Background(), soak.Config{Dir: t.TempDir(), Patients: 300, Minutes: .15, Kills: 7, Seed: 1, Settle: 100 * time.Millisecond, Program: os.Args[:1], Env: soakEnv, Words: t.Output(),
+		Faults: emulator.Faults{LateAccept: .7, LateBy: 6 * time.Second, CallbackDrop: .2}})
 	if err != nil {
 		t.Fatal(err)
 	}

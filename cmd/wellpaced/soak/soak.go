@@ -418,7 +418,13 @@ func (s *soak) countForms(ctx context.Context, references []string) error {
 			} `json:"referrals"`
 			Next int64 `json:"next"`
 		}
-		if err := s.api(ctx, fmt.Sprintf("/referrals?state=open&after=%d", after), &page); err != nil {
+		path := fmt.Sprintf("/referrals?state=open&after=%d", after)
+		err := s.api(ctx, path, &page)
+		for try := 0; err != nil && try < 100 && ctx.Err() == nil; try++ { // the site may just be starting again
+			sleep(ctx, 200*time.Millisecond)
+			err = s.api(ctx, path, &page)
+		}
+		if err != nil {
 			return fmt.Errorf("read the queue: %w", err)
 		}
 		for _, r := range page.Referrals {
