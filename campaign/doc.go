@@ -72,7 +72,15 @@
 //   - One message for a person and a number in one step: store.TestOverlap_reminderAfterAnAnswer
 //   - Several patients on one number get one text without a name, and a birth date is matched against all of them:
 //     store.TestOverlap_twoPeopleOneNumber, store.TestKeep_lanes
-//   - A restored backup sends nothing before it has learned what left: store.TestRestoredBackupTextsNobodyTwice, store.TestJudge
+//   - A database that went back in time sends nothing before it has learned what left, and a person has accepted what nobody can tell:
+//     store.TestRestoredBackupTextsNobodyTwice, store.TestQuarantine_nothingGoes, store.TestJudge, cmd/wellpaced.TestRestore_databaseFile,
+//     cmd/wellpaced.TestRestore_wholeFolder, cmd/wellpaced.TestRestore_backup, cmd/wellpaced.TestRestore_wholeMachine,
+//     cmd/wellpaced.TestRestore_failover, cmd/wellpaced.TestRestore_postgresBackup
+//   - A text that the provider's record cannot settle is held: store.TestDoubtsThatAreHeld
+//   - A receipt that was lost is asked for: store.TestSweep, cmd/wellpaced.TestSweep_whileServing
+//   - Sends stop first when Redis, the database or the disk is away, or the clock was set, and nothing is lost: cmd/wellpaced.TestRedisAway,
+//     cmd/wellpaced.TestDatabaseAway, store.TestDiskFull, store.TestClockStep
+//   - Many processes keep to one leader and to the sender's rate: cmd/wellpaced.TestManyProcesses, campaign/queue.TestRate_IsShared
 //   - A callback is believed by its signature alone, under the current and the previous token, and confirmed only once it is committed:
 //     campaign/twilio.TestVerify_golden, campaign/twilio.TestWebhooks_tampering, campaign/twilio.TestWebhooks_status,
 //     cmd/wellpaced.TestCrashPoints/callback_unconfirmed
