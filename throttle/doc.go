@@ -57,7 +57,7 @@
 //     finds room; more before and after a long closure, whose answers come upon nobody, more the slower people answer, and less if they answer
 //     at once, for then the next batch is felt within the hour. (outlook.setPoint, target, outlook.relax, outlook.haste)
 //   - LimitStress: three times the answers and a quarter of the team lost until the next closure, or .64 of the team lost within the promise,
-//     would still be survived, on average; where people are known to answer slowly both are less, down to one and a half times the answers and .3. (outlook.stress,
+//     would still be survived, on average; where people are known to answer slowly both are less, down to twice the answers and .3. (outlook.stress,
 //     outlook.reserve)
 //   - LimitMaturity: while there are few answers, texts do not run ahead of those that have had their time. Slow answers look like no
 //     answers. What one practice has shown says little of the next, so that the first texts to it go by what was believed before the

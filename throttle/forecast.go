@@ -18,7 +18,7 @@ const (
 	shorter     = .35            // by this share the queue may be shorter if people answer at once
 	eveExtra    = .3             // by this share the queue may be longer on the morning before a long closure
 	absenceSlow = .3             // Knobs.Absence, if people are known to answer slowly: from so many answers on, fully after so many more
-	surgeSlow   = 1.5            // Knobs.Surge, likewise
+	surgeSlow   = 2.0            // Knobs.Surge, likewise
 	slowBase    = 20
 	slowAnswers = 60
 	endShare    = .55 // of the last stretch: Knobs.SetPoint, relaxed, Knobs.Absence, Knobs.Surge
