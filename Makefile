@@ -33,8 +33,8 @@ bench: build ## measures what we promise to be fast at
 .PHONY: soak
 soak: build ## kills the program again and again on both engines, and counts who was texted twice and what was lost (3 minutes)
 	.ci/deps
-	bin/wellpaced soak --engine sqlite --minutes .8 --kills 25 --patients 1500
-	bin/wellpaced soak --engine postgres --minutes .8 --kills 25 --patients 1500
+	bin/wellpaced soak --engine sqlite --minutes .6 --kills 20 --patients 1200
+	bin/wellpaced soak --engine postgres --minutes .6 --kills 20 --patients 1200
 
 .PHONY: lint
 lint: bin/golangci-lint-$(LINT) ## gofmt, go vet, golangci-lint
