@@ -60,6 +60,17 @@ func (s saved) optOut(t *testing.T, db *DB, i int) {
 	}
 }
 
+// The data folder is a relative one unless somebody names another.
+func TestRestore_relativeFolder(t *testing.T) {
+	s := save(t, testConfig(t))
+	t.Chdir(filepath.Dir(s.cfg.DataDir))
+	s.cfg.DataDir = filepath.Base(s.cfg.DataDir)
+	if _, err := Restore(context.Background(), s.cfg, s.file, true); err != nil {
+		t.Fatal(err)
+	}
+	s.check(t, 2, 0)
+}
+
 // check opens what was restored: a quarantine, so many opt-outs, and so many gaps.
 func (s saved) check(t *testing.T, optOuts int64, gaps int) {
 	t.Helper()

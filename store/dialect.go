@@ -413,6 +413,10 @@ type rowAsker = func(query string) *sql.Row
 
 // askCopy reads a copy of a SQLite database that nobody else uses.
 func askCopy(path string, fn func(ask rowAsker) error) error {
+	path, err := filepath.Abs(path) // of a relative one, SQLite takes the first folder for the name of a computer
+	if err != nil {
+		return err
+	}
 	q := url.Values{"mode": {"ro"}, "immutable": {"1"}}
 	c, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String())
 	if err != nil {
