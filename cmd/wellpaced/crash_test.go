@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -24,6 +23,7 @@ import (
 	"github.com/wellpaced/wellpaced/campaign/link"
 	"github.com/wellpaced/wellpaced/campaign/person"
 	"github.com/wellpaced/wellpaced/campaign/twilio/emulator"
+	"github.com/wellpaced/wellpaced/cmd/wellpaced/soak"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 	"github.com/wellpaced/wellpaced/store"
 	"github.com/wellpaced/wellpaced/throttle"
@@ -74,20 +74,8 @@ func (v *victim) end(how syscall.Signal) {
 // flush empties a Redis database, as an operator's mistake or a restart without persistence does.
 func flush(t *testing.T, redisURL string) {
 	t.Helper()
-	u, err := url.Parse(redisURL)
-	if err != nil {
+	if err := soak.FlushRedis(t.Context(), redisURL); err != nil {
 		t.Fatal(err)
-	}
-	c, err := net.Dial("tcp", u.Host)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if _, err := fmt.Fprintf(c, "SELECT %s\r\nFLUSHDB\r\nQUIT\r\n", strings.TrimPrefix(u.Path, "/")); err != nil {
-		t.Fatal(err)
-	}
-	if answer, err := io.ReadAll(c); err != nil || string(answer) != "+OK\r\n+OK\r\n+OK\r\n" {
-		t.Fatalf("flush Redis: %q, %v", answer, err)
 	}
 }
 

@@ -90,8 +90,8 @@ func (p *player) freeze(ctx context.Context, d time.Duration) {
 	_ = p.cmd.Process.Signal(syscall.SIGCONT)
 }
 
-// flushRedis empties the Redis database, as an operator's mistake or a restart without persistence does.
-func flushRedis(ctx context.Context, address string) error {
+// FlushRedis empties the Redis database, as an operator's mistake or a restart without persistence does.
+func FlushRedis(ctx context.Context, address string) error {
 	u, err := url.Parse(address)
 	if err != nil || strings.Trim(u.Path, "/0123456789") != "" {
 		return fmt.Errorf("--redis must look like redis://127.0.0.1:6379/1 for the soak to empty it")

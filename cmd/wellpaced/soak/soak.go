@@ -272,7 +272,7 @@ func (s *soak) besides(ctx context.Context, k int, victim *player) error {
 		return s.provider.answer()
 	case n <= 3 && s.cfg.Redis != "":
 		s.report.Flushes++
-		return flushRedis(ctx, s.cfg.Redis)
+		return FlushRedis(ctx, s.cfg.Redis)
 	}
 	return nil
 }
