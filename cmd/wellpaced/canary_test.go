@@ -202,7 +202,7 @@ func listen(t *testing.T, redisURL string) func() string {
 }
 
 func (s *stand) raw() *sql.DB {
-	driver, at := "sqlite", "file:"+filepath.Join(s.opt.Data, "wellpaced.db")
+	driver, at := "sqlite", "file:"+filepath.Join(s.opt.Data, "wellpaced.db")+"?_pragma=busy_timeout(10000)" // the program writes at the same time
 	if s.opt.Database != "" {
 		driver, at = "pgx", s.opt.Database
 	}

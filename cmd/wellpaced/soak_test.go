@@ -59,8 +59,8 @@ func TestSoakCanFail(t *testing.T) {
 		t.Skip("takes half a minute")
 	}
 	t.Parallel()
-	r, err := soak.Run(context.Background(), soak.Config{Dir: t.TempDir(), Patients: 300, Minutes: .25, Kills: 8, Seed: 1, Settle: 100 * time.Millisecond, Program: os.Args[:1], Env: soakEnv, Words: t.Output(),
-		Faults: emulator.Faults{LateAccept: .7, LateBy: 9 * time.Second, CallbackDrop: .5}})
+	r, err := soak.Run(context.Background(), soak.Config{Dir: t.TempDir(), Patients: 300, Minutes: .4, Kills: 4, Seed: 1, Settle: 100 * time.Millisecond, Program: os.Args[:1], Env: soakEnv, Words: t.Output(),
+		Faults: emulator.Faults{LateAccept: .7, LateBy: 20 * time.Second, CallbackDrop: .5}})
 	if err != nil {
 		t.Fatal(err)
 	}

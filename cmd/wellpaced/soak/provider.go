@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wellpaced/wellpaced/campaign/twilio/emulator"
@@ -40,7 +41,8 @@ type provider struct {
 	mu      sync.Mutex
 	server  *http.Server
 	served  sync.WaitGroup
-	creates []time.Time // the last ones, of requests to text somebody
+	open    atomic.Int64 // requests being answered, also those whose caller has gone
+	creates []time.Time  // the last ones, of requests to text somebody
 }
 
 func openProvider(dir string, seed uint64, faults emulator.Faults) (*provider, error) {
@@ -72,6 +74,8 @@ func (p *provider) answer() error {
 			p.creates = append(p.creates, time.Now())
 			p.mu.Unlock()
 		}
+		p.open.Add(1)
+		defer p.open.Add(-1)
 		api.ServeHTTP(w, r)
 	})}
 	p.mu.Lock()
@@ -107,6 +111,13 @@ func (p *provider) firstAfter(t time.Time) (time.Time, bool) {
 func (p *provider) close() error {
 	p.vanish()
 	return p.Emulator.Close()
+}
+
+// quiet waits until what was asked for long ago has been accepted too: a text that leaves after the count is a text not counted.
+func (p *provider) quiet(ctx context.Context) {
+	for p.open.Load() > 0 && ctx.Err() == nil {
+		sleep(ctx, 50*time.Millisecond)
+	}
 }
 
 // texts are what left, by the journal on the disk.

@@ -364,6 +364,7 @@ func (s *soak) rest(ctx context.Context) error {
 // count compares what the provider and the browsers know with what the program has.
 func (s *soak) count(ctx context.Context) error {
 	r := &s.report
+	s.provider.quiet(ctx)
 	texts, err := s.provider.texts()
 	if err != nil {
 		return err
