@@ -1,0 +1,4 @@
+// Package lang knows the languages in which patients are written to: on the pages of the form and in texts.
+//
+// Staff are written to in English.
+package lang
