@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/wellpaced/wellpaced/campaign/person"
+	"github.com/wellpaced/wellpaced/selfrefer/lang"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 )
 
@@ -128,7 +129,8 @@ type Answers struct {
 	Reasons     []string `json:"reasons,omitempty"`
 	Words       string   `json:"words,omitempty"` // free text
 	DangerNow   string   `json:"danger_now,omitempty"`
-	Channel     string   `json:"channel,omitempty"` // call, text, visit ...
+	Channel     string   `json:"channel,omitempty"` // how to be contacted: call, text, email, video, visit
+	Email       string   `json:"email,omitempty"`   // if by e-mail
 	When        []string `json:"when,omitempty"`
 	CallSafe    Safe     `json:"call_safe,omitempty"`
 	TextSafe    Safe     `json:"text_safe,omitempty"`
@@ -137,10 +139,20 @@ type Answers struct {
 	Phone       string   `json:"phone,omitempty"`        // another number, as typed
 	Name        string   `json:"name,omitempty"`
 	BirthDate   string   `json:"birth_date,omitempty"` // as typed
-	Language    string   `json:"language,omitempty"`
-	Needs       string   `json:"needs,omitempty"` // interpreter, hearing, access
+	Language    string   `json:"language,omitempty"`   // to talk in
+	Support     []string `json:"support,omitempty"`    // interpreter, hearing, reading and so on, by code
+	Needs       string   `json:"needs,omitempty"`      // anything else that would make it easier
+	Tell        []string `json:"tell,omitempty"`       // who may be told: practice, family
+	TellWhom    string   `json:"tell_whom,omitempty"`
 	Agreed      bool     `json:"agreed,omitempty"`
-	ForOther    bool     `json:"for_other,omitempty"` // filled in for someone else
+
+	// Filled in for someone else, by whom.
+	ForOther    bool   `json:"for_other,omitempty"`
+	Helper      string `json:"helper,omitempty"`
+	HelperIs    string `json:"helper_is,omitempty"` // to the person: a daughter, a nurse
+	HelperPhone string `json:"helper_phone,omitempty"`
+
+	Pages lang.Code `json:"pages,omitempty"` // the language of the pages that were filled in
 }
 
 // String hides the answers.
