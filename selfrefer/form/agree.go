@@ -10,27 +10,24 @@ import (
 func (h *Handler) agree() question {
 	return question{
 		path: "agree", fields: []string{"agreed"},
-		ask: func(_ *visit, a *selfrefer.Answers) asked {
-			f := ui.Field{Kind: ui.Checkboxes, Name: "agreed", Label: "May we contact you and share your answers with the link workers?", Options: []ui.Option{
-				{Value: "yes", Label: "Yes, contact me, and share my answers with the link workers who will help me"}},
-				Hint: "You can change your mind at any time: tell us when we talk, or ring us."}
+		ask: func(v *visit, a *selfrefer.Answers) asked {
+			f := ui.Field{Kind: ui.Checkboxes, Name: "agreed", Label: v.say("agree.ask"), Options: []ui.Option{{Value: "yes", Label: v.say("agree.yes")}}, Hint: v.say("agree.hint")}
 			if a.Agreed {
 				f.Values = []string{"yes"}
 			}
-			return asked{Fields: []ui.Field{f},
-				Why: "We want to know that you expect us. It is not what allows us in law to hold your answers: that is our task of caring for patients of the National Health Service. So if you change your mind, we stop contacting you, and ask you what should happen with your answers."}
+			return asked{Fields: []ui.Field{f}, Why: v.says("agree.why", "agree.why_law", "agree.why_change")}
 		},
-		wrong: func(_ *visit, a *selfrefer.Answers, _ url.Values) []ui.FieldError {
+		wrong: func(v *visit, a *selfrefer.Answers, _ url.Values) []ui.FieldError {
 			if !a.Agreed {
-				return []ui.FieldError{{Field: "agreed", Sentence: "Select the box if you want us to contact you. If you do not, you can leave this page: nothing has been sent"}}
+				return []ui.FieldError{{Field: "agreed", Sentence: v.say("agree.wrong")}}
 			}
 			return nil
 		},
-		told: func(a *selfrefer.Answers) (string, []string) {
+		told: func(v *visit, a *selfrefer.Answers) []string {
 			if a.Agreed {
-				return "Contact and sharing", []string{"I agree"}
+				return v.says("agree.told")
 			}
-			return "Contact and sharing", nil
+			return nil
 		},
 	}
 }

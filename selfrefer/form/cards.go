@@ -3,6 +3,8 @@ package form
 import (
 	"html/template"
 	"strings"
+
+	"github.com/wellpaced/wellpaced/selfrefer/ui"
 )
 
 // card is a care card: what to do when it cannot wait.
@@ -10,6 +12,7 @@ type card struct {
 	Kind, Heading string
 	Items         []string
 	Numbers       []number
+	Words         *ui.Words
 }
 
 // number is how to reach somebody: What it is, and the number as a link.
@@ -37,30 +40,37 @@ type phoneLine struct {
 	Number        *number
 }
 
-func ringInstead(before, phone, after string) phoneLine {
+// ringUs makes a sentence whose number stands where its field Number is: languages do not agree on the place.
+func (v *visit) ringUs(key, phone string) phoneLine {
 	if phone == "" {
 		return phoneLine{}
 	}
 	n := ring("", phone)
+	before, after, _ := strings.Cut(v.say(key, "Number", "\x00"), "\x00")
 	return phoneLine{before, after, &n}
 }
 
 // cards are the numbers for what cannot wait, on the first and the last page and where an answer sounds like danger.
-var cards = []card{
-	{Kind: "emergency", Heading: "Call 999 if:", Items: []string{
-		"somebody’s life is in danger",
-		"somebody is badly hurt or very ill",
-		"somebody is attacking or threatening you now",
-	}, Numbers: []number{
-		ring("Call", "999"),
-		{What: "If you cannot speak, call 999 from a mobile, then press 55.", Show: ""},
-		ring("If you cannot hear or speak on the phone, use text relay:", "18000"),
-	}},
-	{Kind: "urgent", Heading: "Get help today if you cannot cope or are not safe", Numbers: []number{
-		ring("NHS 111, then choose option 2 for mental health, at any time:", "111"),
-		ring("111 by text relay:", "18001 111"),
-		ring("Samaritans, to talk to somebody, at any time:", "116 123"),
-		{What: "Shout, by text message, at any time: text SHOUT to", Show: "85258", Href: "sms:85258"},
-		ring("National Domestic Abuse Helpline, at any time:", "0808 2000 247"),
-	}},
+func (v *visit) cards() []card {
+	return []card{v.emergencyCard(), v.helpCard()}
+}
+
+func (v *visit) emergencyCard() card {
+	return card{Kind: "emergency", Heading: v.say("help.999"), Words: frame[v.words.Code], Items: v.says("help.999.life", "help.999.hurt", "help.999.attack"), Numbers: []number{
+		ring(v.say("help.999.call"), "999"),
+		{What: v.say("help.999.silent")},
+		ring(v.say("help.999.relay"), "18000"),
+		{What: v.say("help.999.bsl"), Show: "999bsl.co.uk", Href: "https://999bsl.co.uk"},
+	}}
+}
+
+func (v *visit) helpCard() card {
+	return card{Kind: "urgent", Heading: v.say("help.today"), Words: frame[v.words.Code], Numbers: []number{
+		ring(v.say("help.111"), "111"),
+		ring(v.say("help.111.relay"), "18001 111"),
+		{What: v.say("help.111.bsl"), Show: "signvideo.co.uk/nhs111", Href: "https://signvideo.co.uk/nhs111"},
+		ring(v.say("help.samaritans"), "116 123"),
+		{What: v.say("help.shout"), Show: "85258", Href: "sms:85258"},
+		ring(v.say("help.domestic"), "0808 2000 247"),
+	}}
 }

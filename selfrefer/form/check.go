@@ -28,28 +28,27 @@ func (h *Handler) check(w http.ResponseWriter, r *http.Request, v *visit) {
 	}
 	if !a.Agreed {
 		to := "/agree"
-		if h.empty(&a) {
+		if empty(&a) {
 			to = "/" + h.first()
 		}
 		http.Redirect(w, r, v.base+to, http.StatusSeeOther)
 		return
 	}
-	p := checkPage{Heading: "Check your answers", Lead: "You can still change everything.", SendHeading: "Send your form",
-		SendLead: "When you press the button, your answers go to the link workers of your area.", Action: v.base + "/send", Send: "Send your form"}
+	p := checkPage{Heading: v.say("check.heading"), Lead: v.say("check.lead"), SendHeading: v.say("check.send"), SendLead: v.say("check.send_lead"),
+		Action: v.base + "/send", Send: v.say("check.send")}
+	p.Answers.Words = frame[v.words.Code]
 	if reach(&a) == "" {
-		p.NoReach, p.Ring = sayNoReach, ringInstead("Our number is", v.in.Network.Phone, "")
+		p.NoReach, p.Ring = v.say("check.no_reach"), v.ringUs("check.ring", v.in.Network.Phone)
 	}
 	for _, q := range h.questions {
 		if q.only != nil && !q.only(v, &a) {
 			continue
 		}
-		row := ui.SummaryRow{}
-		var lines []string
-		row.Key, lines = q.told(&a)
-		for _, l := range lines {
+		row := ui.SummaryRow{Key: v.say("told." + q.path)}
+		for _, l := range q.told(v, &a) {
 			row.Values = append(row.Values, ui.Cell{Text: l})
 		}
-		row.Actions = []ui.Cell{{Text: "Change", Hidden: lower(row.Key), Href: v.base + "/" + q.path + changing}}
+		row.Actions = []ui.Cell{{Text: v.say("check.change"), Hidden: row.Key, Href: v.base + "/" + q.path + changing}}
 		p.Answers.Rows = append(p.Answers.Rows, row)
 	}
 	h.UI.Render(w, r, http.StatusOK, "check", v.private(p.Heading, h.before(v, &a, "check"), p))

@@ -8,28 +8,38 @@ import (
 )
 
 func (h *Handler) danger() question {
-	const label = "Are you, or is somebody else, in danger now?"
-	answers := []ui.Option{
-		{Value: "yes", Label: "Yes"},
-		{Value: "no", Label: "No"},
-		{Value: "unsaid", Label: "I do not want to say"},
-	}
+	answers := options("danger", "yes", "no", "unsaid")
 	return question{
 		path: "danger", fields: []string{"danger"},
-		ask: func(_ *visit, a *selfrefer.Answers) asked {
-			return asked{
-				Fields: []ui.Field{{Kind: ui.Radios, Name: "danger", Label: label, Value: a.DangerNow, Options: answers,
-					Hint: "For example, you cannot keep yourself safe, or somebody hurts or threatens you."}},
-			}
+		ask: func(v *visit, a *selfrefer.Answers) asked {
+			return asked{Fields: []ui.Field{{Kind: ui.Radios, Name: "danger", Label: v.say("danger.ask"), Value: a.DangerNow, Options: answers(v), Hint: v.say("danger.hint")}}}
 		},
-		wrong: func(_ *visit, a *selfrefer.Answers, _ url.Values) []ui.FieldError {
+		wrong: func(v *visit, a *selfrefer.Answers, _ url.Values) []ui.FieldError {
 			if a.DangerNow == "" {
-				return []ui.FieldError{{Field: "danger", Sentence: "Select yes if you or somebody else is in danger now"}}
+				return []ui.FieldError{{Field: "danger", Sentence: v.say("danger.wrong")}}
 			}
 			return nil
 		},
-		told:  func(a *selfrefer.Answers) (string, []string) { return "In danger now", labels(answers, a.DangerNow) },
+		told:  func(v *visit, a *selfrefer.Answers) []string { return labels(answers(v), a.DangerNow) },
 		risky: func(a *selfrefer.Answers) bool { return a.DangerNow == "yes" },
+	}
+}
+
+// options makes choices whose labels are the sentences page.value, with page.value.hint beneath where there is one.
+func options(page string, values ...string) func(*visit) []ui.Option {
+	return func(v *visit) (all []ui.Option) {
+		for _, value := range values {
+			if value == "" {
+				all = append(all, ui.Option{Divider: v.say("frame.or")})
+				continue
+			}
+			o := ui.Option{Value: value, Label: v.say(page + "." + value)}
+			if hint := page + "." + value + ".hint"; v.words.Has(hint) {
+				o.Hint = v.say(hint)
+			}
+			all = append(all, o)
+		}
+		return all
 	}
 }
 

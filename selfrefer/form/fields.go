@@ -25,8 +25,8 @@ type field struct {
 	set  func(a *selfrefer.Answers, posted []string)
 }
 
-// allFields is the one table that reads and writes what pages post, in the order of the form.
-func (h *Handler) allFields() []field {
+// fields is the one table that reads and writes what pages post, in the order of the form.
+var fields = func() []field {
 	text := func(name string, in func(*selfrefer.Answers) *string) field {
 		return field{name, func(a *selfrefer.Answers) []string { return some(*in(a)) },
 			func(a *selfrefer.Answers, posted []string) { *in(a) = clean(first(posted)) }}
@@ -66,18 +66,21 @@ func (h *Handler) allFields() []field {
 				}
 			}}
 	}
-	var reasons []string
-	for _, r := range h.Reasons {
-		reasons = append(reasons, r.Code)
+	list := func(name string, allowed []string, in func(*selfrefer.Answers) *[]string) field {
+		return field{name, func(a *selfrefer.Answers) []string { return *in(a) },
+			func(a *selfrefer.Answers, posted []string) { *in(a) = among(posted, allowed) }}
 	}
 	return []field{
 		choice("danger", []string{"yes", "no", "unsaid"}, func(a *selfrefer.Answers) *string { return &a.DangerNow }),
 		flag("for_other", func(a *selfrefer.Answers) *bool { return &a.ForOther }),
+		text("helper", func(a *selfrefer.Answers) *string { return &a.Helper }),
+		text("helper_is", func(a *selfrefer.Answers) *string { return &a.HelperIs }),
+		text("helper_phone", func(a *selfrefer.Answers) *string { return &a.HelperPhone }),
 		text("name", func(a *selfrefer.Answers) *string { return &a.Name }),
-		{"reasons", func(a *selfrefer.Answers) []string { return a.Reasons },
-			func(a *selfrefer.Answers, posted []string) { a.Reasons = among(posted, reasons) }},
+		list("reasons", reasonCodes, func(a *selfrefer.Answers) *[]string { return &a.Reasons }),
 		text("words", func(a *selfrefer.Answers) *string { return &a.Words }),
 		choice("channel", channels, func(a *selfrefer.Answers) *string { return &a.Channel }),
+		text("email", func(a *selfrefer.Answers) *string { return &a.Email }),
 		half("when", times, days),
 		half("days", days, times),
 		safe("call_safe", func(a *selfrefer.Answers) *selfrefer.Safe { return &a.CallSafe }),
@@ -86,17 +89,20 @@ func (h *Handler) allFields() []field {
 		text("if_another", func(a *selfrefer.Answers) *string { return &a.IfAnother }),
 		text("phone", func(a *selfrefer.Answers) *string { return &a.Phone }),
 		choice("language", Languages, func(a *selfrefer.Answers) *string { return &a.Language }),
+		list("support", support, func(a *selfrefer.Answers) *[]string { return &a.Support }),
 		text("needs", func(a *selfrefer.Answers) *string { return &a.Needs }),
+		list("tell", tell, func(a *selfrefer.Answers) *[]string { return &a.Tell }),
+		text("tell_whom", func(a *selfrefer.Answers) *string { return &a.TellWhom }),
 		part("birth_date-day", 0),
 		part("birth_date-month", 1),
 		part("birth_date-year", 2),
 		flag("agreed", func(a *selfrefer.Answers) *bool { return &a.Agreed }),
 	}
-}
+}()
 
 // read sets the named fields from a post: what is not posted is unanswered, as browsers post no unticked box.
-func (h *Handler) read(a *selfrefer.Answers, posted url.Values, names []string) {
-	for _, f := range h.fields {
+func read(a *selfrefer.Answers, posted url.Values, names []string) {
+	for _, f := range fields {
 		if slices.Contains(names, f.name) {
 			f.set(a, posted[f.name])
 		}
@@ -104,8 +110,8 @@ func (h *Handler) read(a *selfrefer.Answers, posted url.Values, names []string) 
 }
 
 // overlay sets only what is posted.
-func (h *Handler) overlay(a *selfrefer.Answers, posted url.Values) {
-	for _, f := range h.fields {
+func overlay(a *selfrefer.Answers, posted url.Values) {
+	for _, f := range fields {
 		if p, ok := posted[f.name]; ok {
 			f.set(a, p)
 		}
@@ -116,8 +122,8 @@ func (h *Handler) overlay(a *selfrefer.Answers, posted url.Values) {
 type hidden struct{ Name, Value string }
 
 // carry writes answers as the inputs that overlay reads.
-func (h *Handler) carry(a *selfrefer.Answers) (all []hidden) {
-	for _, f := range h.fields {
+func carry(a *selfrefer.Answers) (all []hidden) {
+	for _, f := range fields {
 		for _, value := range f.get(a) {
 			all = append(all, hidden{f.name, value})
 		}
@@ -128,7 +134,9 @@ func (h *Handler) carry(a *selfrefer.Answers) (all []hidden) {
 // within cuts answers to what the form allows: pages tell people before, so only a program's are longer.
 func within(a selfrefer.Answers) selfrefer.Answers {
 	a.Words, a.Needs = cut(a.Words, maxWords), cut(a.Needs, maxNeeds)
-	a.Name, a.IfAnother, a.Phone = cut(a.Name, maxLine), cut(a.IfAnother, maxLine), cut(a.Phone, maxLine)
+	for _, line := range []*string{&a.Name, &a.IfAnother, &a.Phone, &a.Email, &a.TellWhom, &a.Helper, &a.HelperIs, &a.HelperPhone} {
+		*line = cut(*line, maxLine)
+	}
 	return a
 }
 

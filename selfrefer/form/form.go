@@ -44,7 +44,7 @@ type Drafts interface {
 	DropDraft(ctx context.Context, secret string, tokenHash []byte) error
 }
 
-// Config of a Handler. Reasons, Log and ClientIP may be left out.
+// Config of a Handler. Log and ClientIP may be left out.
 type Config struct {
 	Receiver *selfrefer.Receiver
 	Links    selfrefer.Links
@@ -54,7 +54,6 @@ type Config struct {
 	Now      func() time.Time // civil
 	Machine  func() time.Time
 	Log      *slog.Logger
-	Reasons  []selfrefer.Reason         // in the words of patients; empty: the service's own
 	ClientIP func(*http.Request) string // who is slowed down when guessing links; nil or "": nobody
 	Secure   bool                       // served by https: cookies say so
 }
@@ -62,7 +61,6 @@ type Config struct {
 // Handler serves the pages of patients.
 type Handler struct {
 	Config
-	fields    []field
 	questions []question
 
 	guesses *limit.Limiter // looks at links that we do not know
@@ -84,9 +82,6 @@ func New(c Config) (*Handler, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	if len(c.Reasons) == 0 {
-		c.Reasons = patientReasons
-	}
 	if err := c.UI.Parse(screens, "*.html"); err != nil {
 		return nil, err
 	}
@@ -97,13 +92,13 @@ func New(c Config) (*Handler, error) {
 		known:   newRecent[selfrefer.Invitation](5_000, time.Minute),
 		copies:  newRecent[copied](2_000, time.Hour),
 		slots:   make(chan struct{}, maxLate)}
-	h.fields = h.allFields()
 	h.questions = h.allQuestions()
 	return h, nil
 }
 
 // Routes mounts the pages.
 func (h *Handler) Routes(r chi.Router) {
+	r = r.With(h.chooseLanguage)
 	r.Get("/", h.home)
 	r.Get("/r", h.askCode)
 	r.Post("/r", h.readCode)
@@ -116,6 +111,7 @@ func (h *Handler) Routes(r chi.Router) {
 		r.Get(base+"/check", h.at(cached, h.check))
 		r.Post(base+"/send", h.at(cached, h.send))
 		r.Get(base+"/sent", h.at(cached, h.sent))
+		r.Get(base+"/sent.ics", h.at(cached, h.diary))
 		r.Get(base+"/leave", h.at(unasked, h.leave))
 		for i := range h.questions {
 			q := &h.questions[i]
@@ -165,17 +161,3 @@ func (h *Handler) allow(l *limit.Limiter, r *http.Request) bool {
 	ok, _ := l.Allow(h.Machine(), key)
 	return ok
 }
-
-// page fills in what all pages of a visit have.
-func (v *visit) page(title string, data any) ui.Page {
-	return ui.Page{Title: title, Organisation: v.in.Network.Name, Home: "/", Footer: []ui.NavItem{{Text: footerCheck, Href: "/"}}, Data: data}
-}
-
-// private is page for what somebody may have to hide in a moment.
-func (v *visit) private(title, back string, data any) ui.Page {
-	p := v.page(title, data)
-	p.Back, p.Leave = back, v.base+"/leave"
-	return p
-}
-
-const footerCheck = "Is this text real? Check here"

@@ -23,6 +23,7 @@ import (
 
 	"github.com/wellpaced/wellpaced/campaign/link"
 	"github.com/wellpaced/wellpaced/selfrefer"
+	"github.com/wellpaced/wellpaced/selfrefer/lang"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 	"github.com/wellpaced/wellpaced/selfrefer/ui"
 )
@@ -52,6 +53,7 @@ type world struct {
 	writesFail   bool
 	keepFails    bool
 	contactBy    time.Time
+	listLanguage string
 	logs         bytes.Buffer
 }
 
@@ -63,7 +65,7 @@ func (w *world) Invitation(_ context.Context, hash []byte) (selfrefer.Invitation
 	if w.readsFail {
 		return selfrefer.Invitation{}, errDown
 	}
-	in := selfrefer.Invitation{Found: true, Network: network, Practice: practice}
+	in := selfrefer.Invitation{Found: true, Network: network, Practice: practice, Language: w.listLanguage}
 	switch string(hash) {
 	case string(known.Hash()):
 	case string(used.Hash()):
@@ -191,11 +193,12 @@ func newSite(t *testing.T) *site {
 
 // browser is a client with cookies of its own.
 type browser struct {
-	t    *testing.T
-	site *site
-	c    *http.Client
-	from string
-	at   string // path of the last page
+	t      *testing.T
+	site   *site
+	c      *http.Client
+	from   string
+	accept string // languages
+	at     string // path of the last page
 }
 
 func (s *site) browser(t *testing.T) *browser {
@@ -221,6 +224,9 @@ func (b *browser) do(method, path string, form url.Values) (int, string) {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	r.Header.Set("X-Test-Address", b.from)
+	if b.accept != "" {
+		r.Header.Set("Accept-Language", b.accept)
+	}
 	resp, err := b.c.Do(r)
 	if err != nil {
 		b.t.Fatal(err)
@@ -317,7 +323,7 @@ func TestForm_wholeWay(t *testing.T) {
 	b.want(200, code, body, "in danger now?")
 	b.fill(full)
 	code, body = b.get(b.at)
-	b.want(200, code, body, "Money, bills or debt", "The bills, mostly.", "Ring you: yes", "Leave a message: no", "Polish", "2 August 1970")
+	b.want(200, code, body, "Money, bills or debt", "The bills, mostly.", "Ring you: Yes", "Leave a message: No", "Polish", "2 August 1970")
 	// A change leads back to the check.
 	code, body = b.post(base+"/tell?change=1", url.Values{"words": {"The rent."}})
 	b.want(200, code, body, "The rent.", "Send your form")
@@ -328,7 +334,7 @@ func TestForm_wholeWay(t *testing.T) {
 	}
 	f := s.only(t)
 	want := selfrefer.Answers{Reasons: []string{"loneliness", "money"}, Words: "The rent.", DangerNow: "no", Channel: "call", When: []string{"mornings", "monday", "friday"},
-		CallSafe: "yes", TextSafe: "no", IfAnother: "Say it is the surgery", BirthDate: "2 8 1970", Language: "Polish", Needs: "large print", Agreed: true}
+		CallSafe: "yes", TextSafe: "no", IfAnother: "Say it is the surgery", BirthDate: "2 8 1970", Language: "Polish", Needs: "large print", Agreed: true, Pages: lang.English}
 	if !reflect.DeepEqual(f.Answers, want) {
 		t.Errorf("received %s", jsonOf(f.Answers))
 	}
@@ -358,7 +364,7 @@ func TestForm_noSafeWay(t *testing.T) {
 	b := s.browser(t)
 	base := link.URL("", known)
 	code, body := b.get(base)
-	b.want(200, code, body, "If somebody else uses this phone")
+	b.want(200, code, body, "Do you share this phone")
 	b.post(base+"/start", url.Values{})
 	b.fill(full)
 	code, body = b.post(base+"/safe?change=1", url.Values{"call_safe": {"no"}})
@@ -492,7 +498,7 @@ func TestForm_typedCode(t *testing.T) {
 	}
 	b := s.browser(t)
 	code, body := b.post("/r", url.Values{"code": {"ABC"}})
-	b.want(422, code, body, "There is a problem", "12 letters and digits", "Riverside Primary Care Network")
+	b.want(422, code, body, "There is a problem", "12 letters and numbers", "Riverside Primary Care Network")
 }
 
 func TestForm_mistakesAreNamedAndKept(t *testing.T) {
@@ -505,15 +511,15 @@ func TestForm_mistakesAreNamedAndKept(t *testing.T) {
 		post url.Values
 		says string
 	}{
-		{"danger", url.Values{}, "Select yes if"},
-		{"danger", url.Values{"danger": {"perhaps"}}, "Select yes if"},
-		{"who", url.Values{}, "Select who"},
-		{"tell", url.Values{"words": {strings.Repeat("é", 2001)}}, "2,000 characters or less"},
-		{"safe", url.Values{}, "Select yes if it is safe"},
-		{"safe", url.Values{"call_safe": {"no"}, "if_another": {strings.Repeat("a", 151)}}, "150 characters or less"},
+		{"danger", url.Values{}, "Choose yes if"},
+		{"danger", url.Values{"danger": {"perhaps"}}, "Choose yes if"},
+		{"who", url.Values{}, "Choose who"},
+		{"tell", url.Values{"words": {strings.Repeat("é", 2001)}}, "2,000 characters or fewer"},
+		{"safe", url.Values{}, "Choose yes if it is safe"},
+		{"safe", url.Values{"call_safe": {"no"}, "if_another": {strings.Repeat("a", 151)}}, "150 characters or fewer"},
 		{"number", url.Values{"phone": {"12"}}, "Enter a phone number"},
 		{"birth", url.Values{"birth_date-day": {"31"}, "birth_date-month": {"2"}, "birth_date-year": {"1970"}}, "must be a real date"},
-		{"agree", url.Values{}, "Select the box"},
+		{"agree", url.Values{}, "Choose the box"},
 	} {
 		code, body := b.post(base+"/"+tt.path, tt.post)
 		b.want(422, code, body, "There is a problem", tt.says)
@@ -656,7 +662,7 @@ func TestForm_databaseDown(t *testing.T) {
 }
 
 func TestStop(t *testing.T) {
-	for why, says := range map[string]string{"opted_out": "will not text this number again", "not_me": "will not text this number again", "moved": "register with a practice",
+	for why, says := range map[string]string{"opted_out": "will not text this number again", "not_me": "will not text this number again", "moved": "join a practice",
 		"died": "sorry for your loss", "": "will not text this number again"} {
 		s := newSite(t)
 		b := s.browser(t)
@@ -722,7 +728,6 @@ func TestForm_head(t *testing.T) {
 
 // Whatever people answer, the page that gives it back loses nothing.
 func TestCarryOverlay(t *testing.T) {
-	h := newSite(t).h
 	pick := func(t *rapid.T, from []string, what string) []string {
 		return among(rapid.SliceOf(rapid.SampledFrom(from)).Draw(t, what), from)
 	}
@@ -736,11 +741,11 @@ func TestCarryOverlay(t *testing.T) {
 			BirthDate: rapid.SampledFrom([]string{"", "2 8 1970", " 8 1970", "2  ", "31 feb 70"}).Draw(t, "born"),
 		}
 		posted := url.Values{}
-		for _, f := range h.carry(&want) {
+		for _, f := range carry(&want) {
 			posted.Add(f.Name, f.Value)
 		}
 		var got selfrefer.Answers
-		h.overlay(&got, posted)
+		overlay(&got, posted)
 		if !reflect.DeepEqual(got, want) {
 			t.Fatalf("got %#v, want %s", jsonOf(got), jsonOf(want))
 		}

@@ -44,7 +44,8 @@ func (h *Handler) sendings(ctx context.Context) ([]selfrefer.Sending, error) {
 // help is the way to the form without a link: straight on where there is one network, else a choice.
 func (h *Handler) help(w http.ResponseWriter, r *http.Request) {
 	all, _ := h.sendings(r.Context())
-	v := &visit{base: "/help/0"}
+	v := h.guest(r)
+	v.base = "/help/0"
 	switch len(all) {
 	case 0:
 		http.Redirect(w, r, v.base, http.StatusSeeOther) // nobody is turned away because we cannot tell whose patient it is
@@ -52,12 +53,12 @@ func (h *Handler) help(w http.ResponseWriter, r *http.Request) {
 		v.in.Network = all[0].Network
 		http.Redirect(w, r, h.helpHref(v), http.StatusSeeOther)
 	default:
-		p := lostPage{Heading: "Which is your area?", Lines: []string{"Choose the group that your GP practice belongs to."}, Cards: cards}
+		p := lostPage{Heading: v.say("area.ask"), Lines: v.says("area.choose"), Cards: v.cards()}
 		for _, s := range all {
 			link := wayOn{Text: s.Network.Name, Href: h.helpHref(&visit{in: selfrefer.Invitation{Network: s.Network}})}
 			p.Links = append(p.Links, link)
 		}
-		p.Links = append(p.Links, wayOn{"I do not know", v.base})
+		p.Links = append(p.Links, wayOn{v.say("area.unknown"), v.base})
 		h.UI.Render(w, r, http.StatusOK, "lost", v.page(p.Heading, p))
 	}
 }

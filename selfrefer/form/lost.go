@@ -20,17 +20,15 @@ type wayOn struct{ Text, Href string }
 func (h *Handler) lost(w http.ResponseWriter, r *http.Request, v *visit, status int) {
 	h.guessNetwork(r, v)
 	p := lostPage{
-		Heading: "This link does not work any more",
-		Lines: []string{"Each link works once, and for some weeks only.", "You can still ask for help. It is the same form, and we also ask for your name and your number.",
-			"If you have sent the form already, you need not do it again: we will contact you."},
-		Links: []wayOn{{"Fill in the form without a link", h.helpHref(v)}},
-		Ring:  ringInstead("You can ring us instead:", v.in.Network.Phone, ""),
-		Cards: cards[1:],
+		Heading: v.say("lost.spent"),
+		Lines:   v.says("lost.spent.why", "lost.spent.still", "lost.spent.sent"),
+		Links:   []wayOn{{v.say("lost.form"), h.helpHref(v)}},
+		Ring:    v.ringUs("frame.ring", v.in.Network.Phone),
+		Cards:   []card{v.helpCard()},
 	}
 	if status == http.StatusNotFound {
-		p.Heading = "We do not know this link"
-		p.Lines = []string{"Perhaps a letter or a digit is missing, or the text was sent some time ago.", "You can type the code from the end of the link, or ask for help without one: then we also ask for your name and your number."}
-		p.Links = append([]wayOn{{"Type the code from your text", "/r"}}, p.Links...)
+		p.Heading, p.Lines = v.say("lost.unknown"), v.says("lost.unknown.why", "lost.unknown.still")
+		p.Links = append([]wayOn{{v.say("home.ways.code"), "/r"}}, p.Links...)
 	}
 	h.UI.Render(w, r, status, "lost", v.page(p.Heading, p))
 }
@@ -50,11 +48,11 @@ func (h *Handler) tooMany(w http.ResponseWriter, r *http.Request, v *visit) {
 	w.Header().Set("Retry-After", "600")
 	h.guessNetwork(r, v)
 	p := lostPage{
-		Heading: "Please wait a few minutes",
-		Lines:   []string{"Somebody has tried many links that do not exist from where you are, so we wait a little. A link from a text of ours always works.", "You can also ask for help without a link."},
-		Links:   []wayOn{{"Fill in the form without a link", h.helpHref(v)}},
-		Ring:    ringInstead("You can ring us instead:", v.in.Network.Phone, ""),
-		Cards:   cards[1:],
+		Heading: v.say("lost.wait"),
+		Lines:   v.says("lost.wait.why", "lost.wait.still"),
+		Links:   []wayOn{{v.say("lost.form"), h.helpHref(v)}},
+		Ring:    v.ringUs("frame.ring", v.in.Network.Phone),
+		Cards:   []card{v.helpCard()},
 	}
 	h.UI.Render(w, r, http.StatusTooManyRequests, "lost", v.page(p.Heading, p))
 }
@@ -64,13 +62,33 @@ func (h *Handler) down(w http.ResponseWriter, r *http.Request, v *visit, err err
 	h.Log.Error("cannot show a page of the form", "error", err)
 	w.Header().Set("Retry-After", "60")
 	p := lostPage{
-		Heading: "Sorry, this does not work just now",
-		Lines:   []string{"We cannot get at your answers for the moment. They are not lost. Please try again in a few minutes."},
-		Links:   []wayOn{{"Try again", r.URL.RequestURI()}},
-		Ring:    ringInstead("You can ring us instead:", v.in.Network.Phone, ""),
-		Cards:   cards,
+		Heading: v.say("lost.down"),
+		Lines:   v.says("lost.down.why"),
+		Links:   []wayOn{{v.say("frame.again"), r.URL.RequestURI()}},
+		Ring:    v.ringUs("frame.ring", v.in.Network.Phone),
+		Cards:   v.cards(),
 	}
 	h.UI.Render(w, r, http.StatusServiceUnavailable, "lost", v.page(p.Heading, p))
+}
+
+// cannot is for what no form of ours sends: far too much, or something that is no form at all.
+func (h *Handler) cannot(w http.ResponseWriter, r *http.Request, v *visit, status int, key string) {
+	h.guessNetwork(r, v)
+	p := lostPage{
+		Heading: v.say("lost." + key),
+		Lines:   v.says("lost." + key + ".why"),
+		Links:   []wayOn{{v.say("lost.back"), orHome(v.base)}},
+		Ring:    v.ringUs("frame.ring", v.in.Network.Phone),
+		Cards:   []card{v.helpCard()},
+	}
+	h.UI.Render(w, r, status, "lost", v.page(p.Heading, p))
+}
+
+func orHome(base string) string {
+	if base == "" {
+		return "/"
+	}
+	return base
 }
 
 func (h *Handler) helpHref(v *visit) string {

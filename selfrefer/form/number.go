@@ -9,15 +9,12 @@ import (
 )
 
 func (h *Handler) number() question {
-	const wrong = "Enter a phone number, like 07700 900123 or 0151 496 0123"
 	return question{
 		path: "number", fields: []string{"phone"},
 		ask: func(v *visit, a *selfrefer.Answers) asked {
-			f := ui.Field{Name: "phone", Label: "Which number should we use?", Type: "tel", Width: 20, Value: a.Phone}
+			f := ui.Field{Name: "phone", Label: v.say("number.ask"), Type: "tel", Width: 20, Value: a.Phone, Hint: v.say("number.hint")}
 			if v.general() {
-				f.Hint = "We need it to answer you."
-			} else {
-				f.Hint = "We use the number that had our text. Enter another one if that is safer or easier for you."
+				f.Hint = v.say("number.hint_general")
 			}
 			if !a.ForOther {
 				f.Autocomplete = "tel"
@@ -29,15 +26,15 @@ func (h *Handler) number() question {
 				return nil
 			}
 			if _, err := person.ParsePhone(a.Phone); err != nil {
-				return []ui.FieldError{{Field: "phone", Sentence: wrong}}
+				return []ui.FieldError{{Field: "phone", Sentence: v.say("number.wrong")}}
 			}
 			return nil
 		},
-		told: func(a *selfrefer.Answers) (string, []string) {
+		told: func(v *visit, a *selfrefer.Answers) []string {
 			if a.Phone == "" {
-				return "Number to use", []string{"The number that had our text"}
+				return v.says("number.invited")
 			}
-			return "Number to use", []string{a.Phone}
+			return []string{a.Phone}
 		},
 	}
 }

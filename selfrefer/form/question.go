@@ -9,7 +9,8 @@ import (
 	"github.com/wellpaced/wellpaced/selfrefer/ui"
 )
 
-// question is one page that asks. Its file holds its sentences too.
+// question is one page that asks. Its sentences begin with its own name in selfrefer/lang/words, which also has the name of its answer on
+// the page that checks all: told.PATH.
 type question struct {
 	path   string
 	fields []string // names that its page posts
@@ -17,7 +18,7 @@ type question struct {
 	// wrong lists what can be mended, in the order of the page. Whatever it says, send takes the answers as they are.
 	wrong func(v *visit, a *selfrefer.Answers, posted url.Values) []ui.FieldError
 	// told is the answer on the page that checks all; no lines mean "Not provided".
-	told func(a *selfrefer.Answers) (question string, lines []string)
+	told func(v *visit, a *selfrefer.Answers) []string
 	only func(v *visit, a *selfrefer.Answers) bool // nil: always asked
 	// risky answers lead by the page with the numbers to ring.
 	risky func(a *selfrefer.Answers) bool
@@ -28,18 +29,11 @@ type asked struct {
 	Heading string
 	Intro   []string
 	Fields  []ui.Field
-	Why     string // folded away under whyAsked
-	After   []string
+	Why     []string // folded away
 }
 
-// Sentences of every question.
-const (
-	sayContinue = "Continue"
-	whyAsked    = "Why we ask"
-)
-
 func (h *Handler) allQuestions() []question {
-	return []question{h.danger(), h.who(), h.name(), h.reasons(), h.tell(), h.channel(), h.when(), h.safe(), h.number(), h.needs(), h.birth(), h.agree()}
+	return []question{h.danger(), h.who(), h.helper(), h.name(), h.reasons(), h.tell(), h.channel(), h.email(), h.when(), h.safe(), h.number(), h.speaks(), h.needs(), h.sharing(), h.birth(), h.agree()}
 }
 
 // Step is one page of the form: its path under the base and the fields that it posts.
@@ -48,8 +42,8 @@ type Step struct {
 	Fields []string
 }
 
-// Steps lists the pages in their order, for programs that fill the form in. A name is asked only of people without a link of ours, or for
-// someone else; posting it is never wrong.
+// Steps lists the pages in their order, for programs that fill the form in. Some are asked of some people only, such as a name of those who
+// come without a link of ours; posting them is never wrong.
 var Steps = func() (all []Step) {
 	for _, q := range new(Handler).allQuestions() {
 		all = append(all, Step{q.path, q.fields})
@@ -128,7 +122,7 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request, v *visit, q *ques
 		asked
 		Action, Continue, WhyAsked string
 		Again                      string // what was posted, if that was wrong: posting it once more means it
-	}{asked: q.ask(v, a), Action: v.base + "/" + q.path, Continue: sayContinue, WhyAsked: whyAsked}
+	}{asked: q.ask(v, a), Action: v.base + "/" + q.path, Continue: v.say("frame.continue"), WhyAsked: v.say("frame.why")}
 	back := h.before(v, a, q.path)
 	if isChange(r) {
 		d.Action += changing
@@ -164,12 +158,12 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, v *visit, q *qu
 	a, err := h.load(r.Context(), v)
 	if err != nil {
 		var now selfrefer.Answers
-		h.read(&now, r.PostForm, q.fields)
-		h.notKept(w, r, v, r.URL.RequestURI(), h.carry(&now), err)
+		read(&now, r.PostForm, q.fields)
+		h.notKept(w, r, v, r.URL.RequestURI(), carry(&now), err)
 		return
 	}
-	h.read(&a, r.PostForm, q.fields)
-	if q.wrong != nil {
+	read(&a, r.PostForm, q.fields)
+	if q.wrong != nil && (q.only == nil || q.only(v, &a)) {
 		if wrong := q.wrong(v, &a, r.PostForm); len(wrong) > 0 {
 			h.show(w, r, v, q, &a, wrong)
 			return
@@ -193,22 +187,10 @@ func (h *Handler) parse(w http.ResponseWriter, r *http.Request, v *visit) bool {
 	if err == nil {
 		return true
 	}
-	status := http.StatusBadRequest
+	status, key := http.StatusBadRequest, "unread"
 	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
-		status = http.StatusRequestEntityTooLarge
+		status, key = http.StatusRequestEntityTooLarge, "too_large"
 	}
-	h.UI.Error(w, r, status, "", nil)
+	h.cannot(w, r, v, status, key)
 	return false
-}
-
-// tooLong is the mistake that every text can have.
-func tooLong(field, what, text string, most int) []ui.FieldError {
-	if cut(text, most) == text {
-		return nil
-	}
-	return []ui.FieldError{{Field: field, Sentence: sayTooLong(what, most)}}
-}
-
-func sayTooLong(what string, most int) string {
-	return what + " must be " + thousands(most) + " characters or less"
 }

@@ -9,42 +9,47 @@ import (
 
 var yesNo = []string{"yes", "no"}
 
-var yesNoOptions = []ui.Option{{Value: "yes", Label: "Yes"}, {Value: "no", Label: "No"}}
-
-const askCallSafe = "Is it safe for us to ring you?"
+func (v *visit) yesNo() []ui.Option {
+	return []ui.Option{{Value: "yes", Label: v.say("frame.yes")}, {Value: "no", Label: v.say("frame.no")}}
+}
 
 func (h *Handler) safe() question {
-	radio := func(name, label string, value selfrefer.Safe) ui.Field {
-		return ui.Field{Kind: ui.Radios, Name: name, Label: label, Size: "m", Value: string(value), Options: yesNoOptions, Inline: true}
+	radio := func(v *visit, name string, value selfrefer.Safe) ui.Field {
+		return ui.Field{Kind: ui.Radios, Name: name, Label: v.say("safe." + name), Size: "m", Value: string(value), Options: v.yesNo(), Inline: true}
 	}
 	return question{
 		path: "safe", fields: []string{"call_safe", "text_safe", "message_safe", "if_another"},
-		ask: func(_ *visit, a *selfrefer.Answers) asked {
+		ask: func(v *visit, a *selfrefer.Answers) asked {
 			return asked{
-				Heading: "Is it safe to contact you?",
-				Intro:   []string{"Somebody else may see your phone or answer it. If you do not answer about texts or voice messages, that counts as no."},
+				Heading: v.say("safe.ask"),
+				Intro:   v.says("safe.intro"),
 				Fields: []ui.Field{
-					radio("call_safe", askCallSafe, a.CallSafe),
-					radio("text_safe", "Is it safe for us to text you?", a.TextSafe),
-					radio("message_safe", "May we leave a voice message?", a.MessageSafe),
-					{Name: "if_another", Label: "What should we say if somebody else answers?", Size: "m", Value: a.IfAnother,
-						Hint: "For example, “say that you ring from the surgery”. You can leave this empty: then we say nothing and ring again."},
+					radio(v, "call_safe", a.CallSafe),
+					radio(v, "text_safe", a.TextSafe),
+					radio(v, "message_safe", a.MessageSafe),
+					{Name: "if_another", Label: v.say("safe.if_another"), Size: "m", Value: a.IfAnother, Hint: v.say("safe.if_another.hint")},
 				},
 			}
 		},
-		wrong: func(_ *visit, a *selfrefer.Answers, _ url.Values) []ui.FieldError {
+		wrong: func(v *visit, a *selfrefer.Answers, _ url.Values) []ui.FieldError {
 			var wrong []ui.FieldError
 			if a.CallSafe == selfrefer.SafeUnasked { // the rest may stay empty, but somebody who presses on must not become unreachable
-				wrong = []ui.FieldError{{Field: "call_safe", Sentence: "Select yes if it is safe for us to ring you"}}
+				wrong = []ui.FieldError{{Field: "call_safe", Sentence: v.say("safe.wrong")}}
 			}
-			return append(wrong, tooLong("if_another", "What we should say", a.IfAnother, maxLine)...)
+			return append(wrong, v.tooLong("if_another", a.IfAnother, maxLine)...)
 		},
-		told: func(a *selfrefer.Answers) (string, []string) {
-			lines := []string{"Ring you: " + sayYesNo(a.CallSafe), "Text you: " + sayYesNo(a.TextSafe), "Leave a message: " + sayYesNo(a.MessageSafe)}
-			if a.IfAnother != "" {
-				lines = append(lines, "If somebody else answers: "+a.IfAnother)
+		told: func(v *visit, a *selfrefer.Answers) []string {
+			yes := func(s selfrefer.Safe) string {
+				if s == selfrefer.SafeYes {
+					return v.say("frame.yes")
+				}
+				return v.say("frame.no")
 			}
-			return "Safe to", lines
+			lines := []string{v.say("safe.told.call", "Answer", yes(a.CallSafe)), v.say("safe.told.text", "Answer", yes(a.TextSafe)), v.say("safe.told.message", "Answer", yes(a.MessageSafe))}
+			if a.IfAnother != "" {
+				lines = append(lines, v.say("safe.told.another", "Answer", a.IfAnother))
+			}
+			return lines
 		},
 	}
 }
@@ -53,24 +58,14 @@ func (h *Handler) safe() question {
 func reach(a *selfrefer.Answers) string {
 	call, text := a.CallSafe == selfrefer.SafeYes, a.TextSafe == selfrefer.SafeYes
 	switch {
+	case a.Channel == "email" && a.Email != "":
+		return "email"
 	case text && (a.Channel == "text" || !call):
 		return "text"
-	case call && a.Channel == "visit":
-		return "visit"
+	case call && (a.Channel == "visit" || a.Channel == "video"):
+		return a.Channel
 	case call:
 		return "call"
 	}
 	return ""
-}
-
-const sayNoReach = "You have said that it is not safe to ring or to text you, so we may not be able to reach you. If you can, change that or give us another number. Or ring us yourself."
-
-// sayNoReachSent stands where nothing can be changed any more.
-const sayNoReachSent = "You have said that it is not safe to ring or to text you, so we may not be able to reach you. Please ring us when it is safe for you."
-
-func sayYesNo(s selfrefer.Safe) string {
-	if s == selfrefer.SafeYes {
-		return "yes"
-	}
-	return "no"
 }

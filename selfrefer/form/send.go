@@ -3,7 +3,6 @@ package form
 import (
 	"context"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/wellpaced/wellpaced/campaign/person"
@@ -29,23 +28,24 @@ func (h *Handler) send(w http.ResponseWriter, r *http.Request, v *visit) {
 	}
 	a, err := h.load(r.Context(), v)
 	whole := id != "" // the page that gives everything back posts everything
-	h.overlay(&a, r.PostForm)
+	overlay(&a, r.PostForm)
 	if err != nil && !whole {
-		h.notKept(w, r, v, r.URL.Path, h.carry(&a), err)
+		h.notKept(w, r, v, r.URL.Path, carry(&a), err)
 		return
 	}
-	if h.empty(&a) {
+	if empty(&a) {
 		http.Redirect(w, r, v.base+"?lost=1", http.StatusSeeOther) // a form without answers is a mistake, not a request
 		return
 	}
 	a = within(a)
+	a.Pages = v.words.Code
 	if v.general() {
 		if _, err := person.ParsePhone(a.Phone); err != nil && !whole && v.secret != "" {
-			h.showUrgent(w, r, v, &a, []ui.FieldError{{Field: "phone", Sentence: "Enter your phone number, so that we can answer you"}})
+			h.showUrgent(w, r, v, &a, []ui.FieldError{{Field: "phone", Sentence: v.say("urgent.phone_wrong")}})
 			return
 		}
 		if !h.allow(h.general, r) {
-			h.slowDown(w, r, v, append(h.carry(&a), hidden{"form", h.idFor(v, id)}))
+			h.slowDown(w, r, v, append(carry(&a), hidden{"form", h.idFor(v, id)}))
 			return
 		}
 	}
@@ -57,7 +57,7 @@ func (h *Handler) send(w http.ResponseWriter, r *http.Request, v *visit) {
 	defer cancel()
 	rc, err := h.Receiver.Receive(ctx, f)
 	if err != nil {
-		h.notKept(w, r, v, r.URL.Path, append(h.carry(&a), hidden{"form", f.ID}), err)
+		h.notKept(w, r, v, r.URL.Path, append(carry(&a), hidden{"form", f.ID}), err)
 		return
 	}
 	h.keepReceipt(w, v, receipt{reference: rc.Reference, by: rc.ContactBy, urgent: rc.Urgent, reach: reach(&a)})
@@ -89,26 +89,18 @@ type keptPage struct {
 func (h *Handler) notKept(w http.ResponseWriter, r *http.Request, v *visit, action string, carried []hidden, err error) {
 	h.Log.Error("answers could not be kept", "error", err)
 	w.Header().Set("Retry-After", "60")
-	h.giveBack(w, r, v, http.StatusServiceUnavailable, keptPage{
-		Heading: "Sorry, we could not keep your answers",
-		Lines:   []string{"Nothing has been sent yet. Your answers are still in this page: leave it open, wait a minute, then press the button."},
-		Action:  action, Carried: carried,
-	})
+	h.giveBack(w, r, v, http.StatusServiceUnavailable, keptPage{Heading: v.say("kept.down"), Lines: v.says("kept.down.wait"), Action: action, Carried: carried})
 }
 
 // slowDown is the same for an address from which very many forms come.
 func (h *Handler) slowDown(w http.ResponseWriter, r *http.Request, v *visit, carried []hidden) {
 	w.Header().Set("Retry-After", "300")
-	h.giveBack(w, r, v, http.StatusTooManyRequests, keptPage{
-		Heading: "Please wait a few minutes",
-		Lines:   []string{"Very many forms came from where you are. Nothing has been sent yet. Your answers are still in this page: leave it open, wait a few minutes, then press the button."},
-		Action:  r.URL.Path, Carried: carried,
-	})
+	h.giveBack(w, r, v, http.StatusTooManyRequests, keptPage{Heading: v.say("lost.wait"), Lines: v.says("kept.many", "kept.many.wait"), Action: r.URL.Path, Carried: carried})
 }
 
 func (h *Handler) giveBack(w http.ResponseWriter, r *http.Request, v *visit, status int, p keptPage) {
-	p.Button, p.Cards = "Try again", cards
-	p.Ring = ringInstead("If it does not work, ring", v.phone(), "and ask for a link worker.")
+	p.Button, p.Cards = v.say("frame.again"), v.cards()
+	p.Ring = v.ringUs("kept.ring", v.phone())
 	h.UI.Render(w, r, status, "kept", v.private(p.Heading, "", p))
 }
 
@@ -123,6 +115,7 @@ type sentPage struct {
 	Cards                           []card
 	AgainHeading, AgainLead         string
 	Action, Again, AgainHref        string
+	Diary                           wayOn
 }
 
 // sent is the page after sending. It lives from what the browser remembers: loading it again changes nothing.
@@ -133,50 +126,45 @@ func (h *Handler) sent(w http.ResponseWriter, r *http.Request, v *visit) {
 	}
 	// Only now: until the browser has come here, a second tap on "Send" must find the same answers.
 	h.forget(r, v)
-	h.showSent(w, r, v, "We have received it")
+	h.showSent(w, r, v, v.say("sent.received"))
 }
 
 // already is every other page of a form that this browser has sent.
 func (h *Handler) already(w http.ResponseWriter, r *http.Request, v *visit) {
-	h.showSent(w, r, v, "You have already sent this form")
+	h.showSent(w, r, v, v.say("sent.already"))
 }
 
 func (h *Handler) showSent(w http.ResponseWriter, r *http.Request, v *visit, heading string) {
 	rc := v.done
-	will := "We will contact you"
-	switch rc.reach {
-	case "call":
-		will = "We will call you"
-	case "text":
-		will = "We will text you"
-	case "":
-		will = "We will try to find a safe way to contact you"
-	case "visit":
-		will = "We will get in touch to agree a time and a place"
+	will := "sent.will." + rc.reach // by what they said is safe
+	if rc.reach == "" {
+		will = "sent.will.none"
 	}
 	p := sentPage{
-		Heading: heading, ReferenceIs: "Your reference", Reference: rc.reference,
-		NextHeading: "What happens next",
-		Next: []string{"A link worker reads your answers and contacts you in the way that you said is safe.", "If we do not reach you, we try again.",
-			"You need not do anything. You may want to note the reference, or take a picture of this page."},
-		Ring:         ringInstead("If you want to change something, or have changed your mind, ring", v.in.Network.Phone, "and tell us the reference."),
-		WorseHeading: "If things get worse before we talk", Cards: cards,
-		AgainHeading: "Is this for somebody else as well?", AgainLead: "Each person needs a form of their own.", Again: "Fill in another form",
+		Heading: heading, ReferenceIs: v.say("sent.reference"), Reference: rc.reference,
+		NextHeading:  v.say("start.next"),
+		Next:         v.says("sent.next.reads", "sent.next.again", "sent.next.note"),
+		Ring:         v.ringUs("sent.ring", v.in.Network.Phone),
+		WorseHeading: v.say("sent.worse"), Cards: v.cards(),
+		AgainHeading: v.say("sent.other"), AgainLead: v.say("sent.other.each"), Again: v.say("sent.other.again"),
 	}
-	if rc.by.IsZero() {
-		p.Lead = []string{"We cannot say yet on which day. We have not forgotten you."}
-		p.Lead[0] = will + ". " + p.Lead[0]
-	} else {
-		p.Lead = []string{will + " by " + h.dayBy(rc.by) + "."}
+	switch {
+	case rc.by.IsZero():
+		p.Lead = v.says(will+".some_day", "sent.not_forgotten")
+	case sameDay(rc.by.In(london), h.Now().In(london)):
+		p.Lead = []string{v.say(will+".today", "Day", h.day(v, rc.by))}
+	default:
+		p.Lead = []string{v.say(will, "Day", h.day(v, rc.by))}
 	}
 	if rc.reach == "" {
-		p.Lead = append(p.Lead, sayNoReachSent)
-		p.Next = []string{"A link worker reads your answers. We do not ring or text you unless you tell us that it is safe.", "You may want to note the reference."}
+		p.Lead = append(p.Lead, v.say("sent.no_reach"))
+		p.Next = v.says("sent.next.unsafe", "sent.next.keep")
+	} else if !rc.by.IsZero() {
+		p.Diary = wayOn{v.say("sent.diary"), v.base + "/sent.ics"}
 	}
-	p.Next = append(p.Next, sayShared)
+	p.Next = append(p.Next, v.say("sent.shared"))
 	if rc.urgent {
-		p.Urgent = []string{"If you or somebody else is in danger now, ring one of the numbers below. Do not wait for us.",
-			"What you wrote sounds urgent, so it is at the top of our list. But nobody may see it before we are at work again, from Monday to Friday in the daytime."}
+		p.Urgent = v.says("sent.urgent.ring", "sent.urgent.top")
 	}
 	if v.general() {
 		p.Action = v.base + "/start"
@@ -186,21 +174,4 @@ func (h *Handler) showSent(w http.ResponseWriter, r *http.Request, v *visit, hea
 	h.UI.Render(w, r, http.StatusOK, "sent", v.private(heading, "", p))
 }
 
-// dayBy writes a day as people say it, with the year only where it is another one.
-func (h *Handler) dayBy(t time.Time) string {
-	t, now := t.In(london), h.Now().In(london)
-	switch {
-	case t.Year() == now.Year() && t.YearDay() == now.YearDay():
-		return "the end of today, " + t.Format("Monday 2 January")
-	case t.Year() != now.Year():
-		return t.Format("Monday 2 January 2006")
-	}
-	return t.Format("Monday 2 January")
-}
-
-func longDate(day int, month string, year int) string {
-	return time.Date(year, 1, day, 0, 0, 0, 0, time.UTC).Format("2 ") + month + time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC).Format(" 2006")
-}
-
-// lower begins a phrase in the middle of a sentence.
-func lower(s string) string { return strings.ToLower(s[:1]) + s[1:] }
+func sameDay(a, b time.Time) bool { return a.Year() == b.Year() && a.YearDay() == b.YearDay() }

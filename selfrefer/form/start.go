@@ -8,67 +8,55 @@ import (
 )
 
 type startPage struct {
-	Heading, Who                            string
-	Lead                                    []string
-	NextHeading                             string
-	Next                                    []string
-	Time, Draft                             string
-	Lost                                    string
-	Cards                                   []card
-	Action, Start, Again                    string
-	Begun                                   bool
-	OtherHeading                            string
-	Ring                                    phoneLine
-	Relay, Check, CheckHref, Stop, StopHref string
-	Yours                                   wayOn
+	Heading, Who         string
+	Lead                 []string
+	NextHeading          string
+	Next                 []string
+	Time, Draft          string
+	Lost                 string
+	Cards                []card
+	Action, Start, Again string
+	Begun                bool
+	OtherHeading         string
+	Ring                 phoneLine
+	Relay                string
+	Check, Yours, Stop   wayOn
 }
 
 func (h *Handler) startWords(v *visit) startPage {
 	network, practice := v.in.Network.Name, v.in.Practice.Name
 	p := startPage{
-		Heading: "Talk to a link worker",
-		Lead: []string{"Link workers have time to listen. They help with what affects your health but no medicine mends: loneliness, money, housing, " +
-			"looking after somebody, getting out, and much more. It is free."},
-		NextHeading: "What happens",
-		Next: []string{
-			"You answer some short questions. You can leave most of them empty.",
-			"You check your answers and send them.",
-			"We tell you by when a link worker will contact you.",
-			"You decide together what would help. You can stop at any time.",
-		},
-		Time:  "It takes about 5 minutes. You do not need your NHS number.",
-		Draft: sayDraft,
-		Cards: cards, Action: v.base + "/start", Start: "Start now", Again: "Start again with empty answers", Begun: v.secret != "",
-		OtherHeading: "Other ways",
-		Ring:         ringInstead("You can ring us instead:", v.in.Network.Phone, "and ask for a link worker."),
-		Relay:        "If you cannot hear or speak on the phone, put 18001 in front of the number to use text relay.",
-		Check:        "How you can check that this is real", CheckHref: "/",
-		Yours: wayOn{"What happens to what you tell us", "/#yours"},
+		Heading:     v.say("start.heading"),
+		Lead:        v.says("start.lead", "start.free"),
+		NextHeading: v.say("start.next"),
+		Next:        v.says("start.next.answer", "start.next.check", "start.next.contact", "start.next.decide"),
+		Time:        v.say("start.time"),
+		Draft:       v.say("start.shared"),
+		Cards:       v.cards(), Action: v.base + "/start", Start: v.say("start.now"), Again: v.say("start.again"), Begun: v.secret != "",
+		OtherHeading: v.say("start.other"),
+		Ring:         v.ringUs("start.ring", v.in.Network.Phone),
+		Relay:        v.say("start.relay"),
+		Check:        wayOn{v.say("start.check"), "/"},
+		Yours:        wayOn{v.say("home.data"), "/#yours"},
+	}
+	if p.Begun {
+		p.Start = v.say("start.on")
 	}
 	switch {
 	case v.general() && network != "":
-		p.Who = "This is a service of " + network + "."
+		p.Who = v.say("start.who.network", "Network", network)
 	case network == "":
-		p.Who = "This is a service of your GP practice and its neighbours."
+		p.Who = v.say("start.who.unknown")
 	case practice == "" || practice == network:
-		p.Who = network + " sent you the text with this link."
+		p.Who = v.say("start.who.text", "Network", network)
 	default:
-		p.Who = practice + " and " + network + " sent you the text with this link."
+		p.Who = v.say("start.who.practice", "Practice", practice, "Network", network)
 	}
 	if !v.general() {
-		p.Stop, p.StopHref = "Stop these texts", "/stop"+v.base[len("/r"):]
+		p.Stop = wayOn{v.say("stop.why.opted_out"), "/stop" + v.base[len("/r"):]}
 	}
 	return p
 }
-
-// sayShared warns whoever shares a phone: for a day it remembers what was done on it.
-const (
-	sayDraft  = "If somebody else uses this phone or computer: for a day, they can open the link and read your answers. “Leave this page” deletes them at once."
-	sayShared = "For a day, whoever opens the link on this phone or computer can see that you have sent a form, but not your answers. “Leave this page” removes that at once."
-)
-
-const sayLost = "We cannot find your answers on this phone or computer. They are kept for a day, and only where you wrote them. Please start again. " +
-	"If you see this a second time, your browser keeps no cookies: please ring us instead."
 
 // start is the page that a link opens. It changes nothing: previewers open links too.
 func (h *Handler) start(w http.ResponseWriter, r *http.Request, v *visit) {
@@ -86,7 +74,7 @@ func (h *Handler) start(w http.ResponseWriter, r *http.Request, v *visit) {
 	}
 	p := h.startWords(v)
 	if r.URL.Query().Get("lost") != "" {
-		p.Lost = sayLost
+		p.Lost = v.say("start.lost")
 	}
 	page := v.page(p.Heading, p)
 	page.Leave = v.base + "/leave"
@@ -127,9 +115,10 @@ func (h *Handler) leave(w http.ResponseWriter, r *http.Request, v *visit) {
 		h.forget(r, v)
 		h.setCookie(w, formCookie, "")
 		h.setCookie(w, sentCookie, "")
+		h.setCookie(w, langCookie, "")
 	}
 	http.Redirect(w, r, LeaveTo, http.StatusSeeOther)
 }
 
 // empty tells answers that nobody has given.
-func (h *Handler) empty(a *selfrefer.Answers) bool { return len(h.carry(a)) == 0 }
+func empty(a *selfrefer.Answers) bool { return len(carry(a)) == 0 }

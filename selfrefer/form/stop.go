@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/wellpaced/wellpaced/selfrefer"
 )
@@ -23,19 +24,14 @@ type stopPage struct {
 
 type choice struct{ Why, Text string }
 
-var stopChoices = []choice{
-	{selfrefer.WhyStop, "Stop these texts"},
-	{selfrefer.WhyNotMe, "This text was not for me"},
-	{selfrefer.WhyMoved, "I have moved to another GP practice"},
-	{selfrefer.WhyDied, "The person has died"},
-}
+// stopWhys are the reasons that have a button, the plain one first. The sentences stop.why.X are the buttons, stop.done.X what is true from then on.
+var stopWhys = []string{selfrefer.WhyStop, selfrefer.WhyNotMe, selfrefer.WhyMoved, selfrefer.WhyDied}
 
-// inForce is what is true from now on, by why the texts stop.
-var inForce = map[string][]string{
-	selfrefer.WhyStop:  {"We will not text this number again to offer you a link worker.", "Your care stays the same. Your GP practice may still text you about appointments and the like."},
-	selfrefer.WhyNotMe: {"We will not text this number again.", "Thank you for telling us. Somebody else’s number in our list was wrong, and you have spared them and yourself more texts."},
-	selfrefer.WhyMoved: {"We will not text you about this again.", "If you have not yet done so, please register with a practice near you."},
-	selfrefer.WhyDied:  {"We are sorry for your loss, and that our text reached you.", "We will not text about this person again. If you have not told their GP practice yet, please ring it: then nobody else from there writes either."},
+func (v *visit) stopChoices() (all []choice) {
+	for _, why := range stopWhys {
+		all = append(all, choice{why, v.say("stop.why." + why)})
+	}
+	return all
 }
 
 // askStop asks before it stops anything: previewers open links too.
@@ -48,17 +44,18 @@ func (h *Handler) askStop(w http.ResponseWriter, r *http.Request, v *visit) {
 		h.unknownStop(w, r, v)
 		return
 	}
+	choices := v.stopChoices()
 	p := stopPage{
-		Heading:   "Stop our texts",
-		Lead:      []string{"Press a button. It counts at once. You need not tell us who you are."},
+		Heading:   v.say("stop.heading"),
+		Lead:      v.says("stop.lead"),
 		Action:    stopHref(v),
-		Main:      stopChoices[0],
-		OrHeading: "Or stop them and tell us why",
-		Others:    stopChoices[1:],
-		Ring:      ringInstead("You can also ring us:", v.in.Network.Phone, ""),
+		Main:      choices[0],
+		OrHeading: v.say("stop.or"),
+		Others:    choices[1:],
+		Ring:      v.ringUs("home.ring", v.in.Network.Phone),
 	}
 	if replies(v.in.Network.Sender) {
-		p.After = []string{"You can also answer the text with the word STOP. It does the same."}
+		p.After = v.says("stop.reply")
 	}
 	h.UI.Render(w, r, http.StatusOK, "stop", v.page(p.Heading, p))
 }
@@ -70,7 +67,7 @@ func (h *Handler) stop(w http.ResponseWriter, r *http.Request, v *visit) {
 		return
 	}
 	why := r.PostForm.Get("why")
-	if inForce[why] == nil {
+	if !slices.Contains(stopWhys, why) {
 		why = selfrefer.WhyStop // whoever posts here wants no more texts
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), patience)
@@ -82,21 +79,15 @@ func (h *Handler) stop(w http.ResponseWriter, r *http.Request, v *visit) {
 	case err != nil:
 		h.Log.Error("an opt-out could not be kept", "error", err)
 		w.Header().Set("Retry-After", "60")
-		p := stopPage{
-			Heading: "Sorry, we could not do that just now",
-			Lead:    []string{"The texts are not stopped yet. Please wait a minute, then press the button again."},
-			Action:  stopHref(v), Main: choice{why, "Try again"},
-			Ring: ringInstead("If it does not work, ring", v.phone(), "and say that you want no more of these texts."),
-		}
+		p := stopPage{Heading: v.say("stop.down"), Lead: v.says("stop.down.wait"), Action: stopHref(v), Main: choice{why, v.say("frame.again")}, Ring: v.ringUs("stop.down.ring", v.phone())}
 		h.UI.Render(w, r, http.StatusServiceUnavailable, "stop", v.page(p.Heading, p))
 	default:
-		p := stopPage{Heading: "It is done", Lead: inForce[why], After: []string{"It counts from now on. If a text was on its way at this moment, it may still arrive."},
-			Ring: ringInstead("If this was a mistake, ring us:", v.in.Network.Phone, "")}
+		p := stopPage{Heading: v.say("stop.done"), Lead: v.says("stop.done."+why, "stop.done."+why+".then"), After: v.says("stop.done.on_its_way"), Ring: v.ringUs("stop.done.mistake", v.in.Network.Phone)}
 		if why == selfrefer.WhyDied {
-			p.Heading, p.Ring.Before = "Thank you for telling us", "If you want to talk to us:"
+			p.Heading, p.Ring = v.say("stop.done.thanks"), v.ringUs("stop.done.talk", v.in.Network.Phone)
 		}
 		if why == selfrefer.WhyStop || why == selfrefer.WhyMoved {
-			p.Links = []wayOn{{"If you need help at some time, you can always ask for it here", h.helpHref(v)}}
+			p.Links = []wayOn{{v.say("stop.done.help"), h.helpHref(v)}}
 		}
 		h.UI.Render(w, r, http.StatusOK, "stop", v.page(p.Heading, p))
 	}
@@ -104,12 +95,7 @@ func (h *Handler) stop(w http.ResponseWriter, r *http.Request, v *visit) {
 
 func (h *Handler) unknownStop(w http.ResponseWriter, r *http.Request, v *visit) {
 	h.guessNetwork(r, v)
-	p := stopPage{
-		Heading: "We do not know this link",
-		Lead:    []string{"So we cannot tell which texts to stop. Perhaps a letter or a digit is missing at the end of the link, or the text is old and we have already deleted your number."},
-		After:   []string{"Please ring your GP practice and say that you want no more texts about link workers. They stop them for you."},
-		Ring:    ringInstead("Or ring us:", v.in.Network.Phone, ""),
-	}
+	p := stopPage{Heading: v.say("lost.unknown"), Lead: v.says("stop.unknown.why"), After: v.says("stop.unknown.ring"), Ring: v.ringUs("stop.unknown.us", v.in.Network.Phone)}
 	h.UI.Render(w, r, http.StatusNotFound, "stop", v.page(p.Heading, p))
 }
 

@@ -11,14 +11,13 @@ import (
 func (h *Handler) tell() question {
 	return question{
 		path: "tell", fields: []string{"words"},
-		ask: func(_ *visit, a *selfrefer.Answers) asked {
-			return asked{Fields: []ui.Field{{Kind: ui.Textarea, Name: "words", Label: "Is there anything you want to tell us first?", Value: a.Words, Rows: 7,
-				Hint: "A few words are enough, and you can leave this empty. At most " + thousands(maxWords) + " characters, which is about a page. Only the people who answer you read it."}}}
+		ask: func(v *visit, a *selfrefer.Answers) asked {
+			return asked{Fields: []ui.Field{{Kind: ui.Textarea, Name: "words", Label: v.say("tell.ask"), Value: a.Words, Rows: 7, Hint: v.say("tell.hint", "Most", thousands(maxWords))}}}
 		},
-		wrong: func(_ *visit, a *selfrefer.Answers, _ url.Values) []ui.FieldError {
-			return tooLong("words", "What you tell us", a.Words, maxWords)
+		wrong: func(v *visit, a *selfrefer.Answers, _ url.Values) []ui.FieldError {
+			return v.tooLong("words", a.Words, maxWords)
 		},
-		told: func(a *selfrefer.Answers) (string, []string) { return "What you told us", some(a.Words) },
+		told: func(_ *visit, a *selfrefer.Answers) []string { return some(a.Words) },
 		// A word may sound worse than it is meant. The page only offers numbers and goes on.
 		risky: func(a *selfrefer.Answers) bool { return len(selfrefer.Danger(a.Words)) > 0 },
 	}
@@ -31,4 +30,12 @@ func thousands(n int) string {
 	}
 	rest := strconv.Itoa(1000 + n%1000)
 	return strconv.Itoa(n/1000) + "," + rest[len(rest)-3:]
+}
+
+// tooLong is the mistake that every text can have.
+func (v *visit) tooLong(field, text string, most int) []ui.FieldError {
+	if cut(text, most) == text {
+		return nil
+	}
+	return []ui.FieldError{{Field: field, Sentence: v.say("frame.too_long", "Most", thousands(most))}}
 }

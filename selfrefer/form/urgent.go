@@ -11,7 +11,6 @@ type urgentPage struct {
 	Heading            string
 	Lead               []string
 	Cards              []card
-	Ring               phoneLine
 	SendHeading        string
 	SendLead           []string
 	Action, Send       string
@@ -44,19 +43,14 @@ func (h *Handler) showUrgent(w http.ResponseWriter, r *http.Request, v *visit, a
 		after = h.first()
 	}
 	p := urgentPage{
-		Heading: "If you are in danger now, do not wait for us",
-		Lead: []string{"Nobody reads this form before you send it. Even then a link worker sees it only in working hours, and cannot come at once.",
-			"Please ring one of these numbers now. They are free."},
-		Cards:       cards,
-		SendHeading: "Send us what you have written so far",
-		SendLead:    []string{"You can send it now and skip the other questions. It asks us to contact you, and goes to the top of our list."},
-		Action:      v.base + "/send", Send: "Send it now",
-		Fields: []ui.Field{{Kind: ui.Radios, Name: "call_safe", Label: askCallSafe, Size: "s", Value: string(a.CallSafe), Options: yesNoOptions, Inline: true,
-			Hint: "What you leave empty counts as no."}},
-		Or: "Or go on with the questions.", Continue: "Continue with the form", Href: h.next(v, a, after, isChange(r)),
+		Heading: v.say("urgent.heading"), Lead: v.says("urgent.nobody", "urgent.ring"), Cards: v.cards(),
+		SendHeading: v.say("urgent.send_heading"), SendLead: v.says("urgent.send_lead"),
+		Action: v.base + "/send", Send: v.say("urgent.send"),
+		Fields: []ui.Field{{Kind: ui.Radios, Name: "call_safe", Label: v.say("safe.call_safe"), Size: "s", Value: string(a.CallSafe), Options: v.yesNo(), Inline: true, Hint: v.say("urgent.empty")}},
+		Or:     v.say("urgent.or"), Continue: v.say("urgent.continue"), Href: h.next(v, a, after, isChange(r)),
 	}
 	if v.general() {
-		p.Fields = append([]ui.Field{{Name: "phone", Label: "Your phone number", Size: "s", Type: "tel", Width: 20, Value: a.Phone}}, p.Fields...)
+		p.Fields = append([]ui.Field{{Name: "phone", Label: v.say("urgent.phone"), Size: "s", Type: "tel", Width: 20, Value: a.Phone}}, p.Fields...)
 	}
 	status := http.StatusOK
 	if len(wrong) > 0 {

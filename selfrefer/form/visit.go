@@ -16,6 +16,7 @@ import (
 
 	"github.com/wellpaced/wellpaced/campaign/link"
 	"github.com/wellpaced/wellpaced/selfrefer"
+	"github.com/wellpaced/wellpaced/selfrefer/lang"
 )
 
 // visit is one request to a form: by which way somebody came, and what this browser knows.
@@ -27,6 +28,9 @@ type visit struct {
 	blind  bool
 	secret string   // of this browser; "" before Start
 	done   *receipt // the form that this browser has sent from here
+
+	words *lang.Words
+	here  string // this page's own address, to read it in another language; "" if it has none
 }
 
 // lookup says how well a page needs to know what its link leads to.
@@ -50,7 +54,8 @@ type screen func(http.ResponseWriter, *http.Request, *visit)
 // atOr is at with a page of its own for links that we do not know.
 func (h *Handler) atOr(how lookup, page, unknown screen) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		v := &visit{secret: h.readCookie(r, formCookie)}
+		v := h.guest(r)
+		v.secret = h.readCookie(r, formCookie)
 		if len(v.secret) != secretLength {
 			v.secret = ""
 		}
@@ -67,6 +72,7 @@ func (h *Handler) atOr(how lookup, page, unknown screen) http.HandlerFunc {
 			}
 			v.base, v.hash = link.URL("", t), t.Hash()
 			h.meet(r, v, how)
+			h.speak(r, v)
 		}
 		v.done = h.readReceipt(r, v)
 		if v.hash != nil && how != unasked && !v.in.Found && !v.blind {
@@ -150,11 +156,12 @@ const secretLength = 26 // of rand.Text, 130 bits
 
 func newSecret() string { return rand.Text() }
 
-// Cookies. A day: long enough for anybody (the rule for forms is 20 hours), and a phone that is handed on forgets.
+// Cookies. Some days: who lays the form aside to ask a daughter finds it again. A phone that is handed on forgets after that, and one
+// whose owner presses "Leave this page" at once.
 const (
 	formCookie = "form"
 	sentCookie = "sent"
-	cookieLife = 24 * time.Hour
+	cookieLife = 3 * 24 * time.Hour
 )
 
 func (h *Handler) cookieName(name string) string {

@@ -1,7 +1,7 @@
 package form
 
 import (
-	"strings"
+	"strconv"
 
 	"github.com/wellpaced/wellpaced/selfrefer"
 	"github.com/wellpaced/wellpaced/selfrefer/ui"
@@ -14,26 +14,28 @@ var (
 )
 
 func (h *Handler) when() question {
-	hours := []ui.Option{
-		{Value: "mornings", Label: "Mornings"},
-		{Value: "afternoons", Label: "Afternoons"},
-		{Divider: "or"},
-		{Value: "any", Label: "Any time", Exclusive: true},
+	part := options("when", "mornings", "afternoons", "", "any")
+	hours := func(v *visit) []ui.Option {
+		all := part(v)
+		all[len(all)-1].Exclusive = true
+		return all
 	}
-	var week []ui.Option
-	for _, d := range days {
-		week = append(week, ui.Option{Value: d, Label: strings.ToUpper(d[:1]) + d[1:]})
+	week := func(v *visit) (all []ui.Option) {
+		for i, d := range days {
+			all = append(all, ui.Option{Value: d, Label: v.say("weekday." + strconv.Itoa(i+1))})
+		}
+		return all
 	}
 	return question{
 		path: "when", fields: []string{"when", "days"},
-		ask: func(_ *visit, a *selfrefer.Answers) asked {
-			return asked{Heading: "When is a good time?", Intro: []string{"We work from Monday to Friday. We cannot promise the exact time."}, Fields: []ui.Field{
-				{Kind: ui.Checkboxes, Name: "when", Label: "Time of day", Size: "m", Values: a.When, Options: hours},
-				{Kind: ui.Checkboxes, Name: "days", Label: "Days", Size: "m", Values: a.When, Options: week, Hint: "If every day is good, leave this empty."},
+		ask: func(v *visit, a *selfrefer.Answers) asked {
+			return asked{Heading: v.say("when.ask"), Intro: v.says("when.intro"), Fields: []ui.Field{
+				{Kind: ui.Checkboxes, Name: "when", Label: v.say("when.times"), Size: "m", Values: a.When, Options: hours(v)},
+				{Kind: ui.Checkboxes, Name: "days", Label: v.say("when.days"), Size: "m", Values: a.When, Options: week(v), Hint: v.say("when.days.hint")},
 			}}
 		},
-		told: func(a *selfrefer.Answers) (string, []string) {
-			return "Good times", append(labels(hours, a.When...), labels(week, a.When...)...)
+		told: func(v *visit, a *selfrefer.Answers) []string {
+			return append(labels(hours(v), a.When...), labels(week(v), a.When...)...)
 		},
 	}
 }

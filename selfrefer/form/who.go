@@ -8,10 +8,7 @@ import (
 )
 
 func (h *Handler) who() question {
-	answers := []ui.Option{
-		{Value: "no", Label: "For myself"},
-		{Value: "yes", Label: "For someone else", Hint: "They should know that you do. Answer the questions for them."},
-	}
+	answers := options("who", "no", "yes")
 	value := func(a *selfrefer.Answers) string {
 		switch {
 		case a.ForOther:
@@ -23,20 +20,20 @@ func (h *Handler) who() question {
 	}
 	return question{
 		path: "who", fields: []string{"for_other"},
-		ask: func(_ *visit, a *selfrefer.Answers) asked {
-			return asked{Fields: []ui.Field{{Kind: ui.Radios, Name: "for_other", Label: "Who are you filling this in for?", Value: value(a), Options: answers}}}
+		ask: func(v *visit, a *selfrefer.Answers) asked {
+			return asked{Fields: []ui.Field{{Kind: ui.Radios, Name: "for_other", Label: v.say("who.ask"), Value: value(a), Options: answers(v)}}}
 		},
-		wrong: func(_ *visit, _ *selfrefer.Answers, posted url.Values) []ui.FieldError {
+		wrong: func(v *visit, _ *selfrefer.Answers, posted url.Values) []ui.FieldError {
 			if !posted.Has("for_other") {
-				return []ui.FieldError{{Field: "for_other", Sentence: "Select who you are filling this in for"}}
+				return []ui.FieldError{{Field: "for_other", Sentence: v.say("who.wrong")}}
 			}
 			return nil
 		},
-		told: func(a *selfrefer.Answers) (string, []string) {
+		told: func(v *visit, a *selfrefer.Answers) []string {
 			if a.ForOther {
-				return "Filled in", []string{"For someone else"}
+				return []string{v.say("who.yes")}
 			}
-			return "Filled in", []string{"For myself"}
+			return []string{v.say("who.no")}
 		},
 	}
 }

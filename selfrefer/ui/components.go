@@ -49,6 +49,7 @@ type Field struct {
 	Small        bool // Radios, Checkboxes: small ones, for desks
 	Inline       bool
 
+	words    *Words   // of the page; nil: English
 	badParts []string // of a Date: the parts that the error is about; none: all
 }
 
@@ -106,6 +107,7 @@ type SummaryRow struct {
 type SummaryList struct {
 	Rows     []SummaryRow
 	NoBorder bool
+	Words    *Words // nil: English
 }
 
 // Pagination links to the pages beside Current (counted from 1) of Total. Href makes the address of a page.
@@ -166,9 +168,9 @@ func funcs() template.FuncMap {
 		"tag": func(text string, colour ...string) (template.HTML, error) {
 			return render(Tag{text, strings.Join(colour, "")})
 		},
-		"care":       func(kind, heading string) (template.HTML, error) { return draw("care", [2]string{kind, heading}) },
+		"care":       care,
 		"endCare":    end("</div></div>"),
-		"inset":      func() (template.HTML, error) { return draw("inset", nil) },
+		"inset":      inset,
 		"endInset":   end("</div>"),
 		"details":    func(summary string) (template.HTML, error) { return draw("details", summary) },
 		"endDetails": end("</div></details>"),
@@ -181,6 +183,21 @@ func funcs() template.FuncMap {
 		"clock":      Clock,
 		"inc":        func(i int) int { return i + 1 },
 	}
+}
+
+// care opens a care card: non-urgent, urgent or emergency. Pages in other languages give their words.
+func care(kind, heading string, words ...*Words) (template.HTML, error) {
+	w := said(words)
+	return draw("care", [3]string{kind, heading, map[string]string{"emergency": w.Emergency, "urgent": w.Urgent, "non-urgent": w.NonUrgent}[kind]})
+}
+
+func inset(words ...*Words) (template.HTML, error) { return draw("inset", said(words).Information) }
+
+func said(words []*Words) *Words {
+	if len(words) > 0 && words[0] != nil {
+		return words[0]
+	}
+	return &English
 }
 
 func makeLinkButton(text, href string, words ...string) (template.HTML, error) {
@@ -241,13 +258,17 @@ func (p Page) IsDesk() bool { return p.Kind == Desk }
 func (p Page) Crumbs() any { return crumbs(p.Breadcrumbs) }
 
 // ErrorSummary is for the layout.
-func (p Page) ErrorSummary() (template.HTML, error) { return draw("error-summary", p.Errors) }
+func (p Page) ErrorSummary() (template.HTML, error) {
+	p.Words = cmp.Or(p.Words, &English)
+	return draw("error-summary", p)
+}
 
 // Field draws a form control with its error from p.Errors.
 func (p Page) Field(f Field) (template.HTML, error) { return render(p.withErrors(f)) }
 
 func (p Page) withErrors(f Field) Field {
 	id := cmp.Or(f.ID, f.Name)
+	f.words = p.Words
 	for _, e := range p.Errors {
 		part := f.Kind == Date && strings.HasPrefix(e.Field, id+"-")
 		if e.Field == id || part {
@@ -272,6 +293,7 @@ func (p Page) withErrors(f Field) Field {
 
 // Below: what components.html asks of a Field.
 
+func (f Field) Words() *Words { return said([]*Words{f.words}) }
 func (f Field) Ident() string { return cmp.Or(f.ID, f.Name) }
 
 func (f Field) LabelSize() string {
@@ -279,6 +301,17 @@ func (f Field) LabelSize() string {
 		return cmp.Or(f.Size, "l")
 	}
 	return f.Size
+}
+
+// Dir lets words find their own direction where pages have languages, and keeps numbers and addresses from left to right.
+func (f Field) Dir() string {
+	switch {
+	case f.words == nil || f.words == &English:
+		return ""
+	case f.Code || f.Type == "tel" || f.Type == "email":
+		return "ltr"
+	}
+	return "auto"
 }
 
 // Grouped controls have a legend, the others a label.
@@ -326,7 +359,7 @@ func (f Field) Choices() []choice {
 func (f Field) Parts() []Field {
 	parts := make([]Field, 3)
 	for i, part := range []string{"day", "month", "year"} {
-		parts[i] = Field{Name: f.Name + "-" + part, ID: f.Ident() + "-" + part, Label: strings.ToUpper(part[:1]) + part[1:], Width: 2, Inputmode: "numeric"}
+		parts[i] = Field{Name: f.Name + "-" + part, ID: f.Ident() + "-" + part, Label: []string{f.Words().Day, f.Words().Month, f.Words().Year}[i], Width: 2, Inputmode: "numeric"}
 		if i < len(f.Values) {
 			parts[i].Value = f.Values[i]
 		}
@@ -340,6 +373,9 @@ func (f Field) Parts() []Field {
 	parts[2].Width = 4
 	return parts
 }
+
+// Missing stands in place of an answer.
+func (s SummaryList) Missing() string { return said([]*Words{s.Words}).Missing }
 
 // HasActions tells whether any row has some: then the others keep the column free.
 func (s SummaryList) HasActions() bool {

@@ -55,16 +55,44 @@ type NavItem struct {
 // Empty: the sentence concerns the whole form.
 type FieldError struct{ Field, Sentence string }
 
+// Words are what the layout and the components say by themselves. Those of the zero Page are [English].
+type Words struct {
+	Skip, Back, Leave, Menu, Links string
+	Language                       string // the name of the list of languages
+	ErrorIs, Problem               string // "Error: " before a title or a sentence, and the heading of the list of all
+	Information, Missing           string // read out before an inset text; in place of an answer
+	Day, Month, Year               string
+	Emergency, Urgent, NonUrgent   string // read out before the heading of a care card
+}
+
+// English is what pages say unless they have words of their own.
+var English = Words{
+	Skip: "Skip to main content", Back: "Back", Leave: "Leave this page", Menu: "Menu", Links: "Support links", Language: "Language",
+	ErrorIs: "Error:", Problem: "There is a problem", Information: "Information:", Missing: "Not provided", Day: "Day", Month: "Month", Year: "Year",
+	Emergency: "Immediate action required:", Urgent: "Urgent advice:", NonUrgent: "Non-urgent advice:",
+}
+
+// Language is one in which a page can be read.
+type Language struct {
+	Code, Dir, Own string // its own name for itself
+	Href           string
+	Current        bool
+}
+
 // Page is what the layout needs, and the screen's own Data. Titles must not name a patient: they end up in
 // browser histories.
 type Page struct {
 	Title        string
 	Lang, Dir    string // "en" and "ltr" when empty
+	Words        *Words // nil: English
+	Languages    []Language
+	Folded       bool // the languages stand behind their heading: whoever has come so far has chosen
 	Kind         Kind
 	Organisation string // the network, in the header: a local service must not stand under the bare NHS logo. Empty, where nobody can tell: "Link workers"
 	Home         string // where the organisation's name links to; empty: no link
 	Nav          []NavItem
 	Footer       []NavItem
+	Footnote     string // a sentence below the footer's links
 	User         string // who is signed in
 	SignOutURL   string // gets a POST
 	Back         string // the back link; empty: none
@@ -200,6 +228,7 @@ func (r *Renderer) draw(buf *bytes.Buffer, screen string, p Page) error {
 		return errors.New("no such screen")
 	}
 	p.Lang, p.Dir, p.Organisation = cmp.Or(p.Lang, "en"), cmp.Or(p.Dir, "ltr"), cmp.Or(p.Organisation, "Link workers")
+	p.Words = cmp.Or(p.Words, &English)
 	return t.ExecuteTemplate(buf, "layout.html", p)
 }
 

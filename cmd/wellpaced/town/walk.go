@@ -122,9 +122,6 @@ func (t *Town) refer(ctx context.Context, path string, p plan) error {
 	}
 	answers := t.answers(p)
 	for _, step := range form.Steps {
-		if step.Path == "name" && p.what == asks {
-			continue // not asked of somebody with a link who asks for themselves
-		}
 		page := url.Values{}
 		for _, name := range step.Fields {
 			if v, ok := answers[name]; ok {
