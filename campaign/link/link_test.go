@@ -72,3 +72,27 @@ func TestInFindsBothLinks(t *testing.T) {
 		t.Error("found a token where there is none")
 	}
 }
+
+// Whatever is typed is a token or is not, and a token read again is the same.
+func FuzzParse(f *testing.F) {
+	f.Add(Mint([]byte("k"), 1).Reveal())
+	f.Add("7k3m 9pqa-2xwd")
+	f.Add("O0Il1uU\u00a0")
+	f.Add("\xff\x00ſK") // ToUpper makes an S and a K of the last two
+	f.Fuzz(func(t *testing.T, s string) {
+		tok, err := Parse(s)
+		if err != nil {
+			if !tok.Zero() {
+				t.Errorf("a token comes with an error for %q", s)
+			}
+			return
+		}
+		again, err := Parse(tok.Reveal())
+		if err != nil || again != tok || len(tok.Reveal()) != Length {
+			t.Errorf("%q is read as %q, and that as %q (%v)", s, tok.Reveal(), again.Reveal(), err)
+		}
+		if strings.Trim(tok.Reveal(), alphabet) != "" {
+			t.Errorf("%q is read as %q", s, tok.Reveal())
+		}
+	})
+}

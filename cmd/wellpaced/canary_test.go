@@ -27,6 +27,8 @@ const (
 	canaryWords = "marmalade lighthouse zebra"
 	canaryReply = "tangerine submarine walrus"
 	canaryNote  = "porcupine accordion thimble"
+	canaryMail  = "velociraptor@umbrella.example"
+	canaryWhom  = "gondola harmonica teaspoon"
 )
 
 // leaks looks for the canary. What is clear for some reason may be left out by its name.
@@ -37,7 +39,7 @@ type leaks struct {
 
 func newLeaks(tb testing.TB, token string) *leaks {
 	l := &leaks{tb, map[string][]byte{}}
-	for name, s := range map[string]string{"first name": canary.first, "last name": canary.last, "the link's token": token, "free text": canaryWords, "reply": canaryReply, "note": canaryNote,
+	for name, s := range map[string]string{"first name": canary.first, "last name": canary.last, "the link's token": token, "free text": canaryWords, "reply": canaryReply, "note": canaryNote, "e-mail address": canaryMail, "who may be told": canaryWhom,
 		"NHS number": canary.nhs, "NHS number with spaces": canary.nhs[:3] + " " + canary.nhs[3:6] + " " + canary.nhs[6:],
 		"phone": canary.mobile[1:], "phone with spaces": canary.mobile[1:5] + " " + canary.mobile[5:]} { // national and E.164 both hold it
 		l.needles[name] = bytes.ToLower([]byte(s))
@@ -123,7 +125,8 @@ func sing(t *testing.T, database, redisURL string) {
 	_ = resp.Body.Close()
 	note("the answer to a wrong draft", n.api("Mo", "POST", "/campaigns", object{"list": list["id"], "name": canary.last, "text": canaryWords}, 422))
 
-	p.Fill(answers(canary, url.Values{"words": {canaryWords}, "phone": {canary.mobile}, "if_another": {canaryWords}}))
+	p.Fill(answers(canary, url.Values{"words": {canaryWords}, "phone": {canary.mobile}, "if_another": {canaryWords},
+		"channel": {"email"}, "email": {canaryMail}, "tell": {"family"}, "tell_whom": {canaryWhom}}))
 	reference, _ := p.Send()
 	p.Reply(canaryReply)
 	ref := "/referrals/" + n.referral(reference).at("id")

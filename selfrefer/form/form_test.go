@@ -163,7 +163,7 @@ type site struct {
 	url string
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t testing.TB) *site {
 	t.Helper()
 	w := &world{drafts: map[string]selfrefer.Answers{}, contactBy: time.Date(2027, 6, 3, 16, 0, 0, 0, time.UTC)}
 	pages, err := ui.New(ui.Config{Logger: slog.New(slog.NewTextHandler(&w.logs, nil))})

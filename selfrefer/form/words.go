@@ -99,7 +99,12 @@ func (v *visit) languages() []ui.Language {
 	}
 	var all []ui.Language
 	for _, l := range lang.All {
-		q := here.Query()
+		q := url.Values{}
+		for _, ours := range []string{"after", "change"} { // nothing else that somebody has put into the address
+			if has := here.Query()[ours]; len(has) > 0 {
+				q.Set(ours, has[0])
+			}
+		}
 		q.Set(langParam, string(l.Code))
 		to := url.URL{Path: here.Path, RawQuery: q.Encode()}
 		all = append(all, ui.Language{Code: string(l.Code), Dir: l.Code.Dir(), Own: l.Own, Href: to.String(), Current: l.Code == v.words.Code})

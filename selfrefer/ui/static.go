@@ -83,7 +83,7 @@ func loadStatic(assets fs.FS) (*static, error) {
 		s.manifest[name] = hashed
 		s.files[hashed] = newFile(name, b)
 	}
-	for _, name := range []string{"page.css", "rtl.css"} {
+	for _, name := range []string{"desk.css", "patient.css", "patient-rtl.css"} {
 		s.manifest[name] = cmp.Or(s.manifest[name], s.manifest["base.css"])
 	}
 	for plain, name := range s.manifest {

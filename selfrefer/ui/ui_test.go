@@ -210,20 +210,20 @@ func TestProblem(t *testing.T) {
 func TestStatic(t *testing.T) {
 	r := newRenderer(t, Config{}, nil)
 	h := r.Static()
-	css := get(h, r.static.url("page.css"))
+	css := get(h, r.static.url("desk.css"))
 	if css.Code != 200 || !strings.Contains(css.Header().Get("Cache-Control"), "immutable") || !strings.HasPrefix(css.Header().Get("Content-Type"), "text/css") {
 		t.Errorf("styles: status %d, %v", css.Code, css.Header())
 	}
-	zipped := get(h, r.static.url("page.css"), "Accept-Encoding", "br, gzip")
+	zipped := get(h, r.static.url("desk.css"), "Accept-Encoding", "br, gzip")
 	if zipped.Header().Get("Content-Encoding") != "gzip" || zipped.Body.Len() > css.Body.Len()/2 {
 		t.Errorf("compressed: %d of %d bytes, %v", zipped.Body.Len(), css.Body.Len(), zipped.Header())
 	}
-	for _, p := range []string{"/static/", "/static/manifest.json", "/static/.gitkeep", "/static/../ui.go", "/static/page.css"} {
+	for _, p := range []string{"/static/", "/static/manifest.json", "/static/.gitkeep", "/static/../ui.go", "/static/desk.css"} {
 		if w := get(h, p); w.Code != 404 || strings.Contains(w.Header().Get("Cache-Control"), "immutable") {
 			t.Errorf("%s: status %d, %v", p, w.Code, w.Header())
 		}
 	}
-	broken := fstest.MapFS{"manifest.json": {Data: []byte(`{"page.css":"page-1.css"}`)}}
+	broken := fstest.MapFS{"manifest.json": {Data: []byte(`{"desk.css":"desk-1.css"}`)}}
 	if _, err := New(Config{Assets: broken}); err == nil {
 		t.Error("a manifest that names a missing file was taken")
 	}
@@ -238,7 +238,7 @@ func TestStatic_unbuilt(t *testing.T) {
 	if !strings.Contains(body, `href="/static/base-`) || strings.Contains(body, "<script") {
 		t.Errorf("unbuilt page:\n%s", body)
 	}
-	if got := get(r.Static(), r.static.url("page.css")); got.Code != 200 {
+	if got := get(r.Static(), r.static.url("desk.css")); got.Code != 200 {
 		t.Errorf("base styles: status %d", got.Code)
 	}
 }
@@ -251,7 +251,7 @@ func TestBuilt(t *testing.T) {
 		t.Skip("the styles are not built: run make assets")
 	}
 	r := newRenderer(t, Config{}, nil)
-	for _, name := range []string{"page.css", "rtl.css", "boot.js", "init.js", "nhsuk.js", "htmx.js", "licences.txt"} {
+	for _, name := range []string{"desk.css", "patient.css", "patient-rtl.css", "boot.js", "init.js", "nhsuk.js", "htmx.js", "licences.txt"} {
 		w := get(r.Static(), r.static.url(name))
 		body, err := io.ReadAll(w.Body)
 		if err != nil || w.Code != 200 || len(body) < 100 {

@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +23,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -88,6 +88,13 @@ type Page struct {
 	mu      sync.Mutex
 	errs    []consoleError
 	visited map[string]bool
+	traffic Traffic
+}
+
+// Traffic is what came over the line: not what the browser still had.
+type Traffic struct {
+	Bytes    int // with headers
+	Requests int
 }
 
 type consoleError struct {
@@ -130,6 +137,14 @@ func (p *Page) listen(event any) {
 			return
 		}
 		e = consoleError{ev.Entry.Text, ev.Entry.URL, ev.Entry.Source == "network"}
+	case *network.EventLoadingFinished:
+		if ev.EncodedDataLength > 0 {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.traffic.Bytes += int(ev.EncodedDataLength)
+			p.traffic.Requests++
+		}
+		return
 	default:
 		return
 	}
@@ -163,6 +178,44 @@ func (p *Page) Phone() {
 	p.tb.Helper()
 	p.width = 320
 	p.do("become a phone", chromedp.EmulateViewport(320, 640, chromedp.EmulateMobile, chromedp.EmulateTouch, chromedp.EmulateScale(2)))
+}
+
+// LargeText doubles the size of all letters on the page that is shown, as somebody does who sees badly.
+func (p *Page) LargeText() {
+	p.tb.Helper()
+	p.width = 640
+	p.do("double the text", chromedp.EmulateViewport(640, 900), chromedp.Evaluate[chromedp.Void](`document.documentElement.style.fontSize = '200%'`))
+}
+
+// Throttle makes the line slow: kilobits a second both ways, and a delay before each answer.
+func (p *Page) Throttle(kbits int, delay time.Duration) {
+	p.tb.Helper()
+	p.do("slow the line", func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+		bytes := float64(kbits) * 1000 / 8
+		_, err := cdp.Call(ctx, t, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
+			MatchedNetworkConditions: []*network.Conditions{{Latency: float64(delay.Milliseconds()), DownloadThroughput: bytes, UploadThroughput: bytes}}})
+		return chromedp.Void{}, err
+	})
+}
+
+// Accept says which languages the browser likes, from the next page on.
+func (p *Page) Accept(languages string) {
+	p.tb.Helper()
+	p.do("set the languages", func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+		_, err := cdp.Call(ctx, t, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": languages}})
+		return chromedp.Void{}, err
+	})
+}
+
+// Traffic tells what came over the line since it was last asked.
+func (p *Page) Traffic() Traffic {
+	p.tb.Helper()
+	p.URL() // events come before the answer to a later question
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.traffic
+	p.traffic = Traffic{}
+	return t
 }
 
 // NoScripts switches the page's own scripts off, from the next Goto on.
@@ -218,11 +271,17 @@ func (p *Page) Fill(css, value string) {
 // Press sends one key to whatever has the focus: "Tab", "Enter", "Escape", or a character.
 func (p *Page) Press(key string) {
 	p.tb.Helper()
-	keys, ok := map[string]string{"Tab": kb.Tab, "Enter": kb.Enter, "Escape": kb.Escape, "Space": " "}[key]
+	keys, ok := map[string]string{"Tab": kb.Tab, "Enter": kb.Enter, "Escape": kb.Escape, "Space": " ", "Down": kb.ArrowDown}[key]
 	if !ok {
 		keys = key
 	}
 	p.do("press "+key, chromedp.KeyEvent(keys))
+}
+
+// FollowKey sends one key that leads to another page, waits for it and returns its HTTP status.
+func (p *Page) FollowKey(key string) int {
+	p.tb.Helper()
+	return p.load("press "+key, chromedp.KeyEvent(map[string]string{"Enter": kb.Enter, "Space": " "}[key]))
 }
 
 // Text is what a person reads in the first element that matches; it waits for it.
@@ -331,23 +390,39 @@ var revealing = regexp.MustCompile(`^<input class="nhsuk-(radios|checkboxes)__in
 // set: name-wide.png and name-phone.png.
 func (p *Page) CheckPage(url, name string) {
 	p.tb.Helper()
-	for _, size := range []string{"wide", "phone"} {
-		if size == "phone" {
-			p.Phone()
-		}
-		p.Goto(url)
-		if dir := os.Getenv("WELLPACED_SHOTS"); dir != "" {
-			p.Screenshot(filepath.Join(dir, name+"-"+size+".png"))
-		}
-		for _, v := range p.Axe() {
-			p.tb.Errorf("%s, %s: %s", name, size, v)
-		}
-		if wider := p.Wider(); wider > 0 {
-			p.tb.Errorf("%s, %s: scrolls sideways by %s pixels", name, size, strconv.Itoa(wider))
-		}
-		for _, e := range p.ConsoleErrors() {
-			p.tb.Errorf("%s, %s: console: %s", name, size, e)
-		}
+	p.Goto(url)
+	p.CheckWide(name)
+	p.Phone()
+	p.Goto(url)
+	p.check(name, "phone")
+}
+
+// CheckWide checks the page that is shown, on a desk.
+func (p *Page) CheckWide(name string) { p.tb.Helper(); p.check(name, "wide") }
+
+// CheckSmall checks the page that is shown as those see it who have most need of it: on a phone of 320 pixels, and with letters of twice
+// the size. The tab must be a phone, and is left as one.
+func (p *Page) CheckSmall(name string) {
+	p.tb.Helper()
+	p.check(name, "phone")
+	p.LargeText()
+	p.check(name, "large")
+	p.Phone()
+}
+
+func (p *Page) check(name, size string) {
+	p.tb.Helper()
+	if dir := os.Getenv("WELLPACED_SHOTS"); dir != "" {
+		p.Screenshot(filepath.Join(dir, name+"-"+size+".png"))
+	}
+	for _, v := range p.Axe() {
+		p.tb.Errorf("%s, %s: %s", name, size, v)
+	}
+	if wider := p.Wider(); wider > 0 {
+		p.tb.Errorf("%s, %s: scrolls sideways by %d pixels", name, size, wider)
+	}
+	for _, e := range p.ConsoleErrors() {
+		p.tb.Errorf("%s, %s: console: %s", name, size, e)
 	}
 }
 

@@ -29,23 +29,26 @@ function put(name, content) {
 // The images keep their names, so the folder carries the version: it may be cached for ever.
 const images = `nhsuk-${version('nhsuk-frontend')}`;
 
-const css = compile(join(here, 'src', 'page.scss'), {
-  loadPaths: [modules],
-  style: 'compressed',
-  quietDeps: true,
-}).css.replaceAll('/static/nhsuk/', `/static/${images}/`);
-if (/@font-face|assets\.nhs\.uk|https?:\/\/(?!www\.w3\.org)/.test(css)) {
-  throw new Error('the styles must not reach for anything outside this site');
-}
-put('page.css', css);
+const styles = (name) => {
+  const css = compile(join(here, 'src', name), { loadPaths: [modules], style: 'compressed', quietDeps: true })
+    .css.replaceAll('/static/nhsuk/', `/static/${images}/`);
+  if (/@font-face|assets\.nhs\.uk|https?:\/\/(?!www\.w3\.org)/.test(css)) {
+    throw new Error('the styles must not reach for anything outside this site');
+  }
+  return css;
+};
+const desk = styles('desk.scss');
+const patient = styles('patient.scss');
+put('desk.css', desk);
+put('patient.css', patient);
 mkdirSync(join(dist, images, 'images'), { recursive: true });
-for (const [, name] of css.matchAll(/\/images\/([\w-]+\.\w+)/g)) {
+for (const [, name] of (desk + patient).matchAll(/\/images\/([\w-]+\.\w+)/g)) {
   cpSync(join(nhsuk, 'assets', 'images', name), join(dist, images, 'images', name));
 }
 // Arrows that are cut out by clip-path, which rtlcss does not turn.
 const arrows = `[dir=rtl] .nhsuk-back-link::before{transform:rotate(45deg)}
 [dir=rtl] .nhsuk-details:not([open])>.nhsuk-details__summary::before{clip-path:polygon(100% 0,0 50%,100% 100%)}`;
-put('rtl.css', rtlcss.process(css) + arrows);
+put('patient-rtl.css', rtlcss.process(patient) + arrows);
 
 put('nhsuk.js', read(nhsuk, `nhsuk-frontend-${version('nhsuk-frontend')}.min.js`).replace(/\n?\/\/# sourceMappingURL=.*\s*$/, '\n'));
 put('init.js', read(here, 'src', 'init.js').replace('./nhsuk.js', `./${manifest['nhsuk.js']}`));
