@@ -370,7 +370,9 @@ func (p *Page) Axe() []Violation {
 	if err != nil {
 		p.tb.Fatal(err)
 	}
-	p.do("load axe-core", chromedp.Evaluate[chromedp.Void](string(src)))
+	if !run(p, "look for axe-core", chromedp.Evaluate[bool](`!!window.axe`)) {
+		p.do("load axe-core", chromedp.Evaluate[chromedp.Void](string(src)))
+	}
 	type result struct{ Violations []Violation }
 	found := run(p, "run axe-core", chromedp.Evaluate[result](`axe.run(document, {resultTypes: ['violations'],
 		runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}).then(r => ({
