@@ -19,6 +19,12 @@ const (
 	phone
 )
 
+// maxName is the longest first name that is written: a longer one is left out.
+const maxName = 30
+
+// leftToRight is a mark that nobody sees: beside it numbers and brackets stand as they do in English, in right-to-left text too.
+const leftToRight = '\u200e'
+
 // known lists the fields in the order in which people are told of them, with
 // the most characters that a value of each may have.
 var known = []struct {
@@ -26,7 +32,7 @@ var known = []struct {
 	field field
 	max   int
 }{
-	{"first_name", firstName, 30},
+	{"first_name", firstName, maxName},
 	{"practice", practice, 60},
 	{"network", network, 60},
 	{"link", link, 100},
@@ -53,6 +59,7 @@ type part struct {
 type Template struct {
 	source string
 	parts  []part
+	rtl    bool // written from right to left
 }
 
 // Parse reads a template and refuses what could not be sent. Its errors are
@@ -61,12 +68,14 @@ func Parse(source string) (Template, error) {
 	t := Template{source: source}
 	longest := 0
 	seen := map[field]bool{}
+	script := 0
 	for rest := source; rest != ""; {
 		before, after, found := strings.Cut(rest, "((")
 		if before != "" {
 			lit := Repair(before)
 			t.parts = append(t.parts, part{literal: lit})
 			longest += utf8.RuneCountInString(lit)
+			script += direction(lit)
 		}
 		if !found {
 			break
@@ -81,9 +90,10 @@ func Parse(source string) (Template, error) {
 		}
 		t.parts = append(t.parts, part{field: f})
 		seen[f] = true
-		longest += most
+		longest += most + 2 // marks of direction
 		rest = next
 	}
+	t.rtl = script < 0
 	if !seen[link] {
 		return Template{}, fmt.Errorf("the text has no ((link)): without it nobody can answer")
 	}
@@ -152,13 +162,46 @@ func clip(s string, n int) string {
 // Source is the template as it was written.
 func (t Template) Source() string { return t.source }
 
+// RTL tells whether the text is written from right to left, by its letters.
+func (t Template) RTL() bool { return t.rtl }
+
+// direction is above zero for words from left to right, below zero from right to left.
+func direction(s string) (n int) {
+	for _, r := range s {
+		switch {
+		case rightToLeft(r):
+			n--
+		case unicode.IsLetter(r):
+			n++
+		}
+	}
+	return n
+}
+
+func rightToLeft(r rune) bool {
+	return unicode.IsLetter(r) && unicode.In(r, unicode.Arabic, unicode.Hebrew, unicode.Syriac, unicode.Thaana)
+}
+
+// dears greet only with a name behind them; without one the text says hello.
+var dears = []struct{ dear, hello string }{
+	{"Dear", "Hello"}, {"Annwyl", "Helo"}, {"Drogi", "Dzień dobry"}, {"Droga", "Dzień dobry"}, {"Szanowny", "Dzień dobry"}, {"Szanowna", "Dzień dobry"},
+	{"Dragă", "Bună ziua"}, {"Stimate", "Bună ziua"}, {"Stimată", "Bună ziua"}, {"محترمہ", "السلام علیکم"}, {"محترم", "السلام علیکم"}, {"عزیز", "السلام علیکم"},
+	{"ਪਿਆਰੇ", "ਹੈਲੋ"}, {"ਸਤਿਕਾਰਯੋਗ", "ਹੈਲੋ"}, {"প্রিয়", "হ্যালো"}, {"عزيزتي", "مرحبًا"}, {"عزيزي", "مرحبًا"}, {"Шановний", "Вітаємо"}, {"Шановна", "Вітаємо"},
+	{"Дорогий", "Вітаємо"}, {"Дорога", "Вітаємо"}, {"亲爱的", "您好"}, {"尊敬的", "您好"},
+}
+
+// marks may follow a name: in a text that begins with one, they go with it.
+const (
+	pauses = ",،，、"
+	marks  = pauses + ".:;!-؛۔。：；！।"
+)
+
 // Render writes the text for one patient.
 //
-// Without a first name a greeting goes on without it: "Hello ((first_name)),"
-// becomes "Hello," and "Dear ((first_name))," becomes "Hello," too; a text
-// that begins with the name begins with what follows it, in a capital. Values
-// are repaired like the template; one that is longer than Parse allowed for
-// is cut (a name is left out).
+// Without a first name a greeting goes on without it, in any language: "Hello ((first_name))," becomes "Hello," and "Dear ((first_name)),"
+// becomes "Hello," too; a text that begins with the name begins with what follows it, in a capital. Values are repaired like the template;
+// one that is longer than Parse allowed for is cut (a name is left out). In a right-to-left text a number or a name in brackets is kept
+// from being turned round; the links stay as they are.
 func (t Template) Render(f Fields) string {
 	var b strings.Builder
 	capital := false
@@ -167,7 +210,7 @@ func (t Template) Render(f Fields) string {
 		switch p.field {
 		case literal:
 			if i > 0 && t.parts[i-1].field == firstName && capital {
-				lit = strings.TrimLeft(lit, " ,.:;!-\n")
+				lit = strings.TrimLeft(lit, marks+" \n")
 				if r, n := utf8.DecodeRuneInString(lit); n > 0 && unicode.IsLower(r) {
 					lit = string(unicode.ToUpper(r)) + lit[n:]
 				}
@@ -175,22 +218,49 @@ func (t Template) Render(f Fields) string {
 			}
 			b.WriteString(lit)
 		case firstName:
-			if name := oneLine(f.FirstName); name != "" && utf8.RuneCountInString(name) <= 30 {
-				b.WriteString(name)
+			if name := oneLine(f.FirstName); name != "" && utf8.RuneCountInString(name) <= maxName {
+				b.WriteString(t.turned(name))
 				continue
 			}
 			greeting := strings.TrimRight(b.String(), " ")
-			if cut, ok := strings.CutSuffix(greeting, "Dear"); ok {
-				greeting = cut + "Hello"
+			if i+1 < len(t.parts) && startsWith(t.parts[i+1].literal, marks) {
+				greeting = strings.TrimRight(greeting, pauses+" ") // not two marks in a row
+			}
+			for _, d := range dears {
+				if cut, ok := strings.CutSuffix(greeting, d.dear); ok {
+					greeting = cut + d.hello
+					break
+				}
 			}
 			b.Reset()
 			b.WriteString(greeting)
 			capital = greeting == ""
-		default:
+		case link, stopLink:
 			b.WriteString(f.value(p.field))
+		default:
+			b.WriteString(t.turned(f.value(p.field)))
 		}
 	}
 	return strings.TrimSpace(b.String())
+}
+
+func startsWith(s, anyOf string) bool {
+	r, n := utf8.DecodeRuneInString(s)
+	return n > 0 && strings.ContainsRune(anyOf, r)
+}
+
+// turned keeps a value that is no right-to-left word the right way round within such a text: otherwise "0151 496 0123" is shown as
+// "0123 496 0151", and a bracket at its end on the wrong side.
+func (t Template) turned(v string) string {
+	if !t.rtl || v == "" || strings.ContainsFunc(v, rightToLeft) {
+		return v
+	}
+	first, _ := utf8.DecodeRuneInString(v)
+	last, _ := utf8.DecodeLastRuneInString(v)
+	if unicode.IsLetter(first) && unicode.IsLetter(last) {
+		return v
+	}
+	return string(leftToRight) + v + string(leftToRight)
 }
 
 func (f Fields) value(which field) string {
@@ -214,42 +284,3 @@ func (f Fields) value(which field) string {
 
 // oneLine repairs a value and keeps it from adding lines to the text.
 func oneLine(s string) string { return strings.Join(strings.Fields(Repair(s)), " ") }
-
-// Repair replaces characters that would make a text twice as dear with the
-// ones that look like them. Letters stay as they are.
-func Repair(s string) string {
-	plain := true
-	for i := 0; i < len(s) && plain; i++ {
-		c := s[i]
-		plain = c >= ' ' && c < 0x7f && c != '`' || c == '\n'
-	}
-	if plain {
-		return s
-	}
-	s = strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")
-	var b strings.Builder
-	for _, r := range s {
-		switch {
-		case r == '\n':
-			b.WriteRune(r)
-		case strings.ContainsRune("‘’‚‛′`´ʼʻ", r):
-			b.WriteByte('\'')
-		case strings.ContainsRune("“”„‟″«»", r):
-			b.WriteByte('"')
-		case r == '…':
-			b.WriteString("...")
-		case r == '•' || r == '−' || unicode.Is(unicode.Pd, r):
-			b.WriteByte('-')
-		case r == '\u2028' || r == '\u2029':
-			b.WriteByte('\n')
-		case unicode.IsSpace(r):
-			b.WriteByte(' ')
-		case r == '\u200d': // joins emoji and the letters of some scripts
-			b.WriteRune(r)
-		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == utf8.RuneError:
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
@@ -188,8 +189,15 @@ func TestCheck(t *testing.T) {
 	if got := check(good); got != "" {
 		t.Errorf("advice on a good text: %s", got)
 	}
-	const tail = " ((link)) ((stop_link))"
+	const tail = "\n((link)) ((stop_link))"
 	for in, want := range map[string]string{
+		"Hi ((first_name)), ((practice)) ((phone)) ((link))\nor":                 "two_actions",
+		"Hi ((first_name)), ((practice)) ((phone)). Reply CALL":                  "two_actions",
+		"Hi ((first_name)), ((practice)) ((phone)). Send STOP to end":            "",
+		"Welcome to our service. Hi ((first_name)), ((practice)) ((phone))":      "no_name_first name_inside",
+		"Hi ((first_name)), ((practice)) ((phone)) knowsley.nhs.uk":              "other_link",
+		"Hi ((first_name)), your GP at ((practice)), ((phone)), and the NHS":     "",
+		"Hi ((first_name)), ((practice)) ((phone)) your ABCD team":               "acronym",
 		"We at ((practice)), ((phone)) help":                                     "no_name_first",
 		"((practice)) ((phone)) writes to ((first_name))":                        "no_name_first name_inside",
 		"Hi ((first_name)), ((phone)) helps":                                     "no_sender",
@@ -206,6 +214,214 @@ func TestCheck(t *testing.T) {
 		if got := check(in + tail); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
+	}
+}
+
+// A line break is part of a good text, and a link of a right-to-left text has its line for itself.
+func TestCheck_lines(t *testing.T) {
+	codes := func(advice []Advice) (s string) {
+		for _, a := range advice {
+			s += a.Code + " "
+		}
+		return s
+	}
+	if got := codes(Check(mustParse(t, "Hi ((first_name)), ((practice)), ((phone)): ((link)) ((stop_link))"))); got != "no_breaks " {
+		t.Errorf("one line: %s", got)
+	}
+	const arabic = "مرحبًا ((first_name))، معك ((practice)). اتصل: ((phone))\n"
+	if got := codes(CheckTranslation(mustParse(t, arabic+"الرابط: ((link))\n((stop_link))"))); got != "link_line " {
+		t.Errorf("a link beside Arabic words: %s", got)
+	}
+	if got := codes(CheckTranslation(mustParse(t, arabic+"الرابط:\n((link))\nللإيقاف:\n((stop_link))"))); got != "" {
+		t.Errorf("a good Arabic text: %s", got)
+	}
+	if got := codes(CheckTranslation(mustParse(t, arabic+strings.Repeat("نص طويل ", 50)+"\n((link))\n((stop_link))"))); got != "long " {
+		t.Errorf("a long Arabic text: %s", got)
+	}
+}
+
+// A text that asks for an answer is found in every language, and one that asks for none, or has a way out by link, is not.
+func TestTemplate_AsksReply(t *testing.T) {
+	const tail = "\n((link))\n((stop_link))"
+	for in, want := range map[string]string{
+		"Please reply to this text.":               "reply",
+		"Reply YES and we ring you":                "Reply",
+		"Or just text back":                        "text back",
+		"Answer this text and we call":             "Answer this text",
+		"No more texts? Send STOP":                 "STOP",
+		"Text “stop” to opt out":                   "stop",
+		"To opt out text STOP":                     "STOP",
+		"Text us and we ring you":                  "Text us",
+		"Text us on 07700 900123":                  "",
+		"Text us on ((phone))":                     "",
+		"Do not reply to this text.":               "",
+		"You cannot reply.":                        "",
+		"Please don’t reply":                       "",
+		"We will stop sending texts if you say so": "",
+		"STOP texts:":                              "",
+		"We can send help. STOP these texts here":  "",
+		"Our replyable team":                       "",
+		"Atebwch y neges hon":                      "Atebwch",
+		"Anfonwch STOP":                            "STOP",
+		"Peidiwch ag ateb":                         "",
+		"Odpowiedz na tę wiadomość":                "Odpowiedz",
+		"Wyślij STOP":                              "STOP",
+		"Prosimy nie odpowiadać na tę wiadomość":   "",
+		"Răspundeți la acest mesaj":                "Răspundeți",
+		"Nu răspundeți la acest mesaj":             "",
+		"Trimiteți STOP":                           "STOP",
+		"اس پیغام کا جواب دیں":                     "جواب دیں",
+		"اس پیغام کا جواب نہ دیں":                  "",
+		"STOP لکھ کر بھیجیں":                       "STOP",
+		"ਇਸ ਸੁਨੇਹੇ ਦਾ ਜਵਾਬ ਦਿਓ":                    "ਜਵਾਬ ਦਿਓ",
+		"STOP ਲਿਖ ਕੇ ਭੇਜੋ":                         "STOP",
+		"এই বার্তার উত্তর দিন":                     "উত্তর দিন",
+		"STOP লিখে পাঠান":                          "STOP",
+		"رد على هذه الرسالة":                       "رد على",
+		"لا يمكن الرد على هذه الرسالة":             "",
+		"أرسل STOP لإيقاف الرسائل":                 "STOP",
+		"Дайте відповідь на це повідомлення":       "Дайте відповідь",
+		"Не відповідайте на це повідомлення":       "",
+		"Надішліть STOP":                           "STOP",
+		"请回复此短信":                                   "回复",
+		"请勿回复此短信":                                  "",
+		"发送STOP":                                   "STOP",
+	} {
+		if got := mustParse(t, in+tail).AsksReply(); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestCheckHost(t *testing.T) {
+	for host, ok := range map[string]bool{
+		"https://knowsley.nhs.uk": true, "https://knowsley.nhs.uk/": true, "https://help.example:8443": true, "http://knowsley.nhs.uk": false, "https://bit.ly": false, "https://www.TinyURL.com": false,
+		"https://x.bit.ly.example": true, "https://10.0.0.1": false, "https://localhost": false, "knowsley.nhs.uk": false, "": false, "https://knowsley.nhs.uk/go": false, "https://a@b.uk": false,
+		"ftp://knowsley.nhs.uk": false, "https://knowsley.nhs.uk?x": false,
+	} {
+		if err := CheckHost(host); (err == nil) != ok {
+			t.Errorf("%q: %v", host, err)
+		}
+	}
+}
+
+func TestCheckSender(t *testing.T) {
+	for sender, want := range map[string]string{"KnowsleyPCN": "", "Elm Street": "", "+447700900123": "", "60006": "", "": "", "INFO": "sender_generic", "PCN": "sender_unknown", "NHS": "",
+		"Knowsley Central": "sender_unsendable", "Café": "sender_unsendable"} {
+		got := ""
+		for _, a := range CheckSender(sender) {
+			got += a.Code
+		}
+		if got != want {
+			t.Errorf("%q: %s, want %s", sender, got, want)
+		}
+	}
+}
+
+// Every quotation mark, dash and space of Unicode becomes one of GSM-7 in a text that is otherwise in GSM-7.
+func TestRepair_allPunctuation(t *testing.T) {
+	n := 0
+	for r := rune(0x80); r <= unicode.MaxRune; r++ {
+		if gsm(r) > 0 || !unicode.In(r, unicode.Pd, unicode.Pi, unicode.Pf, unicode.Zs, unicode.Zl, unicode.Zp, unicode.Quotation_Mark, unicode.Dash) {
+			continue
+		}
+		// The corner brackets of East Asian text are no marks of ours, nor are dashes that are letters of a script.
+		if strings.ContainsRune("「」『』﹁﹂﹃﹄｢｣", r) {
+			continue
+		}
+		n++
+		got := Repair("a" + string(r) + "b")
+		if size := Count(got); size.Encoding != GSM7 || len(got) != 3 {
+			t.Errorf("U+%04X %q (%s) becomes %q", r, string(r), "a"+string(r)+"b", got)
+		}
+	}
+	if n < 60 {
+		t.Errorf("only %d marks were tried", n)
+	}
+	if got := Repair("Rene\u0301 o\u2060k\ufeff"); got != "René ok" {
+		t.Errorf("loose accents and marks of width nothing: %q", got)
+	}
+	// Where the script is none of GSM-7's, nothing is gained: its own marks stay.
+	for _, own := range []string{"您好，“安”——好……", "«Так» – ні", "می\u200cخواہم", "র\u200c্যাম", "\u200e0151 496 0123\u200e اتصل"} {
+		if Repair(own) != own {
+			t.Errorf("%q became %q", own, Repair(own))
+		}
+	}
+}
+
+func TestRepair_properties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := rapid.String().Draw(t, "s")
+		once := Repair(s)
+		if Repair(once) != once {
+			t.Fatalf("%q becomes %q and then %q", s, once, Repair(once))
+		}
+		for _, r := range "ŵłșâŷœ" {
+			if strings.Count(Repair(s+"-"+string(r)+"-"), string(r)) < 1 {
+				t.Fatalf("a letter was changed in %q", s)
+			}
+		}
+		if !strings.ContainsAny(s, "\r") && Count(s).Encoding == GSM7 && Count(once).Encoding != GSM7 {
+			t.Fatalf("%q became dearer: %q", s, once)
+		}
+	})
+}
+
+// A shape takes as much room as its name, in any text.
+func TestShape_properties(t *testing.T) {
+	texts := []Template{mustParse(t, good), mustParse(t, "((first_name)): [ŵ] ((practice)) ((link)) ((stop_link)) ((first_name))"),
+		mustParse(t, "مرحبًا ((first_name))، معك ((practice))\n((link))\n((stop_link))"), mustParse(t, "Dear ((first_name))’s friend, ((link)) ((stop_link)) "+strings.Repeat("x", 70))}
+	letters := []rune("aeéÅøΩ€[^ŵâłșỳ'’-–. \u0301\u0308क्षআمحمد王👍🏽\u200d(")
+	rapid.Check(t, func(t *rapid.T) {
+		f := values
+		f.FirstName = rapid.OneOf(rapid.StringOfN(rapid.SampledFrom(letters), 0, 34, -1), rapid.String()).Draw(t, "name")
+		f.Practice = strings.Repeat("p", rapid.IntRange(0, 60).Draw(t, "practice"))
+		shape := f
+		shape.FirstName = Shape(f.FirstName)
+		for _, tpl := range texts {
+			a, b := Count(tpl.Render(f)), Count(tpl.Render(shape))
+			if a.Segments != b.Segments || a.Units != b.Units || a.Encoding != b.Encoding {
+				t.Fatalf("%q takes %d × %s (%d), its shape %q %d × %s (%d)", f.FirstName, a.Segments, a.Encoding, a.Units, shape.FirstName, b.Segments, b.Encoding, b.Units)
+			}
+		}
+	})
+	for in, want := range map[string]string{"Siân": "qqłq", "Mary-Jo O’Neil": "qqqq-qq q'qqqq", strings.Repeat("a", 31): ""} {
+		if got := Shape(in); got != want {
+			t.Errorf("shape of %q is %q, want %q", in, got, want)
+		}
+	}
+}
+
+// Without a name the greeting reads well in every language.
+func TestTemplate_Render_languages(t *testing.T) {
+	const tail = "\n((link))\n((stop_link))"
+	const rest = "\nhttps://h.nhs.uk/r/ABC\nhttps://h.nhs.uk/stop/ABC"
+	for _, tt := range []struct{ template, named, nameless string }{
+		{"Hello, ((first_name)).", "Hello, Ann.", "Hello."},
+		{"Annwyl ((first_name)),", "Annwyl Ann,", "Helo,"},
+		{"Dzień dobry, ((first_name))!", "Dzień dobry, Ann!", "Dzień dobry!"},
+		{"Dragă ((first_name)),", "Dragă Ann,", "Bună ziua,"},
+		{"محترم ((first_name))،", "محترم Ann،", "السلام علیکم،"},
+		{"ਪਿਆਰੇ ((first_name)),", "ਪਿਆਰੇ Ann,", "ਹੈਲੋ,"},
+		{"প্রিয় ((first_name)),", "প্রিয় Ann,", "হ্যালো,"},
+		{"عزيزي ((first_name))،", "عزيزي Ann،", "مرحبًا،"},
+		{"Шановна ((first_name)),", "Шановна Ann,", "Вітаємо,"},
+		{"您好，((first_name))：", "您好，Ann：", "您好："},
+		{"((first_name))，您好！", "Ann，您好！", "您好！"},
+		{"اتصل ((phone)).", "اتصل \u200e0151 496 0123\u200e.", "اتصل \u200e0151 496 0123\u200e."},
+	} {
+		tpl := mustParse(t, tt.template+tail)
+		f := values
+		if got := tpl.Render(f); got != tt.named+rest {
+			t.Errorf("%q: %q", tt.template, got)
+		}
+		f.FirstName = ""
+		if got := tpl.Render(f); got != tt.nameless+rest {
+			t.Errorf("%q without a name: %q", tt.template, got)
+		}
+	}
+	if !mustParse(t, "مرحبًا ((first_name))"+tail).RTL() || mustParse(t, good).RTL() {
+		t.Error("the direction of a text")
 	}
 }
 
