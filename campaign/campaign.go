@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wellpaced/wellpaced/campaign/text"
+	"github.com/wellpaced/wellpaced/selfrefer/lang"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 	"github.com/wellpaced/wellpaced/throttle"
 )
@@ -54,8 +55,10 @@ type Campaign struct {
 
 // Step is one round of texts: the invitation, then perhaps a reminder.
 type Step struct {
-	Number   int    `json:"number"` // 1 is the invitation
-	Template string `json:"template"`
+	Number   int    `json:"number"`   // 1 is the invitation
+	Template string `json:"template"` // in English
+	// Translations are the same text in other languages, for the patients who speak them as their list has it.
+	Translations map[lang.Code]Translation `json:"translations,omitempty"`
 	// AfterDays is how long after the invitation's delivery a reminder may go; 0 for the invitation.
 	AfterDays int `json:"after_days,omitempty"`
 }
@@ -88,8 +91,9 @@ func (c Campaign) Hash() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Check finds what is wrong with a campaign before it is submitted; the sentences are for the manager.
-func (c Campaign) Check() error {
+// Check finds what is wrong with a campaign before it is made, submitted, approved and launched; the sentences are for the manager. One
+// about a text is an ErrUnsendable.
+func (c Campaign) Check(in Setting) error {
 	if c.Name == "" {
 		return errors.New("give the campaign a name")
 	}
@@ -100,8 +104,8 @@ func (c Campaign) Check() error {
 		if s.Number != i+1 {
 			return fmt.Errorf("step %d is out of order", s.Number)
 		}
-		if _, err := text.Parse(s.Template); err != nil {
-			return fmt.Errorf("text of step %d: %w", s.Number, err)
+		if bad := s.Unsendable(in); len(bad) > 0 {
+			return bad[0]
 		}
 	}
 	if c.Policy.Budget < 0 || c.Policy.DailyCap < 0 || c.Policy.Rate < 0 {
@@ -110,17 +114,7 @@ func (c Campaign) Check() error {
 	return nil
 }
 
-// Text parses the template of a step.
-func (c Campaign) Text(step int) (text.Template, error) {
-	for _, s := range c.Steps {
-		if s.Number == step {
-			return text.Parse(s.Template)
-		}
-	}
-	return text.Template{}, fmt.Errorf("campaign %d has no step %d", c.ID, step)
-}
-
-// DefaultText is the invitation that a new campaign starts with.
+// DefaultText is the invitation that a new campaign starts with. Ready has it in other languages.
 const DefaultText = "Hello ((first_name)), this is ((practice)).\n" +
 	"Would a chat with a link worker help you? They can help with loneliness, money worries, housing and more. Tell us here:\n" +
 	"((link))\n" +

@@ -135,17 +135,29 @@ func Compose(t text.Template, r Recipient) (body string, size text.Size) {
 	if r.Shared {
 		first = ""
 	}
+	body = t.Render(fieldsOf(first, r))
+	return body, text.Count(body)
+}
+
+// NameShape is what has to be known of a name to tell how long any text to its person becomes; whose it is cannot be told from it.
+func NameShape(n person.Name) string { return text.Shape(n.First()) }
+
+// Measure sizes a step's text for anybody whose name has a shape: as Compose does for the name itself.
+func Measure(t text.Template, shape string, r Recipient) text.Size {
+	return text.Count(t.Render(fieldsOf(shape, r)))
+}
+
+func fieldsOf(first string, r Recipient) text.Fields {
 	phone := r.Practice.Phone
 	if phone == "" {
 		phone = r.Network.Phone
 	}
-	body = t.Render(text.Fields{
+	return text.Fields{
 		FirstName: first,
 		Practice:  r.Practice.Name,
 		Network:   r.Network.Name,
 		Phone:     phone,
 		Link:      link.URL(r.Network.LinkHost, r.Token),
 		StopLink:  link.StopURL(r.Network.LinkHost, r.Token),
-	})
-	return body, text.Count(body)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/wellpaced/wellpaced/campaign/person"
+	"github.com/wellpaced/wellpaced/selfrefer/lang"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 )
 
@@ -75,13 +76,26 @@ type View struct {
 	Silent, Checked time.Time
 }
 
-// Estimate is what the texts of a step come to, rendered and counted for the real recipients.
+// Estimate is what the texts of a step come to: the text of each invited patient, in their language and with their name, is counted.
 type Estimate struct {
-	Texts, Segments int
-	// Longest is the most segments that one text has, and Dear how many texts have more than the most usual text.
-	Longest, Dear int
-	// Sample is how many texts were counted; the rest is reckoned from them. Sample == Texts means that every text was.
-	Sample int
+	Sizes
+	// Dear is how many texts have more parts than the most usual text of their language.
+	Dear int
+	In   map[lang.Code]Sizes // by the language in which the texts go
+}
+
+// Sizes adds up texts.
+type Sizes struct {
+	Texts, Segments   int
+	Shortest, Longest int // parts of one text
+}
+
+// Add counts n more texts of so many parts.
+func (s *Sizes) Add(n, segments int) {
+	if s.Texts == 0 || segments < s.Shortest {
+		s.Shortest = segments
+	}
+	s.Texts, s.Segments, s.Longest = s.Texts+n, s.Segments+n*segments, max(s.Longest, segments)
 }
 
 // Decision is a stored decision of the pacer.

@@ -3,6 +3,7 @@ package selfrefer
 import (
 	"context"
 
+	"github.com/wellpaced/wellpaced/selfrefer/lang"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 )
 
@@ -29,6 +30,14 @@ type Links interface {
 // Sending is what a network sends now, for people who rightly distrust a link in a text.
 type Sending struct {
 	Network staff.Network
-	Texts   []string // as sent, with a first name and links that stand for anybody's
-	Running bool
+	Texts   []string // in English, as sent, with a first name and links that stand for anybody's
+	// Translated are the same texts as they go to people whose list names one of these languages.
+	Translated []SendingText
+	Running    bool
+}
+
+// SendingText is a text in another language than English. A page shows it with that language's lang and dir.
+type SendingText struct {
+	Language lang.Code
+	Words    string
 }

@@ -34,9 +34,6 @@ func scanCampaign(row interface{ Scan(...any) error }) (c campaign.Campaign, err
 
 // CreateCampaign writes a draft. The list and the team must be of the same network.
 func (db *DB) CreateCampaign(ctx context.Context, who staff.Account, c campaign.Campaign) (campaign.Campaign, error) {
-	if err := c.Check(); err != nil {
-		return c, err
-	}
 	c.ID, c.Network, c.State, c.CreatedBy = campaign.ID(db.newID()), who.Network, campaign.Draft, who.ID
 	if c.Seed == 0 {
 		c.Seed = rand.Uint64() >> 1 // fits a signed column
@@ -63,6 +60,9 @@ func (db *DB) CreateCampaign(ctx context.Context, who staff.Account, c campaign.
 		if n == 0 {
 			return campaign.ErrNotFound
 		}
+		if err := db.checkTexts(tx, c); err != nil {
+			return err
+		}
 		c.CreatedAt = timeOf(tx.now)
 		_, err = tx.Exec(`
 			INSERT INTO campaign (`+campaignColumns+`, strata, memory, planning, segments)
@@ -74,6 +74,18 @@ func (db *DB) CreateCampaign(ctx context.Context, who staff.Account, c campaign.
 		return db.auditCampaign(tx, who, staff.EditCampaign, c.ID)
 	})
 	return c, err
+}
+
+// checkTexts checks a campaign against its network's sender and its list, as they are now.
+func (db *DB) checkTexts(tx *Tx, c campaign.Campaign) (err error) {
+	var in campaign.Setting
+	if in.Network, err = db.network(tx, c.Network); err != nil {
+		return err
+	}
+	if err := tx.QueryRow(`SELECT synthetic FROM audience WHERE id = $1`, int64(c.Audience)).Scan(&in.Synthetic); err != nil {
+		return err
+	}
+	return c.Check(in)
 }
 
 func (db *DB) auditCampaign(tx *Tx, who staff.Account, action staff.Action, id campaign.ID) error {
@@ -198,10 +210,14 @@ func (db *DB) moveCampaign(ctx context.Context, who staff.Account, id campaign.I
 			return campaign.ErrNotNow
 		}
 		switch m {
-		case campaign.Submit:
-			if err := c.Check(); err != nil {
+		case campaign.Submit, campaign.Approve, campaign.Launch:
+			// The sender may have become a name since, which cannot be answered.
+			if err := db.checkTexts(tx, c); err != nil {
 				return err
 			}
+		}
+		switch m {
+		case campaign.Submit:
 			c.SubmittedBy, c.ApprovedBy, c.ApprovedHash = who.ID, 0, ""
 		case campaign.Approve:
 			if who.ID == c.SubmittedBy {
@@ -320,7 +336,7 @@ func (db *DB) planMessages(ctx context.Context, id campaign.ID) error {
 	var st strata
 	var cursor int64
 	index := map[string]int{}
-	sharing := map[string]bool{}
+	var sharing map[string]bool
 	var network staff.Network
 	launched := false
 	err := db.read(ctx, "read plan", func(tx *Tx) error {
@@ -359,24 +375,13 @@ func (db *DB) planMessages(ctx context.Context, id campaign.ID) error {
 		if err := rows.Err(); err != nil {
 			return err
 		}
-		shared, err := tx.Query(`SELECT phone_ix FROM patient WHERE audience = $1 AND NOT invited`, int64(c.Audience))
-		if err != nil {
-			return err
-		}
-		defer shared.Close()
-		for shared.Next() {
-			var ix []byte
-			if err := shared.Scan(&ix); err != nil {
-				return err
-			}
-			sharing[string(ix)] = true
-		}
-		return shared.Err()
+		sharing, err = sharedNumbers(tx, c.Audience)
+		return err
 	})
 	if err != nil || !launched || cursor < 0 {
 		return err
 	}
-	template, err := c.Text(1)
+	texts, err := c.Texts(1)
 	if err != nil {
 		return err
 	}
@@ -406,7 +411,7 @@ func (db *DB) planMessages(ctx context.Context, id campaign.ID) error {
 			place := places[s][seen[s]]
 			seen[s]++
 			m := plannedMessage{id: first + int64(i), campaign: c, step: 1, patient: p, stratum: s, place: place, shared: sharing[string(p.phoneIx)]}
-			cols, size, err := db.messageRow(network, template, m)
+			cols, size, err := db.messageRow(network, texts, m)
 			if err != nil {
 				return err
 			}
@@ -462,16 +467,37 @@ func (db *DB) ResumeLaunches(ctx context.Context) error {
 	return err
 }
 
+// sharedNumbers are those of a list that several people have, by their keyed index: a text to one carries no name.
+func sharedNumbers(tx *Tx, a campaign.AudienceID) (map[string]bool, error) {
+	rows, err := tx.Query(`SELECT phone_ix FROM patient WHERE audience = $1 AND NOT invited`, int64(a))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	all := map[string]bool{}
+	for rows.Next() {
+		var ix []byte
+		if err := rows.Scan(&ix); err != nil {
+			return nil, err
+		}
+		all[string(ix)] = true
+	}
+	return all, rows.Err()
+}
+
+// invitedPatient is a row of a list. Its language is as the list has it: staff read it too, and a list may name one in which we have no
+// text; it is read when a text is chosen.
 type invitedPatient struct {
-	id                int64
-	practice, ageBand string
-	phoneIx, sealed   []byte
+	id                          int64
+	practice, ageBand, language string
+	phoneIx, sealed             []byte
 }
 
 func (db *DB) invited(ctx context.Context, a campaign.AudienceID, after int64) (all []invitedPatient, err error) {
 	err = db.read(ctx, "invited patients", func(tx *Tx) error {
+		all = nil
 		rows, err := tx.Query(`
-			SELECT id, practice, age_band, phone_ix, person
+			SELECT id, practice, age_band, language, phone_ix, person
 			FROM patient
 			WHERE audience = $1 AND id > $2 AND invited
 			ORDER BY id
@@ -482,7 +508,7 @@ func (db *DB) invited(ctx context.Context, a campaign.AudienceID, after int64) (
 		defer rows.Close()
 		for rows.Next() {
 			var p invitedPatient
-			if err := rows.Scan(&p.id, &p.practice, &p.ageBand, &p.phoneIx, &p.sealed); err != nil {
+			if err := rows.Scan(&p.id, &p.practice, &p.ageBand, &p.language, &p.phoneIx, &p.sealed); err != nil {
 				return err
 			}
 			all = append(all, p)
@@ -509,13 +535,14 @@ const (
 )
 
 // messageRow gives the columns of a new planned message and its segments: every recipient's own text is rendered and counted.
-func (db *DB) messageRow(n staff.Network, t campaign.Template, m plannedMessage) ([]any, int, error) {
+func (db *DB) messageRow(n staff.Network, texts campaign.Texts, m plannedMessage) ([]any, int, error) {
 	d, err := db.openPerson("patient", m.patient.id, m.patient.sealed)
 	if err != nil {
 		return nil, 0, err
 	}
 	token := link.Mint(db.sealer.linkKey(), m.id)
-	_, size := campaign.Compose(t, campaign.Recipient{Name: d.name(), Practice: practiceOf(n, m.patient.practice), Network: n, Shared: m.shared, Token: token})
+	_, template := texts.For(m.patient.language)
+	_, size := campaign.Compose(template, campaign.Recipient{Name: d.name(), Practice: practiceOf(n, m.patient.practice), Network: n, Shared: m.shared, Token: token})
 	return []any{m.id, int64(m.campaign.ID), m.step, m.patient.id, m.stratum, m.place, string(campaign.Planned), 0, 0, m.shared, 0, 0, 0, 0,
 		0, 0, "", int64(size.Segments) * m.campaign.Policy.Price, token.Hash(), m.patient.phoneIx, 0, 0, 0, 0}, size.Segments, nil
 }
@@ -531,87 +558,6 @@ func (db *DB) insertPlanned(tx *Tx, id campaign.ID, rows []any, counts map[int]i
 		}
 	}
 	return nil
-}
-
-// EstimateTexts renders and counts the text for the invited patients of a list, for at most about `most` of them, spread over the list.
-// What it reads stays here: only counts come back.
-func (db *DB) EstimateTexts(ctx context.Context, n staff.NetworkID, list campaign.AudienceID, t campaign.Template, most int) (e campaign.Estimate, err error) {
-	a, err := db.Audience(ctx, n, list)
-	if err != nil {
-		return e, err
-	}
-	network, err := db.Network(ctx, n)
-	if err != nil {
-		return e, err
-	}
-	token := link.Mint(db.sealer.linkKey(), 0) // all tokens are equally long
-	by := map[int]int{}
-	every := a.Ledger.Invited/max(most, 1) + 1
-	for after := int64(0); ; {
-		people, last, err := db.everyNth(ctx, list, after, every)
-		if err != nil {
-			return e, err
-		}
-		for _, p := range people {
-			d, err := db.openPerson("patient", p.id, p.sealed)
-			if err != nil {
-				return e, err
-			}
-			_, size := campaign.Compose(t, campaign.Recipient{Name: d.name(), Practice: practiceOf(network, p.practice), Network: network, Token: token})
-			by[size.Segments]++
-			e.Sample, e.Segments, e.Longest = e.Sample+1, e.Segments+size.Segments, max(e.Longest, size.Segments)
-		}
-		if last == 0 {
-			break
-		}
-		after = last
-	}
-	usual := 0
-	for s, k := range by {
-		if k > by[usual] || (k == by[usual] && s < usual) {
-			usual = s
-		}
-	}
-	for s, k := range by {
-		if s > usual {
-			e.Dear += k
-		}
-	}
-	e.Texts = a.Ledger.Invited
-	if e.Sample > 0 && e.Sample != e.Texts {
-		scale := func(k int) int { return (k*e.Texts + e.Sample/2) / e.Sample }
-		e.Segments, e.Dear = scale(e.Segments), scale(e.Dear)
-	}
-	return e, nil
-}
-
-// everyNth reads one chunk of a sample of the invited; last is 0 after the end.
-func (db *DB) everyNth(ctx context.Context, a campaign.AudienceID, after int64, every int) (all []invitedPatient, last int64, err error) {
-	err = db.read(ctx, "sample of the invited", func(tx *Tx) error {
-		all, last = nil, 0
-		rows, err := tx.Query(`
-			SELECT id, practice, person
-			FROM patient
-			WHERE audience = $1 AND id > $2 AND invited AND id % $3 = 0
-			ORDER BY id
-			LIMIT $4`, int64(a), after, every, planChunk)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var p invitedPatient
-			if err := rows.Scan(&p.id, &p.practice, &p.sealed); err != nil {
-				return err
-			}
-			all = append(all, p)
-		}
-		if len(all) == planChunk {
-			last = all[len(all)-1].id
-		}
-		return rows.Err()
-	})
-	return all, last, err
 }
 
 func practiceOf(n staff.Network, ods string) staff.Practice {

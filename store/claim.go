@@ -142,7 +142,7 @@ func (db *DB) Claim(ctx context.Context, r campaign.Ring) (out campaign.Outgoing
 				return campaign.ErrTooLate
 			}
 		}
-		facts, plan, network, who, sealed, err := db.facts(tx, m)
+		facts, plan, network, who, err := db.facts(tx, m)
 		if err != nil {
 			return err
 		}
@@ -151,15 +151,16 @@ func (db *DB) Claim(ctx context.Context, r campaign.Ring) (out campaign.Outgoing
 			_, err := db.apply(tx, &m, verdict.Event, `code = $5`, verdict.Reason)
 			return err
 		}
-		d, err := db.openPerson("patient", m.patient, sealed)
+		d, err := db.openPerson("patient", m.patient, who.sealed)
 		if err != nil {
 			return err
 		}
-		template, err := plan.text(m.step)
+		texts, err := plan.text(m.step)
 		if err != nil {
 			return err
 		}
-		body, size := campaign.Compose(template, campaign.Recipient{Name: d.name(), Practice: practiceOf(network, who), Network: network,
+		_, template := texts.For(who.language)
+		body, size := campaign.Compose(template, campaign.Recipient{Name: d.name(), Practice: practiceOf(network, who.practice), Network: network,
 			Shared: m.shared, Token: link.Mint(db.sealer.linkKey(), m.id)})
 		frozen, err := db.sealFrozen(m.id, frozenDoc{d.Phone, body})
 		if err != nil {
@@ -172,6 +173,9 @@ func (db *DB) Claim(ctx context.Context, r campaign.Ring) (out campaign.Outgoing
 			return err
 		} else if !ok {
 			return campaign.ErrTooLate
+		}
+		if err := db.charge(tx, m, int64(size.Segments)*facts.Campaign.Policy.Price); err != nil {
+			return err
 		}
 		_, err = tx.Exec(`INSERT INTO attempt (message, n, started_at, outcome, code) VALUES ($1, $2, $3, '', '')`, m.id, m.attempt+1, tx.machine)
 		if err != nil {
@@ -206,6 +210,17 @@ func (db *DB) Claim(ctx context.Context, r campaign.Ring) (out campaign.Outgoing
 	return out, nil
 }
 
+// charge counts what the text costs as it is sent: a practice may have got another name since it was planned.
+func (db *DB) charge(tx *Tx, m message, cost int64) error {
+	if cost == m.cost {
+		return nil
+	}
+	if _, err := tx.Exec(`UPDATE message SET cost = $1 WHERE id = $2`, cost, m.id); err != nil {
+		return err
+	}
+	return db.bump(tx, m.campaign, tallyCost, 0, 0, 0, int(cost-m.cost))
+}
+
 func (db *DB) sealFrozen(id int64, f frozenDoc) ([]byte, error) {
 	b, err := json.Marshal(f)
 	if err != nil {
@@ -225,22 +240,22 @@ func (db *DB) openFrozen(id int64, sealed []byte) (f frozenDoc, err error) {
 	return f, nil
 }
 
-// facts reads what campaign.Admit has to know; it also gives the campaign's texts, the patient's practice and sealed document.
-func (db *DB) facts(tx *Tx, m message) (f campaign.Facts, plan *knownPlan, n staff.Network, practice string, sealed []byte, err error) {
-	fail := func(err error) (campaign.Facts, *knownPlan, staff.Network, string, []byte, error) {
-		return f, nil, n, "", nil, fmt.Errorf("read the facts of message %d: %w", m.id, err)
+// facts reads what campaign.Admit has to know; it also gives the campaign's texts, and the patient's practice, language and sealed document.
+func (db *DB) facts(tx *Tx, m message) (f campaign.Facts, plan *knownPlan, n staff.Network, who invitedPatient, err error) {
+	fail := func(err error) (campaign.Facts, *knownPlan, staff.Network, invitedPatient, error) {
+		return f, nil, n, invitedPatient{}, fmt.Errorf("read the facts of message %d: %w", m.id, err)
 	}
 	// Shared until the claim commits: once a pause is answered, no claim that began before it can still succeed.
 	f.Campaign.ID = campaign.ID(m.campaign)
 	var steps, policy string
 	var nhsIx []byte
 	err = tx.QueryRow(`
-		SELECT c.network, c.state, c.held, c.steps, c.policy, p.practice, p.person, p.nhs_ix, a.synthetic
+		SELECT c.network, c.state, c.held, c.steps, c.policy, p.practice, p.language, p.person, p.nhs_ix, a.synthetic
 		FROM campaign c
 		JOIN patient p ON p.id = $2
 		JOIN audience a ON a.id = p.audience
 		WHERE c.id = $1`+db.engine.shareClause("c"), m.campaign, m.patient).
-		Scan((*int64)(&f.Campaign.Network), (*string)(&f.Campaign.State), &f.Campaign.Held, &steps, &policy, &practice, &sealed, &nhsIx, &f.Synthetic)
+		Scan((*int64)(&f.Campaign.Network), (*string)(&f.Campaign.State), &f.Campaign.Held, &steps, &policy, &who.practice, &who.language, &who.sealed, &nhsIx, &f.Synthetic)
 	if err != nil {
 		return fail(err)
 	}
@@ -291,14 +306,14 @@ func (db *DB) facts(tx *Tx, m message) (f campaign.Facts, plan *knownPlan, n sta
 	if w, ok := db.Calendar.WindowAt(time.UnixMilli(tx.now), f.Campaign.Policy.Windows); ok {
 		f.WindowEnd = w.To
 	}
-	return f, plan, n, practice, sealed, nil
+	return f, plan, n, who, nil
 }
 
 // knownPlan is what a campaign's columns say once they are parsed, and what they were parsed from. Nobody changes it.
 type knownPlan struct {
 	steps, policy string
 	parsed        campaign.Campaign
-	texts         map[int]campaign.Template
+	texts         map[int]campaign.Texts
 }
 
 // plan parses a campaign's columns. Thousands of claims read the same ones, one after the other: they are parsed again only if they are
@@ -307,26 +322,26 @@ func (db *DB) plan(id campaign.ID, steps, policy string) (*knownPlan, error) {
 	if v, ok := db.plans.Load(id); ok && v.(*knownPlan).steps == steps && v.(*knownPlan).policy == policy {
 		return v.(*knownPlan), nil
 	}
-	k := &knownPlan{steps: steps, policy: policy, texts: map[int]campaign.Template{}}
+	k := &knownPlan{steps: steps, policy: policy, texts: map[int]campaign.Texts{}}
 	k.parsed.ID = id
 	if err := errors.Join(json.Unmarshal([]byte(steps), &k.parsed.Steps), json.Unmarshal([]byte(policy), &k.parsed.Policy)); err != nil {
 		return nil, err
 	}
 	for _, s := range k.parsed.Steps {
-		if template, err := k.parsed.Text(s.Number); err == nil {
-			k.texts[s.Number] = template
+		if texts, err := s.Texts(); err == nil {
+			k.texts[s.Number] = texts
 		}
 	}
 	db.plans.Store(id, k)
 	return k, nil
 }
 
-// text is the template of a step.
-func (k *knownPlan) text(step int) (campaign.Template, error) {
+// text gives the texts of a step.
+func (k *knownPlan) text(step int) (campaign.Texts, error) {
 	if t, ok := k.texts[step]; ok {
 		return t, nil
 	}
-	return k.parsed.Text(step) // says what is wrong with it
+	return k.parsed.Texts(step) // says what is wrong with it
 }
 
 // senderAge is how long a claim may go by what it knows of a network's name, sender and practices.

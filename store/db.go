@@ -71,14 +71,15 @@ type DB struct {
 	readers           chan *session // SQLite only
 	closers           []func() error
 
-	lastID  atomic.Int64 // see newID
-	senders sync.Map     // staff.NetworkID -> knownSender
-	plans   sync.Map     // campaign.ID -> *knownPlan
-	owed    debts        // journal records that the database has yet to take
-	closed  closedHours  // counters that the pacer need not read again
-	room    *room
-	clock   clockWatch
-	alarms  chan string // codes that the database has yet to take
+	lastID    atomic.Int64 // see newID
+	senders   sync.Map     // staff.NetworkID -> knownSender
+	plans     sync.Map     // campaign.ID -> *knownPlan
+	estimates sync.Map     // campaign.AudienceID -> map[width]int
+	owed      debts        // journal records that the database has yet to take
+	closed    closedHours  // counters that the pacer need not read again
+	room      *room
+	clock     clockWatch
+	alarms    chan string // codes that the database has yet to take
 
 	// ContactBy forecasts by when a team will have called somebody who asks for help now. Set it before serving; nil tells nobody a date.
 	ContactBy func(team staff.TeamID, now time.Time) time.Time

@@ -10,6 +10,7 @@ import (
 	"github.com/wellpaced/wellpaced/campaign/link"
 	"github.com/wellpaced/wellpaced/campaign/person"
 	"github.com/wellpaced/wellpaced/selfrefer"
+	"github.com/wellpaced/wellpaced/selfrefer/lang"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 )
 
@@ -74,7 +75,7 @@ func (db *DB) Sending(ctx context.Context) (all []selfrefer.Sending, err error) 
 			}
 			s.Running = s.Running || live
 			for _, step := range c.Steps {
-				t, err := c.Text(step.Number)
+				texts, err := step.Texts()
 				if err != nil {
 					return nil, err
 				}
@@ -82,8 +83,14 @@ func (db *DB) Sending(ctx context.Context) (all []selfrefer.Sending, err error) 
 				if len(n.Practices) > 0 {
 					practice = n.Practices[0]
 				}
-				body, _ := campaign.Compose(t, campaign.Recipient{Name: person.NewName("Sam", "Sample"), Practice: practice, Network: n, Token: link.Token{}})
-				s.Texts = append(s.Texts, body)
+				for _, code := range texts.Languages() {
+					body, _ := campaign.Compose(texts[code], campaign.Recipient{Name: person.NewName("Sam", "Sample"), Practice: practice, Network: n, Token: link.Token{}})
+					if code == lang.English {
+						s.Texts = append(s.Texts, body)
+					} else {
+						s.Translated = append(s.Translated, selfrefer.SendingText{Language: code, Words: body})
+					}
+				}
 			}
 		}
 		all = append(all, s)

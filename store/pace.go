@@ -595,7 +595,7 @@ func (db *DB) planReminders(ctx context.Context, epoch int64, c campaign.Campaig
 		return nil
 	}
 	step := c.Steps[1]
-	template, err := c.Text(step.Number)
+	texts, err := step.Texts()
 	if err != nil {
 		return err
 	}
@@ -621,7 +621,7 @@ func (db *DB) planReminders(ctx context.Context, epoch int64, c campaign.Campaig
 			return err
 		}
 		rows, err := tx.Query(`
-			SELECT p.id, p.practice, p.age_band, p.phone_ix, p.person, m.stratum, m.place, m.shared
+			SELECT p.id, p.practice, p.age_band, p.language, p.phone_ix, p.person, m.stratum, m.place, m.shared
 			FROM message m
 			JOIN patient p ON p.id = m.patient
 			WHERE m.campaign = $1 AND m.step = 1 AND m.state = 'delivered' AND m.answered_at = 0 AND m.delivered_at <= $2
@@ -634,7 +634,7 @@ func (db *DB) planReminders(ctx context.Context, epoch int64, c campaign.Campaig
 		defer rows.Close()
 		for rows.Next() {
 			var d due
-			if err := rows.Scan(&d.id, &d.practice, &d.ageBand, &d.phoneIx, &d.sealed, &d.stratum, &d.place, &d.shared); err != nil {
+			if err := rows.Scan(&d.id, &d.practice, &d.ageBand, &d.language, &d.phoneIx, &d.sealed, &d.stratum, &d.place, &d.shared); err != nil {
 				return err
 			}
 			people = append(people, d)
@@ -649,7 +649,7 @@ func (db *DB) planReminders(ctx context.Context, epoch int64, c campaign.Campaig
 	first := db.reserveIDs(len(people))
 	for i, p := range people {
 		s := p.stratum + st.Base*(step.Number-1)
-		cols, _, err := db.messageRow(network, template, plannedMessage{id: first + int64(i), campaign: c, step: step.Number, patient: p.invitedPatient,
+		cols, _, err := db.messageRow(network, texts, plannedMessage{id: first + int64(i), campaign: c, step: step.Number, patient: p.invitedPatient,
 			stratum: s, place: p.place + int64(step.Number-1)<<53, shared: p.shared})
 		if err != nil {
 			return err

@@ -62,6 +62,16 @@ func syntheticNHS(tb testing.TB, i int) person.NHSNumber {
 
 func launched(tb testing.TB, db *DB, n int, change func(*campaign.Campaign)) *townsfolk {
 	tb.Helper()
+	var list []campaign.Candidate
+	for i := range n {
+		list = append(list, testCandidate(tb, i+1))
+	}
+	return launchedList(tb, db, list, n, change)
+}
+
+// launchedList runs a campaign for a list of which n are invited.
+func launchedList(tb testing.TB, db *DB, list []campaign.Candidate, n int, change func(*campaign.Campaign)) *townsfolk {
+	tb.Helper()
 	ctx := context.Background()
 	t := &townsfolk{db: db}
 	t.network = must[staff.Network](tb)(db.CreateNetwork(ctx, staff.Network{Name: "Test PCN", Sender: "TestPCN", LinkHost: "https://test.example", Phone: "0151 496 0000",
@@ -70,8 +80,8 @@ func launched(tb testing.TB, db *DB, n int, change func(*campaign.Campaign)) *to
 	t.manager = must[staff.Account](tb)(db.CreateAccount(ctx, staff.Account{Network: t.network.ID, Email: fmt.Sprintf("m%d@x.example", db.newID()), Name: "Mo", Role: staff.CampaignManager}, "x"))
 	t.second = must[staff.Account](tb)(db.CreateAccount(ctx, staff.Account{Network: t.network.ID, Email: fmt.Sprintf("s%d@x.example", db.newID()), Name: "Sam", Role: staff.Administrator}, "x"))
 	im := must[campaign.Importer](tb)(db.BeginImport(ctx, t.manager, "list", true, false))
-	for i := range n {
-		if err := im.Candidate(ctx, testCandidate(tb, i+1)); err != nil {
+	for _, c := range list {
+		if err := im.Candidate(ctx, c); err != nil {
 			tb.Fatal(err)
 		}
 	}

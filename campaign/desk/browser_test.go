@@ -36,6 +36,7 @@ func TestScreens(t *testing.T) {
 	check(server.URL+"/desk/lists", "lists")
 	check(server.URL+fmt.Sprintf("/desk/lists/%d", list), "list")
 	check(server.URL+fmt.Sprintf("/desk/campaigns/new?list=%d", list), "campaign-new")
+	check(server.URL+fmt.Sprintf("/desk/campaigns/new?list=%d", w.spoken("400", "Arabic", "Polish", "Urdu", "", "Chinese", "Somali")), "campaign-new-languages")
 
 	p.Goto(server.URL + fmt.Sprintf("/desk/campaigns/new?list=%d", list))
 	// Typing shows the text as people will see it, without a press.

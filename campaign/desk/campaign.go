@@ -14,7 +14,6 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/wellpaced/wellpaced/campaign"
-	"github.com/wellpaced/wellpaced/campaign/text"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 	"github.com/wellpaced/wellpaced/selfrefer/ui"
 	"github.com/wellpaced/wellpaced/throttle"
@@ -52,7 +51,7 @@ type campaignData struct {
 	Answers   ui.Chart
 	Launched  bool
 	Facts     ui.SummaryList
-	Samples   ui.SummaryList
+	Samples   []sampled
 	Decisions ui.Table
 	Practices []practiceRow
 	Missing   int // practices that have not approved
@@ -163,8 +162,8 @@ func (h *Handler) campaignData(ctx context.Context, who staff.Account, v campaig
 		d.Stopped = h.cfg.Stopped()
 	}
 	d.Facts = h.facts(who, v, names)
-	if t, err := v.Text(1); err == nil {
-		d.Samples = samples(t, n, v.Policy.Price)
+	if d.Samples, err = stepSamples(v.Campaign, n); err != nil {
+		return nil, err
 	}
 	if err := h.addPractices(ctx, who, v, n, d); err != nil {
 		return nil, err
@@ -368,6 +367,9 @@ func (h *Handler) facts(who staff.Account, v campaign.View, names map[staff.Acco
 	if len(v.Steps) > 1 {
 		add("Reminder", fmt.Sprintf("After %s, to people who have not answered", count(v.Steps[1].AfterDays, "day", "days")))
 	}
+	if len(v.Steps) > 0 && len(v.Steps[0].Translations) > 0 {
+		add("Languages", languageWords(v.Steps[0].Translations)+". Everybody else gets the text in English")
+	}
 	add("Made by", fmt.Sprintf("%s at %s", names[v.CreatedBy], h.when(v.CreatedAt)))
 	if v.SubmittedBy != 0 {
 		add("Submitted by", names[v.SubmittedBy])
@@ -543,7 +545,7 @@ type askData struct {
 	Hash    string
 	Points  []string
 	Facts   ui.SummaryList
-	Samples ui.SummaryList
+	Samples []sampled
 	Move    campaign.Move
 	Button  string
 	Warn    bool
@@ -601,23 +603,20 @@ func (h *Handler) askData(ctx context.Context, who staff.Account, v campaign.Vie
 	if err != nil {
 		return nil, err
 	}
-	people, segments, most, sampled := v.Audience.Ledger.Invited, 0, 0, false
+	people, segments := v.Audience.Ledger.Invited, 0
 	for _, s := range v.Steps {
-		t, err := text.Parse(s.Template)
+		texts, err := s.Texts()
 		if err != nil {
-			return nil, fmt.Errorf("read the text of campaign %d: %w", v.ID, err)
+			return nil, fmt.Errorf("read the texts of campaign %d: %w", v.ID, err)
 		}
-		e, err := h.cfg.Store.EstimateTexts(ctx, who.Network, v.Audience.ID, t, estimateForLaunch)
+		e, err := h.cfg.Store.EstimateTexts(ctx, who.Network, v.Audience.ID, texts)
 		if err != nil {
 			return nil, fmt.Errorf("count the texts of campaign %d: %w", v.ID, err)
 		}
-		segments, most, sampled = segments+e.Segments, max(most, e.Longest), sampled || e.Sample != e.Texts
+		segments += e.Segments
 	}
 	cost := int64(segments) * v.Policy.Price
 	price := "This costs up to " + pounds(cost)
-	if sampled {
-		price = "This costs about " + pounds(cost)
-	}
 	price += fmt.Sprintf(" (%s at £%s)", count(segments, "part of a text", "parts of texts"), plainPounds(v.Policy.Price))
 	if v.Policy.Budget > 0 && v.Policy.Budget < cost {
 		price += fmt.Sprintf(", but sending ends at the budget of %s, so that not everybody gets a text", pounds(v.Policy.Budget))
@@ -628,9 +627,9 @@ func (h *Handler) askData(ctx context.Context, who staff.Account, v campaign.Vie
 		price + ".",
 		fmt.Sprintf("They go at the pace at which %s can call people back within %s.", v.Team.Name, count(v.Team.PromiseDays, "working day", "working days")),
 	}
-	d.Facts, d.Samples = h.facts(who, v, names), ui.SummaryList{}
-	if t, err := v.Text(1); err == nil {
-		d.Samples = samples(t, n, v.Policy.Price)
+	d.Facts = h.facts(who, v, names)
+	if d.Samples, err = stepSamples(v.Campaign, n); err != nil {
+		return nil, err
 	}
 	switch {
 	case m == campaign.Approve:

@@ -18,6 +18,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/wellpaced/wellpaced/campaign"
+	"github.com/wellpaced/wellpaced/selfrefer/lang"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 	"github.com/wellpaced/wellpaced/selfrefer/ui"
 	"github.com/wellpaced/wellpaced/throttle"
@@ -33,8 +34,10 @@ type Lists interface {
 	Audiences(ctx context.Context, n staff.NetworkID, limit int) ([]campaign.Audience, error)
 	// NotInvited walks the rows that are not invited in the file's order; after is the last row seen.
 	NotInvited(ctx context.Context, n staff.NetworkID, id campaign.AudienceID, after, limit int) ([]campaign.NotInvited, error)
-	// EstimateTexts counts what a text comes to for the invited of a list, from a sample of at most about so many.
-	EstimateTexts(ctx context.Context, n staff.NetworkID, id campaign.AudienceID, t campaign.Template, most int) (campaign.Estimate, error)
+	// EstimateTexts counts what a step's texts come to for all the invited of a list, each in their language and with their name.
+	EstimateTexts(ctx context.Context, n staff.NetworkID, id campaign.AudienceID, texts campaign.Texts) (campaign.Estimate, error)
+	// Speakers counts the invited of a list by language; under "" stand those whose language is unknown, or none of ours.
+	Speakers(ctx context.Context, n staff.NetworkID, id campaign.AudienceID) (map[lang.Code]int, error)
 }
 
 // Campaigns keeps campaigns and takes them from state to state. It audits what it does.

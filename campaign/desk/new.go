@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"html/template"
 	"math"
 	"net/http"
 	"net/url"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/wellpaced/wellpaced/campaign"
 	"github.com/wellpaced/wellpaced/campaign/text"
+	"github.com/wellpaced/wellpaced/selfrefer/lang"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 	"github.com/wellpaced/wellpaced/selfrefer/ui"
 	"github.com/wellpaced/wellpaced/throttle"
@@ -26,9 +26,6 @@ const (
 	DefaultPrice = 412
 	// DefaultRate of a sender, in parts of a text per second.
 	DefaultRate = 10
-	// estimateForPage counts the texts of so many people while somebody types; estimateForLaunch before it gets serious.
-	estimateForPage   = 2_000
-	estimateForLaunch = 60_000
 )
 
 // draft is a campaign as a form or a call describes it.
@@ -39,25 +36,33 @@ type draft struct {
 	Text      string
 	Reminder  string
 	AfterDays int
-	Windows   throttle.Week
-	DailyCap  int
-	Budget    int64 // hundredths of a penny, like Price
-	Price     int64
-	Rate      float64
-	Last      time.Time // end of the last day
+	// Translations are of Text and of Reminder. Offered are the languages that a form asked about.
+	Translations, ReminderTranslations map[lang.Code]campaign.Translation
+	Offered                            []lang.Code
+	Windows                            throttle.Week
+	DailyCap                           int
+	Budget                             int64 // hundredths of a penny, like Price
+	Price                              int64
+	Rate                               float64
+	Last                               time.Time // end of the last day
 }
 
 // build checks a draft and makes the campaign of it. The complaints are in the order of the form.
 func (h *Handler) build(ctx context.Context, who staff.Account, d draft) (campaign.Campaign, invalid, error) {
 	var bad invalid
-	c := campaign.Campaign{Name: d.Name, Audience: d.List, Team: d.Team, Steps: []campaign.Step{{Number: 1, Template: d.Text}}}
+	c := campaign.Campaign{Name: d.Name, Audience: d.List, Team: d.Team, Steps: []campaign.Step{{Number: 1, Template: d.Text, Translations: d.Translations}}}
 	c.Policy = campaign.Policy{Windows: d.Windows, DailyCap: d.DailyCap, Budget: d.Budget, Price: d.Price, Rate: d.Rate, Last: d.Last}
 	if d.Name == "" {
 		bad = append(bad, ui.FieldError{Field: "name", Sentence: "Give the campaign a name."})
 	} else if len([]rune(d.Name)) > 100 {
 		bad = append(bad, ui.FieldError{Field: "name", Sentence: "The name can have at most 100 characters."})
 	}
+	n, err := h.cfg.Store.Network(ctx, who.Network)
+	if err != nil {
+		return c, nil, fmt.Errorf("read the network: %w", err)
+	}
 	a, err := h.cfg.Store.Audience(ctx, who.Network, d.List)
+	listed := err == nil
 	switch {
 	case errors.Is(err, campaign.ErrNotFound):
 		bad = append(bad, ui.FieldError{Field: "list", Sentence: "Choose a patient list."})
@@ -78,16 +83,17 @@ func (h *Handler) build(ctx context.Context, who staff.Account, d draft) (campai
 	if !slices.ContainsFunc(teams, func(t staff.Team) bool { return t.ID == c.Team }) {
 		bad = append(bad, ui.FieldError{Field: "team", Sentence: "Choose the team that will answer."})
 	}
-	if _, err := text.Parse(d.Text); err != nil {
-		bad = append(bad, ui.FieldError{Field: "text", Sentence: asSentence(err.Error())})
-	}
 	if d.Reminder != "" {
-		c.Steps = append(c.Steps, campaign.Step{Number: 2, Template: d.Reminder, AfterDays: d.AfterDays})
-		if _, err := text.Parse(d.Reminder); err != nil {
-			bad = append(bad, ui.FieldError{Field: "reminder", Sentence: asSentence(err.Error())})
-		} else if d.AfterDays < 1 || d.AfterDays > 90 {
-			bad = append(bad, ui.FieldError{Field: "reminder", Sentence: "A reminder goes 1 to 90 days after the first text."})
+		c.Steps = append(c.Steps, campaign.Step{Number: 2, Template: d.Reminder, AfterDays: d.AfterDays, Translations: d.ReminderTranslations})
+	}
+	in := campaign.Setting{Network: n, Synthetic: a.Synthetic || !listed} // without a list, only what is wrong with any
+	for _, s := range c.Steps {
+		for _, e := range s.Unsendable(in) {
+			bad = append(bad, ui.FieldError{Field: fieldOf(e), Sentence: sentenceOf(e)})
 		}
+	}
+	if d.Reminder != "" && (d.AfterDays < 1 || d.AfterDays > 90) {
+		bad = append(bad, ui.FieldError{Field: "reminder", Sentence: "A reminder goes 1 to 90 days after the first text."})
 	}
 	if d.Price <= 0 {
 		bad = append(bad, ui.FieldError{Field: "price", Sentence: "Give the price of one part of a text, more than 0."})
@@ -105,11 +111,61 @@ func (h *Handler) build(ctx context.Context, who staff.Account, d draft) (campai
 		bad = append(bad, ui.FieldError{Field: "last", Sentence: "The last day for texts must not have passed."})
 	}
 	if len(bad) == 0 {
-		if err := c.Check(); err != nil {
+		if err := c.Check(in); err != nil {
 			bad = append(bad, ui.FieldError{Sentence: asSentence(err.Error())})
 		}
 	}
 	return c, bad, nil
+}
+
+// fieldOf is the field of the form that a text stands in.
+func fieldOf(e campaign.ErrUnsendable) string {
+	switch {
+	case e.Step > 1:
+		return "reminder"
+	case e.Language != lang.English:
+		return translationField(e.Language)
+	}
+	return "text"
+}
+
+func translationField(code lang.Code) string { return "text_" + string(code) }
+
+// sentenceOf says which text is meant, unless it is the only one.
+func sentenceOf(e campaign.ErrUnsendable) string {
+	if e.Step == 1 && e.Language == lang.English {
+		return asSentence(e.Why)
+	}
+	return asSentence(e.Error())
+}
+
+// unoffered says that the list has people whose language the manager was not asked about; "" if there are none.
+func (h *Handler) unoffered(ctx context.Context, who staff.Account, d draft) (invalid, error) {
+	people, err := h.cfg.Store.Speakers(ctx, who.Network, d.List)
+	if errors.Is(err, campaign.ErrNotFound) {
+		return nil, nil // the form says so
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the languages of list %d: %w", d.List, err)
+	}
+	var names []string
+	for _, l := range lang.All[1:] {
+		if people[l.Code] > 0 && !slices.Contains(d.Offered, l.Code) {
+			names = append(names, l.Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	return invalid{{Field: "translations", Sentence: "This list has people who speak " + listWords(names) + ". Look at their texts, then make the campaign again."}}, nil
+}
+
+// listWords is "a, b and c".
+func listWords(all []string) string {
+	if len(all) < 2 {
+		return strings.Join(all, "")
+	}
+	return strings.Join(all[:len(all)-1], ", ") + " and " + all[len(all)-1]
 }
 
 // newData is the page on which a campaign is made.
@@ -117,96 +173,6 @@ type newData struct {
 	Name, List, Team, Text, Days, From, To, DailyCap, Budget, Price, Rate ui.Field
 	HasList                                                               bool
 	Preview                                                               *preview
-}
-
-// preview shows what a text comes to.
-type preview struct {
-	Problem  string
-	Advice   []string
-	Samples  ui.SummaryList
-	Estimate string
-	Dear     string
-}
-
-// people are made up so that they show a text at its shortest and longest: "Siân" has a letter that makes texts dearer.
-var people = []struct{ name, why string }{
-	{"Ann", "a short name"},
-	{"Christopher", "a long name"},
-	{"Siân", "a name with a special letter"},
-	{"", "a number that several patients share: no name"},
-}
-
-func (h *Handler) preview(ctx context.Context, who staff.Account, source string, list campaign.AudienceID, price int64, most int) (*preview, error) {
-	t, err := text.Parse(source)
-	if err != nil {
-		return &preview{Problem: asSentence(err.Error())}, nil
-	}
-	v := &preview{}
-	for _, a := range text.Check(t) {
-		v.Advice = append(v.Advice, asSentence(a.Sentence))
-	}
-	n, err := h.cfg.Store.Network(ctx, who.Network)
-	if err != nil {
-		return nil, fmt.Errorf("read the network: %w", err)
-	}
-	v.Samples = samples(t, n, price)
-	if list == 0 {
-		return v, nil
-	}
-	e, err := h.cfg.Store.EstimateTexts(ctx, who.Network, list, t, most)
-	if errors.Is(err, campaign.ErrNotFound) {
-		return v, nil // the form says so
-	}
-	if err != nil {
-		return nil, fmt.Errorf("count the texts of list %d: %w", list, err)
-	}
-	v.Estimate = fmt.Sprintf("For the %s in this list that makes %s%s, and costs %s%s.", count(e.Texts, "person", "people"), about(e), count(e.Segments, "part", "parts"), about(e), pounds(int64(e.Segments)*price))
-	if e.Dear > 0 {
-		v.Dear = fmt.Sprintf("%s%s longer than usual, up to %d parts, because of the names in them.", about(e), count(e.Dear, "text is", "texts are"), e.Longest)
-	}
-	return v, nil
-}
-
-func about(e campaign.Estimate) string {
-	if e.Sample == e.Texts {
-		return ""
-	}
-	return "about "
-}
-
-// samples renders the text for made-up people of the practice with the longest name: the one that shows the most.
-func samples(t text.Template, n staff.Network, price int64) ui.SummaryList {
-	p := staff.Practice{Name: n.Name, Phone: n.Phone}
-	for i, q := range n.Practices {
-		if i == 0 || len(q.Name) > len(p.Name) {
-			p = q
-		}
-	}
-	phone := p.Phone
-	if phone == "" {
-		phone = n.Phone
-	}
-	const code = "7K3MQ2XVT9PA" // as long as a real one
-	var all ui.SummaryList
-	for _, q := range people {
-		body := t.Render(text.Fields{FirstName: q.name, Practice: p.Name, Network: n.Name, Phone: phone, Link: n.LinkHost + "/r/" + code, StopLink: n.LinkHost + "/stop/" + code})
-		size := text.Count(body)
-		words := fmt.Sprintf("%s, %s", count(size.Segments, "part", "parts"), size.Cost(text.Money(price)*perUnit))
-		if len(size.Culprits) > 0 {
-			words += fmt.Sprintf(". It is dearer because of “%s”", string(size.Culprits))
-		}
-		who := q.why
-		if q.name != "" {
-			who = q.name + ", " + q.why
-		}
-		row := ui.SummaryRow{Key: "For " + who}
-		for line := range strings.SplitSeq(body, "\n") {
-			row.Values = append(row.Values, ui.Cell{Text: line})
-		}
-		row.Values = append(row.Values, ui.Cell{HTML: template.HTML("<strong>" + template.HTMLEscapeString(words) + ".</strong>")})
-		all.Rows = append(all.Rows, row)
-	}
-	return all
 }
 
 // days of the form, by the value of the checkbox.
@@ -227,7 +193,19 @@ func readDraft(f url.Values) (d draft, bad invalid) {
 		n, _ := strconv.ParseInt(f.Get(name), 10, 64) // not a number: nothing was chosen, and build says so
 		return n
 	}
-	d.Name, d.Text = strings.TrimSpace(f.Get("name")), strings.TrimSpace(strings.ReplaceAll(f.Get("text"), "\r\n", "\n"))
+	d.Name, d.Text = strings.TrimSpace(f.Get("name")), typed(f.Get("text"))
+	for _, l := range lang.All[1:] {
+		if !slices.Contains(f["offered"], string(l.Code)) {
+			continue
+		}
+		d.Offered = append(d.Offered, l.Code)
+		if slices.Contains(f["translate"], string(l.Code)) {
+			if d.Translations == nil {
+				d.Translations = map[lang.Code]campaign.Translation{}
+			}
+			d.Translations[l.Code] = campaign.Translation{Text: typed(f.Get(translationField(l.Code))), Reviewed: f.Get("reviewed_"+string(l.Code)) != ""}
+		}
+	}
 	d.List, d.Team = campaign.AudienceID(id("list")), staff.TeamID(id("team"))
 	from, to := int(id("from")), int(id("to"))
 	if from < 0 || to > 24*60 || from >= to {
@@ -269,6 +247,9 @@ func readDraft(f url.Values) (d draft, bad invalid) {
 	return d, bad
 }
 
+// typed is a text as a browser posts it, with our line breaks.
+func typed(s string) string { return strings.TrimSpace(strings.ReplaceAll(s, "\r\n", "\n")) }
+
 // parsePounds reads an amount to a hundredth of a penny, the unit of policies.
 func parsePounds(s string) (int64, error) {
 	m, err := text.ParseMoney(s)
@@ -283,7 +264,11 @@ func parsePounds(s string) (int64, error) {
 
 // merge puts the complaints of reading and of checking together, one for each field, in the order of the form.
 func merge(all ...invalid) (out invalid) {
-	order := []string{"name", "list", "team", "text", "reminder", "days", "from", "to", "windows", "daily_cap", "budget", "price", "rate", "last", ""}
+	order := []string{"name", "list", "team", "text", "translations"}
+	for _, l := range lang.All[1:] {
+		order = append(order, translationField(l.Code))
+	}
+	order = append(order, "reminder", "days", "from", "to", "windows", "daily_cap", "budget", "price", "rate", "last", "")
 	for _, field := range order {
 		for _, bad := range all {
 			if i := slices.IndexFunc(bad, func(e ui.FieldError) bool { return e.Field == field }); i >= 0 {
@@ -311,7 +296,7 @@ func (h *Handler) newPage(w http.ResponseWriter, r *http.Request) {
 		}
 		f = formOf(v.Campaign)
 	}
-	h.showNew(w, r, http.StatusOK, f, nil, false)
+	h.showNew(w, r, http.StatusOK, f, nil, f.Get("list") != "")
 }
 
 // formOf fills the form from an earlier campaign. Hours that differ from day to day do not fit it: they become the earliest and latest.
@@ -321,6 +306,14 @@ func formOf(c campaign.Campaign) url.Values {
 	f.Set("list", strconv.FormatInt(int64(c.Audience), 10))
 	f.Set("team", strconv.FormatInt(int64(c.Team), 10))
 	f.Set("text", c.Steps[0].Template)
+	for code, tr := range c.Steps[0].Translations { // one that was left out then is offered again: the list may be another
+		f.Add("offered", string(code))
+		f.Add("translate", string(code))
+		f.Set(translationField(code), tr.Text)
+		if tr.Reviewed {
+			f.Set("reviewed_"+string(code), "yes")
+		}
+	}
 	f.Set("price", plainPounds(c.Policy.Price))
 	f.Set("rate", strconv.FormatFloat(c.Policy.Rate, 'f', -1, 64))
 	if c.Policy.DailyCap > 0 {
@@ -370,7 +363,12 @@ func (h *Handler) createPage(w http.ResponseWriter, r *http.Request) {
 		h.pageError(w, r, err)
 		return
 	}
-	if bad = merge(unread, bad); len(bad) > 0 {
+	unasked, err := h.unoffered(ctx, who, d)
+	if err != nil {
+		h.pageError(w, r, err)
+		return
+	}
+	if bad = merge(unread, bad, unasked); len(bad) > 0 {
 		h.showNew(w, r, http.StatusUnprocessableEntity, r.PostForm, bad, true)
 		return
 	}
@@ -401,7 +399,7 @@ func (h *Handler) showNew(w http.ResponseWriter, r *http.Request, status int, f 
 	data := h.newForm(f, lists, teams)
 	if check {
 		d, _ := readDraft(f)
-		if data.Preview, err = h.preview(ctx, who, d.Text, d.List, max(d.Price, 0), estimateForPage); err != nil {
+		if data.Preview, err = h.preview(ctx, who, d, f, bad); err != nil {
 			h.pageError(w, r, err)
 			return
 		}
@@ -472,26 +470,38 @@ type hours [2]string
 
 // draftCall is a campaign as the API describes it.
 type draftCall struct {
-	List     campaign.AudienceID `json:"list"`
-	Team     staff.TeamID        `json:"team"`
-	Name     string              `json:"name"`
-	Text     string              `json:"text"`
-	Reminder *reminderJSON       `json:"reminder,omitempty"`
-	Windows  map[string]hours    `json:"windows,omitempty"`
-	DailyCap int                 `json:"daily_cap,omitempty"`
-	Budget   amount              `json:"budget,omitempty"`
-	Price    *amount             `json:"price,omitempty"`
-	Rate     *float64            `json:"rate,omitempty"`
-	Last     string              `json:"last,omitempty"` // 2026-06-30, inclusive
+	List campaign.AudienceID `json:"list"`
+	Team staff.TeamID        `json:"team"`
+	Name string              `json:"name"`
+	Text string              `json:"text"`
+	// Translations are by language code. Whoever speaks none of them gets Text.
+	Translations map[lang.Code]campaign.Translation `json:"translations,omitempty"`
+	Reminder     *reminderJSON                      `json:"reminder,omitempty"`
+	Windows      map[string]hours                   `json:"windows,omitempty"`
+	DailyCap     int                                `json:"daily_cap,omitempty"`
+	Budget       amount                             `json:"budget,omitempty"`
+	Price        *amount                            `json:"price,omitempty"`
+	Rate         *float64                           `json:"rate,omitempty"`
+	Last         string                             `json:"last,omitempty"` // 2026-06-30, inclusive
 }
 
 type reminderJSON struct {
-	Text      string `json:"text"`
-	AfterDays int    `json:"after_days"`
+	Text         string                             `json:"text"`
+	Translations map[lang.Code]campaign.Translation `json:"translations,omitempty"`
+	AfterDays    int                                `json:"after_days"`
+}
+
+// trimmed takes the spaces around translations away, as of all texts.
+func trimmed(all map[lang.Code]campaign.Translation) map[lang.Code]campaign.Translation {
+	for code, tr := range all {
+		tr.Text = typed(tr.Text)
+		all[code] = tr
+	}
+	return all
 }
 
 func (h *Handler) draftOf(call draftCall) (d draft, bad invalid) {
-	d = draft{List: call.List, Team: call.Team, Name: strings.TrimSpace(call.Name), Text: strings.TrimSpace(call.Text), DailyCap: call.DailyCap,
+	d = draft{List: call.List, Team: call.Team, Name: strings.TrimSpace(call.Name), Text: typed(call.Text), Translations: trimmed(call.Translations), DailyCap: call.DailyCap,
 		Budget: int64(call.Budget), Price: DefaultPrice, Rate: DefaultRate, Windows: officeHours}
 	if call.Price != nil {
 		d.Price = int64(*call.Price)
@@ -500,7 +510,7 @@ func (h *Handler) draftOf(call draftCall) (d draft, bad invalid) {
 		d.Rate = *call.Rate
 	}
 	if call.Reminder != nil {
-		d.Reminder, d.AfterDays = call.Reminder.Text, call.Reminder.AfterDays
+		d.Reminder, d.ReminderTranslations, d.AfterDays = typed(call.Reminder.Text), trimmed(call.Reminder.Translations), call.Reminder.AfterDays
 	}
 	if call.Last != "" {
 		day, err := time.ParseInLocation(time.DateOnly, call.Last, h.zone)

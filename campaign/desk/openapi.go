@@ -4,9 +4,17 @@ import (
 	"maps"
 
 	"github.com/wellpaced/wellpaced/campaign"
+	"github.com/wellpaced/wellpaced/selfrefer/lang"
 )
 
 type object = map[string]any
+
+func otherLanguages() (codes []string) {
+	for _, l := range lang.All[1:] {
+		codes = append(codes, string(l.Code))
+	}
+	return codes
+}
 
 // OpenAPI is this desk's part of the description of the API (OpenAPI 3.1): its paths.
 func OpenAPI() map[string]any {
@@ -25,12 +33,15 @@ func OpenAPI() map[string]any {
 		"rows": number, "invited": number, "excluded": counts, "rejected": counts})
 	windows := object{"type": "object", "description": `Hours by weekday: {"monday": ["09:00", "17:00"]}. Left out: Monday to Friday, 9 to 5.`,
 		"additionalProperties": object{"type": "array", "items": word, "minItems": 2, "maxItems": 2}}
-	draft := thing(object{"list": number, "team": with(number, object{"description": "May be left out if the network has one team"}), "name": word, "text": word,
-		"reminder": thing(object{"text": word, "after_days": number}), "windows": windows, "daily_cap": number, "budget": pounds, "price": with(pounds, object{"default": plainPounds(DefaultPrice)}),
+	translations := object{"type": "object", "description": "The text in other languages, by code; whoever's list names none of them gets it in English. A translation that no professional has reviewed is refused, except for a list that is made up.",
+		"propertyNames":        object{"enum": otherLanguages()},
+		"additionalProperties": thing(object{"text": word, "reviewed": with(yes, object{"description": "You vouch that a professional has reviewed it"})})}
+	draft := thing(object{"list": number, "team": with(number, object{"description": "May be left out if the network has one team"}), "name": word, "text": word, "translations": translations,
+		"reminder": thing(object{"text": word, "translations": translations, "after_days": number}), "windows": windows, "daily_cap": number, "budget": pounds, "price": with(pounds, object{"default": plainPounds(DefaultPrice)}),
 		"rate": object{"type": "number", "default": DefaultRate, "description": "Parts of texts a second"}, "last": object{"type": "string", "format": "date"}})
 	draft["required"] = []string{"list", "name", "text"}
 	basics := object{"id": number, "name": word, "state": word, "list": number, "team": number,
-		"steps":  object{"type": "array", "items": thing(object{"number": number, "template": word, "after_days": number})},
+		"steps":  object{"type": "array", "items": thing(object{"number": number, "template": word, "translations": translations, "after_days": number})},
 		"policy": thing(object{"windows": windows, "daily_cap": number, "budget": pounds, "price": pounds, "rate": object{"type": "number"}, "last": instant}),
 		"held":   word, "created_by": number, "submitted_by": number, "approved_by": number, "created_at": instant, "launched_at": instant, "finished_at": instant,
 		"hash": with(word, object{"description": "What an approval is for"})}

@@ -51,6 +51,7 @@ func classify(err error) (status int, code, sentence string) {
 	var form invalid
 	var practices campaign.ErrPractices
 	var elsewhere foreign
+	var unsendable campaign.ErrUnsendable
 	switch {
 	case errors.As(err, &file):
 		return http.StatusUnprocessableEntity, file.Code, file.Sentence
@@ -58,6 +59,8 @@ func classify(err error) (status int, code, sentence string) {
 		return http.StatusUnprocessableEntity, "invalid", form.Error()
 	case errors.As(err, &practices):
 		return http.StatusConflict, "practices_missing", asSentence(practices.Error())
+	case errors.As(err, &unsendable):
+		return http.StatusConflict, "unsendable", asSentence(unsendable.Error())
 	case errors.As(err, &elsewhere):
 		return http.StatusConflict, "practices_unknown", asSentence(elsewhere.Error())
 	}

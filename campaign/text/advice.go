@@ -16,7 +16,7 @@ var (
 	reAddress = regexp.MustCompile(`(?i)\b(https?://|www\.)\S+|\b[a-z0-9-]+\.(ly|gl|gd|cc|me|nhs\.uk|gov\.uk|co\.uk|org\.uk|com|org|net|info)\b(/\S*)?`)
 	// reAcronym is any word in capitals that is not said so by everybody.
 	reAcronym  = regexp.MustCompile(`\b[A-Z]{2,6}s?\b`)
-	usual      = regexp.MustCompile(`^(NHS|GPs?|UK|TV|OK|STOP|CALL|HELP|YES|NO|A|I)$`)
+	usual      = regexp.MustCompile(`^(NHS|GPs?|UK|SMS|TV|OK|STOP|CALL|HELP|YES|NO|A|I)$`)
 	reShouting = regexp.MustCompile(`\b[A-Z]{4,}(\s+[A-Z]{3,}){2,}`)
 	reClinical = regexp.MustCompile(`(?i)\b(anxiety|anxious|depress\w*|mental health|suicid\w*|self.harm|dementia|diabet\w*|cancer|hiv|copd|asthma|obes\w*|overweight|frail\w*|alcohol\w*|drugs?|addict\w*|abuse|domestic violence|diagnos\w*|medication|smear|pregnan\w*|depresj\w*|depresi\w*|alkohol\w*|narkoty\w*|droguri|sinucid\w*|samobój\w*|iselder|hunanladd\w*|canser)|психічн|депресі|самогуб|алкогол|наркоти|اكتئاب|انتحار|سرطان|الصحة النفسية|ڈپریشن|خودکشی|کینسر|ذہنی صحت|ਡਿਪਰੈਸ਼ਨ|ਖੁਦਕੁਸ਼ੀ|ਕੈਂਸਰ|ਮਾਨਸਿਕ|বিষণ্নতা|আত্মহত্যা|ক্যান্সার|মানসিক|抑郁|自杀|癌|精神|酗酒|吸毒`)
 	reBullet   = regexp.MustCompile(`(?m)^\s*[-*•‣◦▪–·]\s`)

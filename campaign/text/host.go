@@ -43,14 +43,15 @@ func CheckHost(host string) error {
 var (
 	// reSender is what phones can show in place of a number.
 	reSender        = regexp.MustCompile(`^[A-Za-z0-9 &._-]{1,11}$`)
+	reService       = regexp.MustCompile(`^MG[0-9a-fA-F]{32}$`)
 	genericSenders  = []string{"info", "alert", "alerts", "verify", "sms", "notice", "message", "msg", "text", "update", "service", "health", "doctor", "surgery"}
 	reSenderAcronym = regexp.MustCompile(`^[A-Z]{2,4}$`)
 )
 
-// CheckSender gives advice on the name that a text comes from. A number, or none, is left alone.
+// CheckSender gives advice on the name that a text comes from. A number, a messaging service, or none, is left alone.
 func CheckSender(sender string) (out []Advice) {
 	name := strings.TrimSpace(sender)
-	if name == "" || strings.Trim(name, "+0123456789 ") == "" {
+	if name == "" || strings.Trim(name, "+0123456789 ") == "" || reService.MatchString(name) {
 		return nil
 	}
 	switch {

@@ -90,10 +90,12 @@ func Parse(source string) (Template, error) {
 		}
 		t.parts = append(t.parts, part{field: f})
 		seen[f] = true
-		longest += most + 2 // marks of direction
+		longest += most
 		rest = next
 	}
-	t.rtl = script < 0
+	if t.rtl = script < 0; t.rtl {
+		longest += 2 * len(t.parts) // marks of direction around values
+	}
 	if !seen[link] {
 		return Template{}, fmt.Errorf("the text has no ((link)): without it nobody can answer")
 	}
@@ -185,7 +187,7 @@ func rightToLeft(r rune) bool {
 // dears greet only with a name behind them; without one the text says hello.
 var dears = []struct{ dear, hello string }{
 	{"Dear", "Hello"}, {"Annwyl", "Helo"}, {"Drogi", "Dzień dobry"}, {"Droga", "Dzień dobry"}, {"Szanowny", "Dzień dobry"}, {"Szanowna", "Dzień dobry"},
-	{"Dragă", "Bună ziua"}, {"Stimate", "Bună ziua"}, {"Stimată", "Bună ziua"}, {"محترمہ", "السلام علیکم"}, {"محترم", "السلام علیکم"}, {"عزیز", "السلام علیکم"},
+	{"Dragă", "Bună ziua"}, {"Stimate", "Bună ziua"}, {"Stimată", "Bună ziua"}, {"محترمہ", "ہیلو"}, {"محترم", "ہیلو"}, {"عزیز", "ہیلو"},
 	{"ਪਿਆਰੇ", "ਹੈਲੋ"}, {"ਸਤਿਕਾਰਯੋਗ", "ਹੈਲੋ"}, {"প্রিয়", "হ্যালো"}, {"عزيزتي", "مرحبًا"}, {"عزيزي", "مرحبًا"}, {"Шановний", "Вітаємо"}, {"Шановна", "Вітаємо"},
 	{"Дорогий", "Вітаємо"}, {"Дорога", "Вітаємо"}, {"亲爱的", "您好"}, {"尊敬的", "您好"},
 }

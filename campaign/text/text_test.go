@@ -401,7 +401,7 @@ func TestTemplate_Render_languages(t *testing.T) {
 		{"Annwyl ((first_name)),", "Annwyl Ann,", "Helo,"},
 		{"Dzień dobry, ((first_name))!", "Dzień dobry, Ann!", "Dzień dobry!"},
 		{"Dragă ((first_name)),", "Dragă Ann,", "Bună ziua,"},
-		{"محترم ((first_name))،", "محترم Ann،", "السلام علیکم،"},
+		{"محترم ((first_name))،", "محترم Ann،", "ہیلو،"},
 		{"ਪਿਆਰੇ ((first_name)),", "ਪਿਆਰੇ Ann,", "ਹੈਲੋ,"},
 		{"প্রিয় ((first_name)),", "প্রিয় Ann,", "হ্যালো,"},
 		{"عزيزي ((first_name))،", "عزيزي Ann،", "مرحبًا،"},

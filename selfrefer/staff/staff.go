@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -33,6 +34,13 @@ type Network struct {
 	LinkHost  string // scheme and host of the links in texts, e.g. https://knowsley-pcn.nhs.uk
 	Phone     string // the number to ring instead
 	Practices []Practice
+}
+
+// TakesReplies tells whether a text of the network can be answered: a number can, a name cannot. Of a sender that is not the network's own,
+// or a messaging service, nobody here knows: then it cannot.
+func (n Network) TakesReplies() bool {
+	digits := strings.ReplaceAll(strings.TrimPrefix(n.Sender, "+"), " ", "")
+	return digits != "" && strings.Trim(digits, "0123456789") == ""
 }
 
 // Practice is a GP practice of a network.

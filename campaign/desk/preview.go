@@ -1,0 +1,261 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/wellpaced/wellpaced/campaign"
+	"github.com/wellpaced/wellpaced/campaign/text"
+	"github.com/wellpaced/wellpaced/selfrefer/lang"
+	"github.com/wellpaced/wellpaced/selfrefer/staff"
+	"github.com/wellpaced/wellpaced/selfrefer/ui"
+)
+
+// preview shows what the texts come to.
+type preview struct {
+	Problems  []string
+	Advice    []string
+	Samples   []sampled
+	Estimate  string
+	Dear      string
+	Languages []translated
+	Others    string // who speaks no language of ours
+	Unasked   string // why the page is back: languages that were not looked at
+	Synthetic bool
+}
+
+// translated is one language of the list on the page: whether, and with which words, its people are written to in it.
+type translated struct {
+	Code         lang.Code
+	Name, Own    string
+	Dir          string
+	People       string
+	Ticked       bool
+	Text         string
+	Field        string
+	Error        string
+	Reviewed     bool   // the manager says so
+	ReviewedBy   string // the file of the ready text says so
+	Machine      bool   // the ready text, as a machine made it
+	OfOtherWords bool   // the ready text, but the English one has been changed
+	Advice       []string
+	Samples      ui.SummaryList
+	Estimate     string
+}
+
+// sampled is a text as people will see it.
+type sampled struct {
+	Heading string // "" if it is the only one
+	List    ui.SummaryList
+}
+
+// madeUp is a person who shows a text at its shortest or longest: "Siân" has a letter that makes texts dearer.
+type madeUp struct{ name, why string }
+
+var (
+	short    = madeUp{"Ann", "a short name"}
+	longest  = madeUp{"Oluwadamilọla-Małgorzata", "a very long name with special letters"}
+	nameless = madeUp{"", "a number that several patients share: no name"}
+	people   = []madeUp{short, {"Christopher", "a long name"}, {"Siân", "a name with a special letter"}, longest, nameless}
+)
+
+// preview checks the texts of the form, and shows them for the list that is chosen, if one is.
+func (h *Handler) preview(ctx context.Context, who staff.Account, d draft, f url.Values, bad invalid) (*preview, error) {
+	v := &preview{}
+	n, err := h.cfg.Store.Network(ctx, who.Network)
+	if err != nil {
+		return nil, fmt.Errorf("read the network: %w", err)
+	}
+	a, err := h.cfg.Store.Audience(ctx, who.Network, d.List)
+	listed := err == nil // an unknown one is what the form complains about
+	if err != nil && !errors.Is(err, campaign.ErrNotFound) {
+		return nil, fmt.Errorf("read list %d: %w", d.List, err)
+	}
+	v.Synthetic = a.Synthetic
+	price := max(d.Price, 0)
+	step := campaign.Step{Number: 1, Template: d.Text, Translations: map[lang.Code]campaign.Translation{}}
+	if listed {
+		if err := h.offer(ctx, who, d, f, a, v); err != nil {
+			return nil, err
+		}
+		for _, t := range v.Languages {
+			if t.Ticked {
+				step.Translations[t.Code] = campaign.Translation{Text: t.Text, Reviewed: t.Reviewed}
+			}
+		}
+	}
+	wrong := map[string]string{}
+	for _, e := range step.Unsendable(campaign.Setting{Network: n, Synthetic: a.Synthetic || !listed}) {
+		if e.Language == lang.English {
+			v.Problems = append(v.Problems, asSentence(e.Why))
+		} else if field := fieldOf(e); wrong[field] == "" {
+			wrong[field] = asSentence(e.Why)
+		}
+	}
+	for _, e := range bad {
+		if e.Field == "translations" {
+			v.Unasked = e.Sentence
+		}
+	}
+	texts := campaign.Texts{}
+	for i := range v.Languages {
+		t := &v.Languages[i]
+		if t.Error = wrong[t.Field]; !t.Ticked {
+			continue
+		}
+		tpl, err := text.Parse(t.Text)
+		if err != nil {
+			continue // the problem says so
+		}
+		texts[t.Code] = tpl
+		for _, a := range text.CheckTranslation(tpl) {
+			t.Advice = append(t.Advice, asSentence(a.Sentence))
+		}
+		t.Samples = samples(tpl, t.Code, n, price, []madeUp{short, longest})
+	}
+	english, err := text.Parse(d.Text)
+	if err != nil {
+		return v, nil // the problem says so
+	}
+	texts[lang.English] = english
+	for _, a := range slices.Concat(text.Check(english), text.CheckSender(n.Sender)) {
+		v.Advice = append(v.Advice, asSentence(a.Sentence))
+	}
+	v.Samples = []sampled{{List: samples(english, lang.English, n, price, people)}}
+	if !listed {
+		return v, nil
+	}
+	e, err := h.cfg.Store.EstimateTexts(ctx, who.Network, d.List, texts)
+	if err != nil {
+		return nil, fmt.Errorf("count the texts of list %d: %w", d.List, err)
+	}
+	v.Estimate = fmt.Sprintf("For the %s in this list that makes %s, and costs %s.", count(e.Texts, "person", "people"), count(e.Segments, "part", "parts"), pounds(int64(e.Segments)*price))
+	if e.Dear > 0 {
+		v.Dear = fmt.Sprintf("%s longer than usual, up to %d parts, because of the names in them.", count(e.Dear, "text is", "texts are"), e.Longest)
+	}
+	for i, t := range v.Languages {
+		if s := e.In[t.Code]; s.Texts > 0 {
+			parts := fmt.Sprintf("%d to %d parts", s.Shortest, s.Longest)
+			if s.Shortest == s.Longest {
+				parts = count(s.Longest, "part", "parts")
+			}
+			v.Languages[i].Estimate = fmt.Sprintf("%s of %s each, %s in all.", count(s.Texts, "text", "texts"), parts, pounds(int64(s.Segments)*price))
+		}
+	}
+	return v, nil
+}
+
+// offer lists the languages of a list's people. Ready translations are ticked when they are first shown, as long as they say what the
+// English text says.
+func (h *Handler) offer(ctx context.Context, who staff.Account, d draft, f url.Values, a campaign.Audience, v *preview) error {
+	speakers, err := h.cfg.Store.Speakers(ctx, who.Network, a.ID)
+	if err != nil {
+		return fmt.Errorf("read the languages of list %d: %w", a.ID, err)
+	}
+	for _, l := range lang.All[1:] {
+		if speakers[l.Code] == 0 {
+			continue
+		}
+		ready, _ := campaign.Ready(l.Code)
+		t := translated{Code: l.Code, Name: l.Name, Own: l.Own, Dir: l.Code.Dir(), People: count(speakers[l.Code], "person", "people"), Field: translationField(l.Code)}
+		asked := slices.Contains(d.Offered, l.Code)
+		if t.Text = typed(f.Get(t.Field)); t.Text == "" && !asked {
+			t.Text = ready.Text
+		}
+		t.Reviewed = f.Get("reviewed_"+string(l.Code)) != ""
+		if t.Text == ready.Text {
+			t.ReviewedBy, t.Machine, t.OfOtherWords = ready.ReviewedBy, ready.ReviewedBy == "", d.Text != campaign.DefaultText
+		}
+		if t.Ticked = slices.Contains(f["translate"], string(l.Code)); !asked {
+			t.Ticked = !t.OfOtherWords
+		}
+		v.Languages = append(v.Languages, t)
+	}
+	if k := speakers[""]; k > 0 && len(v.Languages) > 0 {
+		v.Others = fmt.Sprintf("For %s the list names no language, or one that we do not have. They get the text in English.", count(k, "person", "people"))
+	}
+	return nil
+}
+
+// samples renders a text for made-up people of the practice with the longest name: the one that shows the most.
+func samples(t text.Template, code lang.Code, n staff.Network, price int64, people []madeUp) ui.SummaryList {
+	p := staff.Practice{Name: n.Name, Phone: n.Phone}
+	for i, q := range n.Practices {
+		if i == 0 || len(q.Name) > len(p.Name) {
+			p = q
+		}
+	}
+	phone := p.Phone
+	if phone == "" {
+		phone = n.Phone
+	}
+	const token = "7K3MQ2XVT9PA" // as long as a real one
+	var all ui.SummaryList
+	for _, q := range people {
+		body := t.Render(text.Fields{FirstName: q.name, Practice: p.Name, Network: n.Name, Phone: phone, Link: n.LinkHost + "/r/" + token, StopLink: n.LinkHost + "/stop/" + token})
+		size := text.Count(body)
+		words := fmt.Sprintf("%s, %s, %s", count(text.Chars(body), "character", "characters"), count(size.Segments, "part", "parts"), size.Cost(text.Money(price)*perUnit))
+		if len(size.Culprits) > 0 && code == lang.English {
+			words += fmt.Sprintf(". It is dearer because of “%s”", string(size.Culprits))
+		}
+		who := q.why
+		if q.name != "" {
+			who = q.name + ", " + q.why
+		}
+		row := ui.SummaryRow{Key: "For " + who}
+		for line := range strings.SplitSeq(body, "\n") {
+			cell := ui.Cell{Text: line}
+			if code != lang.English {
+				cell = ui.Cell{HTML: template.HTML(fmt.Sprintf(`<span lang="%s" dir="%s">%s</span>`, code, code.Dir(), template.HTMLEscapeString(line)))}
+			}
+			row.Values = append(row.Values, cell)
+		}
+		row.Values = append(row.Values, ui.Cell{HTML: template.HTML("<strong>" + template.HTMLEscapeString(words) + ".</strong>")})
+		all.Rows = append(all.Rows, row)
+	}
+	return all
+}
+
+// stepSamples are all texts of a campaign, as whoever approves them has to see them.
+func stepSamples(c campaign.Campaign, n staff.Network) (all []sampled, err error) {
+	for _, s := range c.Steps {
+		texts, err := s.Texts()
+		if err != nil {
+			return nil, fmt.Errorf("read the texts of campaign %d: %w", c.ID, err)
+		}
+		for _, code := range texts.Languages() {
+			show, heading := []madeUp{short, longest}, lang.Of(code).Name
+			switch {
+			case s.Number == 1 && code == lang.English:
+				show = people
+				if len(texts) == 1 && len(c.Steps) == 1 {
+					heading = ""
+				}
+			case s.Number > 1:
+				heading = "Reminder in " + heading
+			}
+			all = append(all, sampled{heading, samples(texts[code], code, n, c.Policy.Price, show)})
+		}
+	}
+	return all, nil
+}
+
+// languageWords lists the translations of a text, and whether a professional has reviewed each.
+func languageWords(all map[lang.Code]campaign.Translation) string {
+	var names []string
+	for _, l := range lang.All[1:] {
+		if tr, ok := all[l.Code]; ok {
+			how := "not reviewed by a professional"
+			if tr.Vouched(l.Code) {
+				how = "reviewed by a professional"
+			}
+			names = append(names, l.Name+" ("+how+")")
+		}
+	}
+	return listWords(names)
+}
