@@ -10,7 +10,10 @@
 // Parse refuses a template that could not be sent to anybody: an unknown
 // field, a missing link or way out, something that sticks to a link (phones
 // would take "…/r/abc." for the address), or more than 1,600 characters. Check
-// gives advice that may be overruled.
+// gives advice that may be overruled, CheckTranslation the same on a text in
+// another language, and CheckSender on the name that texts come from. AsksReply
+// and CheckHost find what a sender that cannot be answered, and any sender at
+// all, must not send: whoever knows the sender refuses it.
 //
 // Count tells in how many parts a text travels, which is what it costs. Texts
 // travel in GSM-7 (160 characters, or 153 in each of several parts) unless one
@@ -18,7 +21,11 @@
 // ŵ and â are not in it, so that the same template can cost more for Siân than
 // for Ann: count what was rendered, never the template. Render replaces what
 // only looks different (curly quotes, long dashes, odd spaces); it does not
-// touch the letters of anybody's name.
+// touch the letters of anybody's name. Shape stands for a name where only the
+// size of texts matters.
+//
+// A text may be in any script. In one from right to left Render keeps numbers
+// the right way round, with marks that nobody sees.
 //
 // The counting follows the provider's own calculator (the npm package
 // sms-segments-calculator): characters of the GSM-7 extension count twice and

@@ -43,7 +43,7 @@ func Repair(s string) string {
 			b.WriteString(lookalike(r))
 		}
 	}
-	return b.String()
+	return norm.NFC.String(b.String()) // what was taken out may have stood between a letter and its accent
 }
 
 // foreign tells whether a letter belongs to a script that GSM-7 does not have.

@@ -38,8 +38,10 @@ var (
 	// In capitals, or between quotation marks.
 	control = regexp.MustCompile(`\b(?:STOP|STOPALL|UNSUBSCRIBE|YES|NO|CALL|HELP|START|INFO|OUT|TAK|NIE|DA|NU)\b|["'‘“«„](?i:stop|yes|no|call|help|start|tak|da)["'’”»]`)
 	// negated is what may stand before a word that asks, when it does the opposite.
-	negated  = regexp.MustCompile(`(?i)(?:\b(?:not|don't|don’t|cannot|can't|can’t|can not|never|no|unable to|without|peidiwch [âa]g?|nie|nie można|nu|nu pute[țţt]i)|не|не можна|не треба|لا|لا يمكن|لا يمكنك|لا تستطيع|勿|请勿|不要|不能|无法|无需|不必|不用|别)\s*(?:need to |have to |please |directly |any |be able to )?$`)
-	unitEnds = regexp.MustCompile(`[.!?。！？۔।؟\n]+(?:\s|$)|[。！？۔।؟\n]`)
+	negated = regexp.MustCompile(`(?i)(?:\b(?:not|don't|don’t|cannot|can't|can’t|can not|never|no|unable to|without|peidiwch [âa]g?|nie|nie można|nu|nu pute[țţt]i)|не|не можна|не треба|لا|لا يمكن|لا يمكنك|لا تستطيع|勿|请勿|不要|不能|无法|无需|不必|不用|别)\s*(?:need to |have to |please |directly |any |be able to )?$`)
+	// elsewhere stands behind a word that is to be sent to a number of its own.
+	elsewhere = regexp.MustCompile(`^["'’”»]?\s*(?:to|at|na|la|i|на|إلى|到)?\s*\+?[0-9](?: ?[0-9]){3}`)
+	unitEnds  = regexp.MustCompile(`[.!?。！？۔।؟\n]+(?:\s|$)|[。！？۔।؟\n]`)
 )
 
 // AsksReply finds the words, in any of our languages, with which a text asks people to answer it; "" if it does not. It finds the usual
@@ -61,9 +63,9 @@ func (t Template) AsksReply() string {
 					return found
 				}
 			}
-			word := control.FindString(sentence)
-			if verb := sends.FindStringIndex(sentence); word != "" && verb != nil && !negated.MatchString(sentence[:verb[0]]) {
-				return strings.TrimFunc(word, func(r rune) bool { return !unicode.IsLetter(r) })
+			word, verb := control.FindStringIndex(sentence), sends.FindStringIndex(sentence)
+			if word != nil && verb != nil && !negated.MatchString(sentence[:verb[0]]) && !elsewhere.MatchString(sentence[word[1]:]) {
+				return strings.TrimFunc(sentence[word[0]:word[1]], func(r rune) bool { return !unicode.IsLetter(r) })
 			}
 		}
 	}

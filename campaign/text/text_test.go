@@ -251,6 +251,8 @@ func TestTemplate_AsksReply(t *testing.T) {
 		"No more texts? Send STOP":                 "STOP",
 		"Text “stop” to opt out":                   "stop",
 		"To opt out text STOP":                     "STOP",
+		"Text STOP to 60777":                       "",
+		"Wyślij „stop” na +48 600":                 "",
 		"Text us and we ring you":                  "Text us",
 		"Text us on 07700 900123":                  "",
 		"Text us on ((phone))":                     "",
