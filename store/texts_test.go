@@ -25,8 +25,8 @@ func translated(languages ...lang.Code) func(*campaign.Campaign) {
 	}
 }
 
-// speakers are n people of all sorts: every third has a language of cells, names are short, long and of letters that GSM-7 does not have,
-// and the last two share the number of the first two.
+// speakers are n people of all sorts: they speak what cells say in turn, names are short, long and of letters that GSM-7 does not have,
+// and the last two share the numbers of the third and the fourth, who have such letters.
 func speakers(tb testing.TB, n int, cells []string) (list []campaign.Candidate) {
 	names := []string{"Ann", "Christopher", "Siân", "Łucja", "Mary-Jo", "J", "PAM", "", "Оксана", "Zoe", "Aleksandra-Maria", "Bob", "Eve"}
 	for i := range n {
@@ -34,7 +34,7 @@ func speakers(tb testing.TB, n int, cells []string) (list []campaign.Candidate) 
 		c.Name = person.NewName(names[i%len(names)], "Testperson")
 		c.Language = cells[i%len(cells)]
 		if i >= n-2 {
-			c.Phone = list[i-n+2].Phone
+			c.Phone = list[i-n+4].Phone
 		}
 		list = append(list, c)
 	}
