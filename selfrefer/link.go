@@ -12,7 +12,8 @@ type Invitation struct {
 	Found    bool
 	Network  staff.Network
 	Practice staff.Practice
-	Spent    bool // a referral came by it already
+	Team     staff.TeamID // who will answer
+	Spent    bool         // a referral came by it already
 	Expired  bool
 	Language string
 }

@@ -14,9 +14,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/wellpaced/wellpaced/selfrefer/staff"
-
 	"github.com/wellpaced/wellpaced/campaign"
+	"github.com/wellpaced/wellpaced/selfrefer"
+	"github.com/wellpaced/wellpaced/selfrefer/staff"
 	"github.com/wellpaced/wellpaced/throttle"
 )
 
@@ -80,6 +80,8 @@ type DB struct {
 	room      *room
 	clock     clockWatch
 	alarms    chan string // codes that the database has yet to take
+	words     remembered[staff.NetworkID, selfrefer.Words]
+	rosters   remembered[posted, []throttle.Worker]
 
 	// ContactBy forecasts by when a team will have called somebody who asks for help now. Set it before serving; nil tells nobody a date.
 	ContactBy func(team staff.TeamID, now time.Time) time.Time

@@ -34,11 +34,11 @@ func (db *DB) Invitation(ctx context.Context, tokenHash []byte) (in selfrefer.In
 		var finished int64
 		var practice string
 		err = tx.QueryRow(`
-			SELECT c.network, c.finished_at, p.practice, p.language
+			SELECT c.network, c.team, c.finished_at, p.practice, p.language
 			FROM message m
 			JOIN campaign c ON c.id = m.campaign
 			JOIN patient p ON p.id = m.patient
-			WHERE m.id = $1`, m.id).Scan((*int64)(&network), &finished, &practice, &in.Language)
+			WHERE m.id = $1`, m.id).Scan((*int64)(&network), (*int64)(&in.Team), &finished, &practice, &in.Language)
 		if err != nil {
 			return err
 		}

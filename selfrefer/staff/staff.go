@@ -122,6 +122,8 @@ const (
 	ViewUrgent      Action = "referral.view_urgent"
 	ViewCapacity    Action = "capacity.view"
 	EditCapacity    Action = "capacity.edit"
+	ViewWords       Action = "words.view" // what patients read
+	EditWords       Action = "words.edit"
 	ManageStaff     Action = "staff.manage"
 	ViewSystem      Action = "system.view"
 )
@@ -143,6 +145,8 @@ var table = map[Action][]Role{
 	ViewUrgent:      {SeniorLinkWorker, LinkWorker},
 	ViewCapacity:    {Administrator, CampaignManager, SeniorLinkWorker, LinkWorker},
 	EditCapacity:    {Administrator, SeniorLinkWorker},
+	ViewWords:       {Administrator, CampaignManager, SeniorLinkWorker, LinkWorker},
+	EditWords:       {Administrator, CampaignManager},
 	ManageStaff:     {Administrator},
 	ViewSystem:      {Administrator},
 }
