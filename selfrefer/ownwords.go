@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -146,6 +147,12 @@ func (l OwnLine) About() string {
 	return l.Words[lang.English]
 }
 
+// Reached is the number or address as people read it.
+func (l OwnLine) Reached() string {
+	h, _ := l.show(lang.English)
+	return h.Show
+}
+
 // InPlaceOf is the standard line, as staff know it, that another stands in for; "" if none.
 func (l OwnLine) InPlaceOf() string {
 	if s, ok := standardOf(l.Key); ok && !l.Standard() {
@@ -214,6 +221,9 @@ func (w Words) Full() Words {
 	}
 	return Words{lines, options}
 }
+
+// Same reports whether patients read the same.
+func (w Words) Same(other Words) bool { return reflect.DeepEqual(w.Full(), other.Full()) }
 
 // in picks the words of a language, or else the English ones.
 func in(words map[lang.Code]string, c lang.Code) (string, lang.Code) {
@@ -370,23 +380,22 @@ func (w *Words) checkReasons() (faults []Fault) {
 	seen := map[string]bool{}
 	for i := range w.Options {
 		r := &w.Options[i]
-		words := reasonWords(r.Code)
-		switch {
+		before := len(faults)
+		switch words := reasonWords(r.Code); {
 		case words == "":
 			fault(i, "code", "Choose one of the 13 reasons that this stands for.")
-			continue
 		case r.Standard() && !slices.Contains(standardReasons, r.Code):
 			fault(i, "labels.en", fmt.Sprintf("There are no standard words for %q: write them in English.", words))
-			continue
-		case !r.Standard():
+		}
+		if !r.Standard() {
 			var wrong []Fault
 			r.Labels, wrong = checkTexts(r.Labels, "labels", MaxLabel, "Write the reason in English, as a patient would say it")
 			for _, f := range wrong {
 				fault(i, f.Field, f.Sentence)
 			}
-			if len(wrong) > 0 {
-				continue
-			}
+		}
+		if len(faults) > before {
+			continue
 		}
 		if v := r.value(); seen[v] {
 			fault(i, "", fmt.Sprintf("%q is in the list twice.", r.About()))

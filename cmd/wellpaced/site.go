@@ -117,6 +117,7 @@ func nav(who staff.Account, path string) []ui.NavItem {
 		{"Campaigns", "/desk/campaigns", staff.ViewCampaigns},
 		{"Patient lists", "/desk/lists", staff.ViewLists},
 		{"Capacity", "/desk/capacity", staff.ViewCapacity},
+		{"What patients read", "/desk/words", staff.ViewWords},
 		{"System", "/desk/system", staff.ViewSystem},
 	} {
 		if staff.May(who, p.do, who.Network) == nil {

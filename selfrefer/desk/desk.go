@@ -61,6 +61,7 @@ type Store interface {
 	Roster
 	RosterEditor
 	selfrefer.Triage
+	selfrefer.Editor
 	staff.Auditor
 }
 
@@ -150,6 +151,7 @@ var failures = []struct {
 	{staff.ErrDenied, http.StatusForbidden, "denied", "Your role does not allow this. Ask an administrator of your network."},
 	{selfrefer.ErrTaken, http.StatusConflict, "taken", "Somebody else has this referral."},
 	{selfrefer.ErrNotNow, http.StatusConflict, "not_now", "This cannot be done with the referral as it stands. Look at it again."},
+	{selfrefer.ErrChanged, http.StatusConflict, "changed", "Somebody else has changed this since you read it. Read it again."},
 	{errTooLarge, http.StatusRequestEntityTooLarge, "too_large", "That is too large. Send less at once."},
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/wellpaced/wellpaced/selfrefer"
+	"github.com/wellpaced/wellpaced/selfrefer/lang"
 )
 
 type object = map[string]any
@@ -80,12 +81,32 @@ func (h *Handler) OpenAPI() map[string]any {
 	})
 	act["responses"].(object)["409"] = problem("Somebody else has it (code taken, with claimed_by and claimed_at), or its state does not allow this (code not_now, with state)")
 
+	inLanguages := func(most int) object {
+		props := object{}
+		for _, l := range lang.All {
+			props[string(l.Code)] = object{"type": "string", "maxLength": most}
+		}
+		return object{"type": "object", "description": "by language; none for what is standard, else English at least", "properties": props, "additionalProperties": false}
+	}
+	line := fields(object{"key": object{"type": "string", "description": "of the standard line that this is or stands in for"}, "hidden": yes, "words": inLanguages(selfrefer.MaxLineWords),
+		"by": object{"type": "string", "enum": []selfrefer.By{selfrefer.ByPhone, selfrefer.ByText, selfrefer.ByPage}}, "number": text})
+	var codes []string
+	for _, r := range selfrefer.Reasons {
+		codes = append(codes, r.Code)
+	}
+	reason := fields(object{"code": object{"type": "string", "enum": codes}, "hidden": yes, "labels": inLanguages(selfrefer.MaxLabel)}, "code")
+	words := fields(object{"version": object{"type": "integer", "description": "the one that was read"}, "help": list(line), "reasons": list(reason),
+		"missing": list(text), "changed_by": holder, "changed_at": at}, "version", "help", "reasons")
+	putWords := call("Replace what patients read of urgent help and reasons; [] is the standard", "The words as they stand now", words, object{"requestBody": object{"required": true, "content": json(words)}})
+	putWords["responses"].(object)["409"] = problem("Somebody else has changed them since that version (code changed)")
+
 	team := param("path", "team", whole, "of a team")
 	return object{
 		"/api/v1/referrals": object{"get": call("A part of the queue, in the order of calling", "Up to 50 referrals, and where to go on", fields(object{"referrals": list(referral), "next": whole}, "referrals"), object{
 			"parameters": []any{param("query", "state", object{"type": "string", "enum": states, "default": "open"}, "which part"), param("query", "after", whole, "the answer's next")}})},
 		"/api/v1/referrals/{id}":         object{"get": call("One referral with its answers; the view is audited", "The referral", referral, object{"parameters": []any{id}})},
 		"/api/v1/referrals/{id}/{event}": object{"post": act},
+		"/api/v1/words":                  object{"get": call("What the network has changed of what its patients read", "Every line and reason, in order", words, nil), "put": putWords},
 		"/api/v1/teams/{team}/capacity": object{
 			"get": call("Who works when, and what the team can do", "The roster", capacity, object{"parameters": []any{team}}),
 			"put": call("Replace the roster and the leave", "The roster as it stands now", capacity, object{"parameters": []any{team}, "requestBody": object{"required": true, "content": json(capacity)}}),

@@ -38,12 +38,18 @@ func (h *Handler) routes() []route {
 		{"GET", rosterPath + "/{account}", staff.EditCapacity, h.workerPage},
 		{"POST", rosterPath + "/{account}", staff.EditCapacity, h.setWorker},
 		{"POST", rosterPath + "/{account}/leave", staff.EditCapacity, h.changeLeave},
+		{"GET", wordsPath, staff.ViewWords, h.ownWordsPage},
+		{"POST", wordsPath, staff.EditWords, h.changeWords},
+		{"GET", wordsPath + "/{part}/{entry}", staff.EditWords, h.ownWordPage},
+		{"POST", wordsPath + "/{part}/{entry}", staff.EditWords, h.setOwnWord},
 
 		{"GET", "/api/v1/referrals", staff.ViewQueue, h.listReferrals},
 		{"GET", "/api/v1/referrals/{id}", staff.ViewReferral, h.getReferral},
 		{"POST", "/api/v1/referrals/{id}/{event}", staff.WorkReferral, h.act},
 		{"GET", "/api/v1/teams/{team}/capacity", staff.ViewCapacity, h.getCapacity},
 		{"PUT", "/api/v1/teams/{team}/capacity", staff.EditCapacity, h.putCapacity},
+		{"GET", "/api/v1/words", staff.ViewWords, h.getWords},
+		{"PUT", "/api/v1/words", staff.EditWords, h.putWords},
 	}
 }
 

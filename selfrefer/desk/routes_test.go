@@ -40,6 +40,12 @@ func TestRolesAndRoutes(t *testing.T) {
 		"GET /desk/capacity/{account}":        {staff.EditCapacity, fmt.Sprint("/desk/capacity/", lin.ID), "", []int{200}, 404},
 		"POST /desk/capacity/{account}":       {staff.EditCapacity, fmt.Sprint("/desk/capacity/", lin.ID), form("monday-from", "9", "monday-to", "17:00", "share", "50", "minutes", "40"), []int{303}, 404},
 		"POST /desk/capacity/{account}/leave": {staff.EditCapacity, fmt.Sprint("/desk/capacity/", lin.ID, "/leave"), form("do", "remove", "from", "1", "to", "2"), []int{303}, 404},
+		"GET /desk/words":                     {staff.ViewWords, "/desk/words", "", []int{200}, 200},
+		"POST /desk/words":                    {staff.EditWords, "/desk/words", form("do", "standard-all", "version", "99"), []int{409}, 409}, // of a version that nobody has read
+		"GET /desk/words/{part}/{entry}":      {staff.EditWords, "/desk/words/help/new", "", []int{200}, 200},
+		"POST /desk/words/{part}/{entry}":     {staff.EditWords, "/desk/words/reasons/new", form("do", "preview", "code", "money", "words-en", "Food"), []int{200}, 200},
+		"GET /api/v1/words":                   {staff.ViewWords, "/api/v1/words", "", []int{200}, 200},
+		"PUT /api/v1/words":                   {staff.EditWords, "/api/v1/words", `{"version":99,"help":[],"reasons":[]}`, []int{409}, 409},
 		"GET /api/v1/referrals":               {staff.ViewQueue, "/api/v1/referrals", "", []int{200}, 200},
 		"GET /api/v1/referrals/{id}":          {staff.ViewReferral, fmt.Sprint("/api/v1/referrals/", id), "", []int{200}, 404},
 		"POST /api/v1/referrals/{id}/{event}": {staff.WorkReferral, fmt.Sprint("/api/v1/referrals/", id, "/claim"), "{}", []int{200, 409}, 404},
