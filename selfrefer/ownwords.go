@@ -120,6 +120,7 @@ const (
 	maxEntries   = 40 // of each list, hidden ones too
 	maxLines     = 20 // of help that are shown
 	maxAddress   = 200
+	shortAddress = 30 // fits on a narrow phone; of a longer one only the host is shown
 )
 
 func standardOf(key string) (standardLine, bool) {
@@ -491,7 +492,11 @@ func reach(by By, number string) (show, href string, wrong Fault) {
 		if err != nil || u.Scheme != "https" || u.User != nil || u.Port() != "" || !plainHost(u.Hostname()) || len(number) > maxAddress || strings.ContainsFunc(number, unseen) {
 			return bad("The address must begin with https:// and lead to a page, like https://www.example.org/help")
 		}
-		return strings.TrimSuffix(strings.TrimPrefix(u.Host+u.EscapedPath(), "www."), "/"), u.String(), Fault{}
+		show = strings.TrimSuffix(strings.TrimPrefix(u.Host+u.EscapedPath(), "www."), "/")
+		if len(show) > shortAddress {
+			show = strings.TrimPrefix(u.Host, "www.")
+		}
+		return show, u.String(), Fault{}
 	}
 	return "", "", Fault{Field: "by", Sentence: "Choose how people reach this line."}
 }

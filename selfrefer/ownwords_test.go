@@ -87,6 +87,15 @@ func TestOwnHelp(t *testing.T) {
 	}
 }
 
+func TestAddressAsShown(t *testing.T) {
+	for typed, want := range map[string]string{"https://www.mind.org.uk/": "mind.org.uk", "https://www.mind.org.uk/help/": "mind.org.uk/help",
+		"https://mind.org.uk/a/very/long/path/to/the/page?and=more": "mind.org.uk", "https://x.org/a b": "x.org/a%20b"} {
+		if show, _, wrong := reach(ByPage, typed); show != want || wrong.Sentence != "" {
+			t.Errorf("%s: %q %s, want %q", typed, show, wrong.Sentence, want)
+		}
+	}
+}
+
 // Whatever stands in the database, 999 is on the page, and a line that cannot be drawn gives way to the standard one.
 func TestHelpTrustsNothing(t *testing.T) {
 	w := Words{Lines: []OwnLine{{Key: "domestic_abuse", Words: english("Click here"), By: ByPage, Number: "javascript:alert(1)"}, {Key: "999", Hidden: true},

@@ -52,6 +52,7 @@ type wordsRow struct {
 	Entry   int
 	Words   string
 	Number  string
+	Breaks  bool
 	Hidden  bool
 	Notes   []string
 	Href    string // of its own page; "" if there is nothing to change
@@ -79,10 +80,11 @@ type previewLine struct {
 	Lang, Dir string
 	Show      string
 	Href      template.URL
+	Breaks    bool // an address, which may be longer than a phone is wide
 }
 
 func lineOf(l selfrefer.HelpLine) previewLine {
-	p := previewLine{Words: l.Words, Show: l.Show, Href: template.URL(l.Href)} // package selfrefer makes it of digits or of a parsed address
+	p := previewLine{Words: l.Words, Show: l.Show, Href: template.URL(l.Href), Breaks: l.By == selfrefer.ByPage} // package selfrefer makes it of digits or of a parsed address
 	if l.Key != "" {
 		p.Words = selfrefer.OwnLine{Key: l.Key}.About()
 		return p
@@ -176,7 +178,7 @@ func wordsNotice(r *http.Request) string {
 
 func lineRow(all []selfrefer.OwnLine, i int) wordsRow {
 	l := all[i]
-	row := wordsRow{Part: partHelp, Entry: i, Words: l.About(), Number: l.Reached(), Hidden: l.Hidden}
+	row := wordsRow{Part: partHelp, Entry: i, Words: l.About(), Number: l.Reached(), Breaks: l.By == selfrefer.ByPage, Hidden: l.Hidden}
 	if instead := l.InPlaceOf(); instead != "" {
 		row.Notes = append(row.Notes, "In the place of: "+instead)
 	}

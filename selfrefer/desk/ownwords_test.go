@@ -12,6 +12,8 @@ import (
 	"github.com/wellpaced/wellpaced/selfrefer"
 	"github.com/wellpaced/wellpaced/selfrefer/lang"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
+	"github.com/wellpaced/wellpaced/selfrefer/ui"
+	"github.com/wellpaced/wellpaced/selfrefer/ui/browsertest"
 )
 
 // place finds where something stands in the full lists.
@@ -197,4 +199,45 @@ func TestOwnWordsAPI(t *testing.T) {
 	if status := b.call(cam, "PUT", "/words", `{"version":2,"help":[],"reasons":[]}`, &got); status != 200 || len(got.Help) != 10 || got.Version != 3 {
 		t.Errorf("%d %+v", status, got)
 	}
+}
+
+func TestOwnWordsBrowser(t *testing.T) {
+	if !ui.Built() {
+		t.Skip("the styles are not built: run make assets")
+	}
+	browser := browsertest.Open(t)
+	b := newBench(t)
+	cam := b.who[staff.CampaignManager]
+	words := selfrefer.Words{
+		Lines: []selfrefer.OwnLine{{Words: map[lang.Code]string{lang.English: "Riverside crisis line, day and night", lang.Urdu: "ہیلپ لائن، دن رات"}, By: selfrefer.ByPhone, Number: "0800 145 6570"},
+			{Key: "shout", Hidden: true}, {Key: "domestic_abuse", Words: map[lang.Code]string{lang.English: "Mersey safe homes"}, By: selfrefer.ByPage, Number: "https://www.a-rather-long-name-for-a-narrow-phone.example.org/help"}},
+		Options: []selfrefer.OwnReason{{Code: "money", Labels: map[lang.Code]string{lang.English: "I cannot pay for food or heating"}}},
+	}
+	must(b.db.SetWords(context.Background(), cam, 0, words))(t)
+	enter := func(t *testing.T) *browsertest.Page {
+		p := browser.In(t).Page()
+		p.Goto(b.server.URL + signInPath)
+		p.Fill("#email", cam.Email)
+		p.Fill("#password", testPassword)
+		p.Follow("main button")
+		return p
+	}
+	t.Run("lists", func(t *testing.T) { enter(t).CheckPage(b.server.URL+wordsPath+"?language=ur", "desk-words") })
+	t.Run("new line", func(t *testing.T) { enter(t).CheckPage(b.server.URL+wordsPath+"/help/new", "desk-words-line") })
+	t.Run("reason", func(t *testing.T) { enter(t).CheckPage(b.server.URL+wordsPath+"/reasons/new", "desk-words-reason") })
+
+	// Without scripts: what is wrong is said beside the field, what was typed stays, and the line is on the page.
+	t.Run("add a line", func(t *testing.T) {
+		p := enter(t)
+		p.NoScripts()
+		p.Goto(b.server.URL + wordsPath + "/help/new")
+		p.Fill("#number", "0151 496 0000")
+		if status := p.Follow("button[value=save]"); status != 422 || !strings.Contains(p.Text("#words-en-error"), "Say in English") {
+			t.Fatalf("%d: %s", status, p.Text("main"))
+		}
+		p.Fill("#words-en", "Warm rooms, from Monday to Friday")
+		if status := p.Follow("button[value=save]"); status != 200 || !strings.Contains(p.Text("main"), "Warm rooms, from Monday to Friday 0151 496 0000") {
+			t.Fatalf("%d at %s: %s", status, p.URL(), p.Text("main"))
+		}
+	})
 }
