@@ -2,6 +2,7 @@ package limit
 
 import (
 	"context"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -68,6 +69,13 @@ func NewLimiter(rule Rule, keys int) *Limiter {
 func (l *Limiter) Allow(now time.Time, key string) (ok bool, wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	state, wait := Spend(now, l.rule, 1, l.state(key))
+	l.young[key] = state
+	return wait == 0, wait
+}
+
+// state is what is remembered of a key, which the caller puts back among the young.
+func (l *Limiter) state(key string) State {
 	state, found := l.young[key]
 	if !found {
 		if len(l.young) >= l.most {
@@ -75,9 +83,45 @@ func (l *Limiter) Allow(now time.Time, key string) (ok bool, wait time.Duration)
 		}
 		state = l.old[key]
 	}
-	state, wait = Spend(now, l.rule, 1, state)
-	l.young[key] = state
-	return wait == 0, wait
+	return state
+}
+
+// shares are the parts of an IPv6 address that one subscriber may have to themselves, and how many times the rule they are good for. A phone
+// has a /64; a house has a /56 or a /48, and could come from another /64 each time. But in the /48 of a mobile network there are thousands.
+// The widest is asked first: whoever is over fills the memory with no narrower ones.
+var shares = [...]struct{ bits, times int }{{48, 16}, {56, 4}, {64, 1}}
+
+// AllowAddress is Allow for whoever has an internet address, whichever of theirs they use. What is no address passes: nobody is slowed down
+// who cannot be told apart.
+func (l *Limiter) AllowAddress(now time.Time, address string) (ok bool, wait time.Duration) {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return true, 0
+	}
+	if ip = ip.Unmap().WithZone(""); ip.Is4() {
+		return l.Allow(now, ip.String())
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var keys [len(shares)]string
+	var spent [len(shares)]State
+	for i, s := range shares {
+		part, err := ip.Prefix(s.bits)
+		if err != nil { // an address has more bits than that
+			return true, 0
+		}
+		rule := Rule{Every: l.rule.Every / time.Duration(s.times), Burst: l.rule.Burst * s.times}
+		keys[i] = part.String()
+		was := l.state(keys[i])
+		l.young[keys[i]] = was
+		if spent[i], wait = Spend(now, rule, 1, was); wait != 0 {
+			return false, wait // and nothing is taken from any of them
+		}
+	}
+	for i, key := range keys {
+		l.young[key] = spent[i]
+	}
+	return true, 0
 }
 
 // Pacer makes a sender's workers wait so that together they stay within its segments per second. It runs on machine time.

@@ -122,3 +122,65 @@ func TestPacer(t *testing.T) {
 		}
 	})
 }
+
+// One subscriber comes no further by using all of their addresses, and the many of a mobile network are not held against each other.
+func TestAllowAddress(t *testing.T) {
+	now := time.Date(2026, 6, 1, 9, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		name    string
+		address func(i int) string
+		want    int // of 1,000 at once
+	}{
+		{"one phone", func(int) string { return "192.0.2.1" }, 10},
+		{"one phone, spelled in two ways", func(i int) string { return []string{"192.0.2.1", "::ffff:192.0.2.1"}[i%2] }, 10},
+		{"one /64", func(i int) string { return fmt.Sprintf("2001:db8::%x", i) }, 10},
+		{"one link, in zones", func(i int) string { return fmt.Sprintf("fe80::1%%eth%d", i) }, 10},
+		{"a house with a /56", func(i int) string { return fmt.Sprintf("2001:db8:0:%x::1", i%256) }, 40},
+		{"a house with a /48", func(i int) string { return fmt.Sprintf("2001:db8:0:%x::1", i*64) }, 160},
+		{"phones in many /48", func(i int) string { return fmt.Sprintf("2001:db8:%x::1", i) }, 1000},
+		{"phones", func(i int) string { return fmt.Sprintf("192.0.%d.%d", i/250, i%250) }, 1000},
+		{"nobody knows", func(int) string { return "" }, 1000},
+		{"no address", func(int) string { return "a proxy" }, 1000},
+	} {
+		l := NewLimiter(Per(10, time.Minute), 100) // forgets many, and not those who are over
+		got := 0
+		for i := range 1000 {
+			ok, wait := l.AllowAddress(now, c.address(i))
+			if ok {
+				got++
+			} else if wait <= 0 || wait > time.Minute {
+				t.Fatalf("%s: has to wait %v", c.name, wait)
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: %d pass, want %d", c.name, got, c.want)
+		}
+	}
+	// Whoever goes on is not forgotten, however many others come.
+	l := NewLimiter(Per(10, time.Minute), 100)
+	got := 0
+	for i := range 3000 {
+		if ok, _ := l.AllowAddress(now, fmt.Sprintf("2001:db8:0:%x::1", i)); ok {
+			got++
+		}
+		if i%20 == 0 {
+			l.AllowAddress(now, fmt.Sprintf("2001:db8:%x::1", i+1))
+		}
+	}
+	if got != 160 {
+		t.Errorf("somebody who goes on passes %d times, want 160", got)
+	}
+	// A refusal by the house takes nothing from the room.
+	l = NewLimiter(Per(1, time.Minute), 100)
+	for i := range 4 {
+		if ok, _ := l.AllowAddress(now, fmt.Sprintf("2001:db8:0:%x::1", i)); !ok {
+			t.Fatal("the first four of a /56 pass")
+		}
+	}
+	if ok, _ := l.AllowAddress(now, "2001:db8:0:5::1"); ok {
+		t.Error("the fifth of a /56 passes")
+	}
+	if ok, _ := l.AllowAddress(now.Add(15*time.Second), "2001:db8:0:5::1"); !ok {
+		t.Error("refused before, it does not pass when the house may again")
+	}
+}
