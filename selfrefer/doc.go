@@ -6,4 +6,7 @@
 //
 // Words that sound like danger raise a referral to the top. No match never means that a referral is not urgent, and nothing here judges:
 // people do.
+//
+// A network may change some of what its patients read: the lines of urgent help and the reasons to choose from. [Words] holds that, and
+// [Words.Check] what it may not do: nobody takes 999 off the page, or the last line for somebody who cannot cope or cannot hear.
 package selfrefer

@@ -55,6 +55,10 @@ func TestWords(t *testing.T) {
 		if w.must(err); e.Version != 0 || !reflect.DeepEqual(e, selfrefer.Edition{}) || !reflect.DeepEqual(read(), selfrefer.Words{}) {
 			t.Errorf("a network that has changed nothing: %+v, %+v", e, read())
 		}
+		for _, version := range []int64{-1, 1} {
+			_, err = w.db.SetWords(ctx, mona, version, crisisLine)
+			wantErr(t, err, selfrefer.ErrChanged)
+		}
 		first, err := w.db.SetWords(ctx, mona, 0, crisisLine)
 		if w.must(err); first.Version != 1 || first.By != mona.ID || !first.At.Equal(testCivil) {
 			t.Errorf("%+v", first)
@@ -105,10 +109,11 @@ func TestWords_together(t *testing.T) {
 		mona := w.manager()
 		for version := range int64(3) {
 			var wg sync.WaitGroup
-			errs := make([]error, 6)
+			errs, start := make([]error, 16), make(chan struct{})
 			for i := range errs {
-				wg.Go(func() { _, errs[i] = w.db.SetWords(context.Background(), mona, version, crisisLine) })
+				wg.Go(func() { <-start; _, errs[i] = w.db.SetWords(context.Background(), mona, version, crisisLine) })
 			}
+			close(start)
 			wg.Wait()
 			won := 0
 			for _, err := range errs {

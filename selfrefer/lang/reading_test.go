@@ -69,6 +69,10 @@ func TestReadingAge(t *testing.T) {
 	if got := ReadingAge(append([]string{"0808 2000 247", "18001 111"}, middlingPage...)); got != before {
 		t.Errorf("with numbers the page counts as %.2f, not %.2f", got, before)
 	}
+	// A long line is a sentence even if nobody has put a full stop behind it.
+	if a, b := ReadingAge([]string{"We ring you.", "We ring on a day that is good for you and for all who live with you"}), ReadingAge([]string{"We ring you.", "We ring on a day that is good for you and for all who live with you."}); a != b {
+		t.Errorf("without a full stop %.2f, with one %.2f", a, b)
+	}
 	// A full stop helps, and one in an address is none.
 	one := ReadingAge([]string{"We ring you within two days and we ask what matters to you most of all."})
 	two := ReadingAge([]string{"We ring you within two days. And we ask what matters to you most of all."})

@@ -98,7 +98,7 @@ func (l *Limiter) AllowAddress(now time.Time, address string) (ok bool, wait tim
 	if err != nil {
 		return true, 0
 	}
-	if ip = ip.Unmap().WithZone(""); ip.Is4() {
+	if ip = ip.Unmap(); ip.Is4() {
 		return l.Allow(now, ip.String())
 	}
 	l.mu.Lock()
