@@ -40,7 +40,6 @@ type ownWordsScreen struct {
 	Reasons  []wordsRow
 	Missing  string
 	Language string // of the preview
-	Dir      string
 	Others   []ui.NavItem
 	Preview  preview
 }
