@@ -78,14 +78,15 @@ type standardLine struct {
 	fixed bool   // not to be hidden, replaced or moved
 }
 
-// standardLines are in the order of the pages. Sources, read in November 2026:
+// standardLines are in the order of the pages. Sources; look at them again before each release, for numbers and addresses move:
 //   - 999 without speaking, then 55: "Silent Solution" of the police, from mobiles only.
 //   - 18000 (emergencies) and 18001 in front of a number: Relay UK, relayuk.bt.com; no registration is needed. Texts to 999 are not listed:
 //     they work for registered phones only.
 //   - 999bsl.co.uk: ofcom.org.uk, "New 999 video call service launches for sign language users": free, day and night, no registration.
-//   - 111, option 2 for mental health, day and night: NHS England, and the mental health trusts. 18001 111 and SignVideo's nhs111 page: nhs.uk.
+//   - 111, option 2 for mental health, day and night: NHS practices and mental health trusts. 18001 111: NHS pages about 111. In BSL by
+//     SignVideo, day and night; its address is the one that nhs.uk links to.
 //   - Samaritans 116 123 and Shout 85258 (text SHOUT): free, day and night.
-//   - National Domestic Abuse Helpline 0808 2000 247, run by Refuge: free, day and night; for women, and tells others where to turn.
+//   - National Domestic Abuse Helpline 0808 2000 247, run by Refuge: free, day and night.
 var standardLines = []standardLine{
 	{HelpLine{Key: "999", Emergency: true, By: ByPhone, Show: "999", Href: "tel:999"}, "Emergencies", true},
 	{HelpLine{Key: "silent_55", Emergency: true, By: ByPhone}, "999 without speaking, then 55", true},
