@@ -126,8 +126,9 @@ const (
 
 // Answers are what a person wrote on the form. They redact themselves: the fields are for the form, the desk and the seal.
 type Answers struct {
-	Reasons     []string `json:"reasons,omitempty"`
-	Words       string   `json:"words,omitempty"` // free text
+	Reasons     []string `json:"reasons,omitempty"`      // by code
+	ReasonWords []string `json:"reason_words,omitempty"` // of the network's own reasons, in English
+	Words       string   `json:"words,omitempty"`        // free text
 	DangerNow   string   `json:"danger_now,omitempty"`
 	Channel     string   `json:"channel,omitempty"` // how to be contacted: call, text, email, video, visit
 	Email       string   `json:"email,omitempty"`   // if by e-mail

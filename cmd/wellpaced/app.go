@@ -206,7 +206,7 @@ func (a *app) routes() (http.Handler, error) {
 	if u, err := url.Parse(a.PublicURL); err == nil {
 		secure = u.Scheme == "https"
 	}
-	patient, err := form.New(form.Config{Receiver: a.receiver, Links: a.db, Drafts: a.db, Sending: a.db.Sending, UI: pages, Now: a.Now, Machine: a.Machine,
+	patient, err := form.New(form.Config{Receiver: a.receiver, Links: a.db, Drafts: a.db, Sending: a.db.Sending, Around: a.db, UI: pages, Now: a.Now, Machine: a.Machine,
 		Log: a.Log.With("comp", "form"), ClientIP: clientIP, Secure: secure})
 	if err != nil {
 		return nil, err

@@ -1,9 +1,13 @@
 package form
 
 import (
+	"context"
 	"html/template"
 	"strings"
+	"time"
 
+	"github.com/wellpaced/wellpaced/selfrefer"
+	"github.com/wellpaced/wellpaced/selfrefer/lang"
 	"github.com/wellpaced/wellpaced/selfrefer/ui"
 )
 
@@ -15,10 +19,12 @@ type card struct {
 	Words         *ui.Words
 }
 
-// number is how to reach somebody: What it is, and the number as a link.
+// number is how to reach somebody: What it is, and the number or address as a link.
 type number struct {
 	What, Show string
+	Lang       lang.Code // of What, where it is not the page's
 	Href       template.URL
+	Long       bool // an address, which may be broken over lines
 }
 
 func ring(what, show string) number {
@@ -28,10 +34,7 @@ func ring(what, show string) number {
 		}
 		return -1
 	}, show)
-	if digits == "" {
-		return number{What: what, Show: show}
-	}
-	return number{what, show, template.URL("tel:" + digits)} // digits and plus only
+	return number{What: what, Show: show, Href: template.URL("tel:" + digits)} // digits and plus only
 }
 
 // phoneLine is a sentence around the number of a network or practice; Number is nil where none is known.
@@ -50,27 +53,71 @@ func (v *visit) ringUs(key, phone string) phoneLine {
 	return phoneLine{before, after, &n}
 }
 
-// cards are the numbers for what cannot wait, on the first and the last page and where an answer sounds like danger.
+// cards are the numbers for what cannot wait, on the first and the last page and where an answer sounds like danger: those of everybody, as
+// the network has changed them.
 func (v *visit) cards() []card {
-	return []card{v.emergencyCard(), v.helpCard()}
-}
-
-func (v *visit) emergencyCard() card {
-	return card{Kind: "emergency", Heading: v.say("help.999"), Words: frame[v.words.Code], Items: v.says("help.999.life", "help.999.hurt", "help.999.attack"), Numbers: []number{
-		ring(v.say("help.999.call"), "999"),
-		{What: v.say("help.999.silent")},
-		ring(v.say("help.999.relay"), "18000"),
-		{What: v.say("help.999.bsl"), Show: "999bsl.co.uk", Href: "https://999bsl.co.uk"},
-	}}
+	return []card{
+		{Kind: "emergency", Heading: v.say("help.999"), Words: frame[v.words.Code], Items: v.says("help.999.life", "help.999.hurt", "help.999.attack"), Numbers: v.numbers(true)},
+		v.helpCard(),
+	}
 }
 
 func (v *visit) helpCard() card {
-	return card{Kind: "urgent", Heading: v.say("help.today"), Words: frame[v.words.Code], Numbers: []number{
-		ring(v.say("help.111"), "111"),
-		ring(v.say("help.111.relay"), "18001 111"),
-		{What: v.say("help.111.bsl"), Show: "signvideo.co.uk/nhs111", Href: "https://signvideo.co.uk/nhs111"},
-		ring(v.say("help.samaritans"), "116 123"),
-		{What: v.say("help.shout"), Show: "85258", Href: "sms:85258"},
-		ring(v.say("help.domestic"), "0808 2000 247"),
-	}}
+	return card{Kind: "urgent", Heading: v.say("help.today"), Words: frame[v.words.Code], Numbers: v.numbers(false)}
+}
+
+func (v *visit) numbers(emergency bool) (all []number) {
+	for _, l := range v.own.Help(v.words.Code) {
+		if l.Emergency != emergency {
+			continue
+		}
+		n := number{What: l.Words, Show: l.Show, Href: template.URL(l.Href), Long: l.By == selfrefer.ByPage} // Help makes it of digits, or of a parsed address
+		switch {
+		case l.Words == "":
+			n.What = v.say("help.line." + l.Key)
+		case l.Lang != v.words.Code:
+			n.Lang = l.Lang
+		}
+		all = append(all, n)
+	}
+	return all
+}
+
+// furnish learns what the network of a visit has changed of the words. Without an answer the standard ones stand: nobody goes without a
+// number to ring because a database is away.
+func (h *Handler) furnish(ctx context.Context, v *visit) {
+	if v.in.Network.ID == 0 {
+		return
+	}
+	own, err := h.Around.WordsOf(ctx, v.in.Network.ID)
+	if err != nil {
+		h.Log.Warn("cannot read a network's own words; the standard ones are shown", "error", err)
+		return
+	}
+	v.own = own
+}
+
+// away says when somebody will be there to answer, if nobody is now; nothing if that cannot be told.
+func (h *Handler) away(ctx context.Context, v *visit) string {
+	if v.in.Network.ID == 0 {
+		return ""
+	}
+	duty, err := h.Around.DutyOf(ctx, v.in.Network.ID, v.in.Team)
+	if err != nil {
+		h.Log.Warn("cannot tell who is at work", "error", err)
+		return ""
+	}
+	if !duty.Known() || duty.Open {
+		return ""
+	}
+	next := duty.Next.In(london)
+	return v.say("hours.closed_time", "Day", h.day(v, next), "Time", v.clock(next))
+}
+
+// clock writes a time of day: 9am in English, 9:00 elsewhere.
+func (v *visit) clock(t time.Time) string {
+	if v.words.Code == lang.English {
+		return ui.Clock(t)
+	}
+	return t.Format("15:04")
 }

@@ -77,7 +77,7 @@ var fields = func() []field {
 		text("helper_is", func(a *selfrefer.Answers) *string { return &a.HelperIs }),
 		text("helper_phone", func(a *selfrefer.Answers) *string { return &a.HelperPhone }),
 		text("name", func(a *selfrefer.Answers) *string { return &a.Name }),
-		list("reasons", reasonCodes, func(a *selfrefer.Answers) *[]string { return &a.Reasons }),
+		{"reasons", func(a *selfrefer.Answers) []string { return a.Reasons }, func(a *selfrefer.Answers, posted []string) { a.Reasons = chosen(posted) }},
 		text("words", func(a *selfrefer.Answers) *string { return &a.Words }),
 		choice("channel", channels, func(a *selfrefer.Answers) *string { return &a.Channel }),
 		text("email", func(a *selfrefer.Answers) *string { return &a.Email }),

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"sync"
 	"time"
 	_ "time/tzdata" // the civil zone must exist on a bare machine too
@@ -51,6 +50,7 @@ type Config struct {
 	Links    selfrefer.Links
 	Drafts   Drafts
 	Sending  func(context.Context) ([]selfrefer.Sending, error) // asked once a minute at most
+	Around   selfrefer.Surroundings
 	UI       *ui.Renderer
 	Now      func() time.Time // civil
 	Machine  func() time.Time
@@ -65,7 +65,8 @@ type Handler struct {
 	questions []question
 
 	guesses *limit.Limiter // looks at links that we do not know
-	general *limit.Limiter // forms without a link
+	general *limit.Limiter // forms without a link of their own
+	byLink  *limit.Limiter // forms by one link: one is sent, then perhaps some more after mistakes
 
 	known   *recent[selfrefer.Invitation] // by token hash; spares most pages the look-up
 	copies  *recent[copied]               // by form id: drafts for when the store cannot be asked
@@ -77,8 +78,8 @@ type Handler struct {
 
 // New parses the screens into the renderer.
 func New(c Config) (*Handler, error) {
-	if c.Receiver == nil || c.Links == nil || c.Drafts == nil || c.Sending == nil || c.UI == nil || c.Now == nil || c.Machine == nil {
-		return nil, errors.New("form: Receiver, Links, Drafts, Sending, UI, Now and Machine must be set")
+	if c.Receiver == nil || c.Links == nil || c.Drafts == nil || c.Sending == nil || c.Around == nil || c.UI == nil || c.Now == nil || c.Machine == nil {
+		return nil, errors.New("form: Receiver, Links, Drafts, Sending, Around, UI, Now and Machine must be set")
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -87,9 +88,11 @@ func New(c Config) (*Handler, error) {
 		return nil, err
 	}
 	h := &Handler{Config: c,
-		// Generous: many patients share one address of a mobile network. 60 bits of token need no more than a bound.
+		// Generous: many patients share one address of a mobile network. 60 bits of token need no more than a bound, and whoever is over it
+		// still gets to a link that exists.
 		guesses: limit.NewLimiter(limit.Per(120, 10*time.Minute), 10_000),
-		general: limit.NewLimiter(limit.Per(60, time.Hour), 10_000),
+		general: limit.NewLimiter(limit.Rule{Every: 12 * time.Second, Burst: 60}, 10_000),
+		byLink:  limit.NewLimiter(limit.Per(20, 24*time.Hour), 50_000),
 		known:   newRecent[selfrefer.Invitation](5_000, time.Minute),
 		copies:  newRecent[copied](2_000, time.Hour),
 		slots:   make(chan struct{}, maxLate)}
@@ -150,15 +153,6 @@ func (h *Handler) allow(l *limit.Limiter, r *http.Request) bool {
 	if h.ClientIP == nil {
 		return true
 	}
-	key := h.ClientIP(r)
-	if ip, err := netip.ParseAddr(key); err == nil && ip.Is6() && !ip.Is4In6() {
-		if net, err := ip.Prefix(64); err == nil { // one customer has that many
-			key = net.String()
-		}
-	}
-	if key == "" {
-		return true
-	}
-	ok, _ := l.Allow(h.Machine(), key)
+	ok, _ := l.AllowAddress(h.Machine(), h.ClientIP(r))
 	return ok
 }

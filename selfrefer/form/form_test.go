@@ -54,6 +54,8 @@ type world struct {
 	keepFails    bool
 	contactBy    time.Time
 	listLanguage string
+	own          selfrefer.Words
+	duty         selfrefer.Duty
 	logs         bytes.Buffer
 }
 
@@ -128,6 +130,24 @@ func (w *world) Keep(_ context.Context, f selfrefer.Form, judge func(selfrefer.M
 	return selfrefer.Receipt{Reference: fmt.Sprintf("REF%d-ABCD", n), ContactBy: w.contactBy, Urgent: judge(selfrefer.Matched{}).Urgent}, nil
 }
 
+func (w *world) WordsOf(context.Context, staff.NetworkID) (selfrefer.Words, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.readsFail {
+		return selfrefer.Words{}, errDown
+	}
+	return w.own, nil
+}
+
+func (w *world) DutyOf(context.Context, staff.NetworkID, staff.TeamID) (selfrefer.Duty, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.readsFail {
+		return selfrefer.Duty{}, errDown
+	}
+	return w.duty, nil
+}
+
 func (w *world) OptOut(_ context.Context, o selfrefer.OptOut) error {
 	if string(o.TokenHash) == string(unknown.Hash()) {
 		return selfrefer.ErrNotFound
@@ -170,7 +190,7 @@ func newSite(t testing.TB) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := New(Config{Receiver: &selfrefer.Receiver{Keeper: w, Now: func() time.Time { return noon }}, Links: w, Drafts: w, UI: pages,
+	h, err := New(Config{Receiver: &selfrefer.Receiver{Keeper: w, Now: func() time.Time { return noon }}, Links: w, Drafts: w, Around: w, UI: pages,
 		Sending: func(context.Context) ([]selfrefer.Sending, error) {
 			if w.readsFail {
 				return nil, errDown
@@ -333,7 +353,7 @@ func TestForm_wholeWay(t *testing.T) {
 		t.Errorf("ended at %s", b.at)
 	}
 	f := s.only(t)
-	want := selfrefer.Answers{Reasons: []string{"loneliness", "money"}, Words: "The rent.", DangerNow: "no", Channel: "call", When: []string{"mornings", "monday", "friday"},
+	want := selfrefer.Answers{Reasons: []string{"money", "loneliness"}, Words: "The rent.", DangerNow: "no", Channel: "call", When: []string{"mornings", "monday", "friday"},
 		CallSafe: "yes", TextSafe: "no", IfAnother: "Say it is the surgery", BirthDate: "2 8 1970", Language: "Polish", Needs: "large print", Agreed: true, Pages: lang.English}
 	if !reflect.DeepEqual(f.Answers, want) {
 		t.Errorf("received %s", jsonOf(f.Answers))

@@ -1,9 +1,13 @@
 package form
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/wellpaced/wellpaced/selfrefer"
+	"github.com/wellpaced/wellpaced/selfrefer/lang"
 )
 
 type homePage struct {
@@ -21,9 +25,14 @@ type homePage struct {
 	Ways         []wayOn
 }
 
+type homeText struct {
+	Lang  lang.Code
+	Lines []string
+}
+
 type homeNetwork struct {
 	Name, Says string
-	Texts      [][]string // lines
+	Texts      []homeText
 	Known      []string
 	Ring       phoneLine
 }
@@ -50,11 +59,24 @@ func (h *Handler) home(w http.ResponseWriter, r *http.Request) {
 		n := homeNetwork{Name: s.Network.Name, Says: v.say("home.quiet"), Ring: v.ringUs("home.ring", s.Network.Phone)}
 		if s.Running && len(s.Texts) > 0 {
 			n.Says = v.say("home.sending")
-			for i, t := range s.Texts {
-				if slices.Contains(s.Texts[:i], t) { // two campaigns may say the same
+			all := make([]selfrefer.SendingText, 0, len(s.Texts)+len(s.Translated))
+			for _, t := range s.Texts {
+				all = append(all, selfrefer.SendingText{Language: lang.English, Words: t})
+			}
+			all = append(all, s.Translated...)
+			// First those in the reader's own language.
+			rank := func(t selfrefer.SendingText) int {
+				if t.Language == v.words.Code {
+					return 0
+				}
+				return 1
+			}
+			slices.SortStableFunc(all, func(a, b selfrefer.SendingText) int { return cmp.Compare(rank(a), rank(b)) })
+			for i, t := range all {
+				if slices.Contains(all[:i], t) { // two campaigns may say the same
 					continue
 				}
-				n.Texts = append(n.Texts, strings.Split(t, "\n"))
+				n.Texts = append(n.Texts, homeText{t.Language, strings.Split(t.Words, "\n")})
 			}
 			if s.Network.Sender != "" {
 				n.Known = append(n.Known, v.say("home.sender", "Sender", s.Network.Sender))

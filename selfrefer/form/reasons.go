@@ -4,25 +4,28 @@ import (
 	"slices"
 
 	"github.com/wellpaced/wellpaced/selfrefer"
+	"github.com/wellpaced/wellpaced/selfrefer/lang"
 	"github.com/wellpaced/wellpaced/selfrefer/ui"
 )
 
-// offered are the reasons of selfrefer.Reasons that patients choose from, in this order. What they are called, selfrefer/lang says.
-var offered = []string{"coping", "mental_health", "loneliness", "isolation", "money", "housing", "carer", "independence", "getting_out", "inactivity", "community", "substance"}
-
-// reasonCodes are all that a page or a program may post.
-var reasonCodes = func() []string {
-	codes := slices.Clone(offered)
-	for _, r := range selfrefer.Reasons {
-		if !slices.Contains(codes, r.Code) {
-			codes = append(codes, r.Code)
-		}
-	}
-	return codes
-}()
+const (
+	maxReasons = 40  // that can be posted
+	maxReason  = 120 // characters of one
+)
 
 func (h *Handler) reasons() question {
-	answers := options("reason", offered...)
+	answers := func(v *visit) (all []ui.Option) {
+		for _, r := range v.own.Reasons(v.words.Code) {
+			o := ui.Option{Value: r.Value, Label: r.Label}
+			if r.Label == "" {
+				o.Label = v.say("reason." + r.Code)
+			} else if r.Lang != v.words.Code {
+				o.Lang = string(r.Lang)
+			}
+			all = append(all, o)
+		}
+		return all
+	}
 	return question{
 		path: "reasons", fields: []string{"reasons"},
 		ask: func(v *visit, a *selfrefer.Answers) asked {
@@ -30,4 +33,24 @@ func (h *Handler) reasons() question {
 		},
 		told: func(v *visit, a *selfrefer.Answers) []string { return labels(answers(v), a.Reasons...) },
 	}
+}
+
+// chosen keeps what stands for a reason, once each. A network may have changed its words since the page was drawn.
+func chosen(posted []string) (kept []string) {
+	for _, p := range posted {
+		if len(p) <= maxReason && len(kept) < maxReasons && len(selfrefer.ReasonCodes([]string{p})) == 1 && !slices.Contains(kept, p) {
+			kept = append(kept, p)
+		}
+	}
+	return kept
+}
+
+// settleReasons turns what was ticked into the reasons that are kept and counted, and keeps the words that staff would not know else.
+func settleReasons(v *visit, a *selfrefer.Answers) {
+	for _, r := range v.own.Reasons(lang.English) {
+		if r.Label != "" && slices.Contains(a.Reasons, r.Value) {
+			a.ReasonWords = append(a.ReasonWords, r.Label)
+		}
+	}
+	a.Reasons = selfrefer.ReasonCodes(a.Reasons)
 }

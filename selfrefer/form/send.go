@@ -44,11 +44,12 @@ func (h *Handler) send(w http.ResponseWriter, r *http.Request, v *visit) {
 			h.showUrgent(w, r, v, &a, []ui.FieldError{{Field: "phone", Sentence: v.say("urgent.phone_wrong")}})
 			return
 		}
-		if !h.allow(h.general, r) {
-			h.slowDown(w, r, v, append(carry(&a), hidden{"form", h.idFor(v, id)}))
-			return
-		}
 	}
+	if !h.mayPass(r, v) {
+		h.slowDown(w, r, v, append(carry(&a), hidden{"form", h.idFor(v, id)}))
+		return
+	}
+	settleReasons(v, &a)
 	f := selfrefer.Form{ID: h.idFor(v, id), Network: v.in.Network.ID, Source: selfrefer.ByLink, TokenHash: v.hash, Answers: a}
 	if v.general() {
 		f.Source = selfrefer.ByGeneral
@@ -62,6 +63,17 @@ func (h *Handler) send(w http.ResponseWriter, r *http.Request, v *visit) {
 	}
 	h.keepReceipt(w, v, receipt{reference: rc.Reference, by: rc.ContactBy, urgent: rc.Urgent, reach: reach(&a)})
 	http.Redirect(w, r, v.base+"/sent", http.StatusSeeOther)
+}
+
+// mayPass bounds how many forms come by one link, and from one address by no link or by a used one: a text that is passed on to a hundred
+// people, or a program, must not bury those who wait. Nobody's answers are lost by it.
+func (h *Handler) mayPass(r *http.Request, v *visit) bool {
+	if !v.general() {
+		if ok, _ := h.byLink.Allow(h.Machine(), string(v.hash)); !ok {
+			return false
+		}
+	}
+	return !v.general() && !v.in.Spent || h.allow(h.general, r)
 }
 
 // idFor is what the page said, or what this browser always says, or for a program without cookies a new one.
@@ -163,8 +175,9 @@ func (h *Handler) showSent(w http.ResponseWriter, r *http.Request, v *visit, hea
 		p.Diary = wayOn{v.say("sent.diary"), v.base + "/sent.ics"}
 	}
 	p.Next = append(p.Next, v.say("sent.shared"))
+	away := h.away(r.Context(), v)
 	if rc.urgent {
-		p.Urgent = v.says("sent.urgent.ring", "sent.urgent.top")
+		p.Urgent = append(v.says("sent.urgent.ring", "sent.urgent.top"), some(away)...)
 	}
 	if v.general() {
 		p.Action = v.base + "/start"

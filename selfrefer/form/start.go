@@ -12,7 +12,7 @@ type startPage struct {
 	Lead                 []string
 	NextHeading          string
 	Next                 []string
-	Time, Draft          string
+	Time, Draft, Away    string
 	Lost                 string
 	Cards                []card
 	Action, Start, Again string
@@ -73,6 +73,7 @@ func (h *Handler) start(w http.ResponseWriter, r *http.Request, v *visit) {
 		return
 	}
 	p := h.startWords(v)
+	p.Away = h.away(r.Context(), v)
 	if r.URL.Query().Get("lost") != "" {
 		p.Lost = v.say("start.lost")
 	}
@@ -89,6 +90,10 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request, v *visit) {
 	again := r.PostForm.Get("again") == "1"
 	if v.done != nil && !again {
 		http.Redirect(w, r, v.base+"/sent", http.StatusSeeOther)
+		return
+	}
+	if (v.in.Spent || v.in.Expired) && v.secret == "" {
+		h.lost(w, r, v, http.StatusGone)
 		return
 	}
 	if v.in.Found {

@@ -54,7 +54,7 @@ func (h *Handler) askStop(w http.ResponseWriter, r *http.Request, v *visit) {
 		Others:    choices[1:],
 		Ring:      v.ringUs("home.ring", v.in.Network.Phone),
 	}
-	if replies(v.in.Network.Sender) {
+	if v.in.Network.TakesReplies() {
 		p.After = v.says("stop.reply")
 	}
 	h.UI.Render(w, r, http.StatusOK, "stop", v.page(p.Heading, p))
@@ -97,11 +97,6 @@ func (h *Handler) unknownStop(w http.ResponseWriter, r *http.Request, v *visit) 
 	h.guessNetwork(r, v)
 	p := stopPage{Heading: v.say("lost.unknown"), Lead: v.says("stop.unknown.why"), After: v.says("stop.unknown.ring"), Ring: v.ringUs("stop.unknown.us", v.in.Network.Phone)}
 	h.UI.Render(w, r, http.StatusNotFound, "stop", v.page(p.Heading, p))
-}
-
-// replies tells whether a sender can be answered: a number can, a name cannot.
-func replies(sender string) bool {
-	return sender != "" && (sender[0] == '+' || sender[0] >= '0' && sender[0] <= '9')
 }
 
 func stopHref(v *visit) string { return "/stop" + v.base[len("/r"):] }

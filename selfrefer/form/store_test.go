@@ -43,7 +43,7 @@ func realSite(tb testing.TB) (http.Handler, *Handler, *store.DB, staff.Network) 
 	if err != nil {
 		tb.Fatal(err)
 	}
-	h, err := New(Config{Receiver: &selfrefer.Receiver{Keeper: db, Now: civil}, Links: db, Drafts: db, Sending: db.Sending, UI: pages, Now: civil, Machine: civil})
+	h, err := New(Config{Receiver: &selfrefer.Receiver{Keeper: db, Now: civil}, Links: db, Drafts: db, Sending: db.Sending, Around: db, UI: pages, Now: civil, Machine: civil})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -49,6 +49,7 @@ func (h *Handler) showUrgent(w http.ResponseWriter, r *http.Request, v *visit, a
 		Fields: []ui.Field{{Kind: ui.Radios, Name: "call_safe", Label: v.say("safe.call_safe"), Size: "s", Value: string(a.CallSafe), Options: v.yesNo(), Inline: true, Hint: v.say("urgent.empty")}},
 		Or:     v.say("urgent.or"), Continue: v.say("urgent.continue"), Href: h.next(v, a, after, isChange(r)),
 	}
+	p.Lead = append(p.Lead[:1], append(some(h.away(r.Context(), v)), p.Lead[1:]...)...)
 	if v.general() {
 		p.Fields = append([]ui.Field{{Name: "phone", Label: v.say("urgent.phone"), Size: "s", Type: "tel", Width: 20, Value: a.Phone}}, p.Fields...)
 	}

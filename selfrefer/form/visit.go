@@ -30,7 +30,8 @@ type visit struct {
 	done   *receipt // the form that this browser has sent from here
 
 	words *lang.Words
-	here  string // this page's own address, to read it in another language; "" if it has none
+	own   selfrefer.Words // what the network has changed of them
+	here  string          // this page's own address, to read it in another language; "" if it has none
 }
 
 // lookup says how well a page needs to know what its link leads to.
@@ -81,10 +82,12 @@ func (h *Handler) atOr(how lookup, page, unknown screen) http.HandlerFunc {
 				return
 			}
 			if v.secret == "" {
+				h.furnish(r.Context(), v)
 				unknown(w, r, v)
 				return
 			}
 		}
+		h.furnish(r.Context(), v)
 		page(w, r, v)
 	}
 }

@@ -12,11 +12,12 @@ import (
 	"testing"
 
 	"github.com/wellpaced/wellpaced/campaign/link"
+	"github.com/wellpaced/wellpaced/selfrefer"
 	"github.com/wellpaced/wellpaced/selfrefer/lang"
 )
 
 // composed are the keys that the code puts together from a page and a value.
-var composed = regexp.MustCompile(`^((danger|who|channel|when|support|sharing|reason)\.[a-z_]+(\.hint)?|told\.[a-z]+|safe\.(call|text|message)_safe|(weekday|month)\.\d+|date\..*|` +
+var composed = regexp.MustCompile(`^(help\.line\.[a-z0-9_]+|(danger|who|channel|when|support|sharing|reason)\.[a-z_]+(\.hint)?|told\.[a-z]+|safe\.(call|text|message)_safe|(weekday|month)\.\d+|date\..*|` +
 	`stop\.(why|done)\.[a-z_]+(\.then)?|sent\.will\.[a-z]+(\.today|\.some_day)?|lost\.(unread|too_large)(\.why)?|review\.by)$`)
 
 // Every sentence that the code says exists, and every one that exists is said.
@@ -80,7 +81,13 @@ func TestWords_composed(t *testing.T) {
 		keys = append(keys, "told."+q.path)
 	}
 	for _, way := range append([]string{"none"}, channels...) {
-		keys = append(keys, "sent.will."+way, "sent.will."+way+".today", "sent.will."+way+".some_day", "reason."+offered[0])
+		keys = append(keys, "sent.will."+way, "sent.will."+way+".today", "sent.will."+way+".some_day")
+	}
+	for _, r := range (selfrefer.Words{}).Reasons(lang.English) {
+		keys = append(keys, "reason."+r.Code)
+	}
+	for _, l := range (selfrefer.Words{}).Help(lang.English) {
+		keys = append(keys, "help.line."+l.Key)
 	}
 	for _, why := range stopWhys {
 		keys = append(keys, "stop.why."+why, "stop.done."+why, "stop.done."+why+".then")

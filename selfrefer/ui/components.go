@@ -57,6 +57,7 @@ type Field struct {
 type Option struct {
 	Value, Label, Hint string
 	Divider            string
+	Lang               string  // of Label, where it is not the page's
 	Exclusive          bool    // "none of these": unticks the others where scripts run
 	Reveal             []Field // asked when this is chosen; without scripts always shown
 }
