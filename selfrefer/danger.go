@@ -1,34 +1,87 @@
 package selfrefer
 
 import (
-	"regexp"
-	"strings"
+	"embed"
+	"slices"
+	"sync"
 )
 
-// dangers are words that raise a referral to the top. They are plain on purpose: they err on the side of calling sooner, and a person
-// judges. No match never means that a referral is not urgent.
-var dangers = []struct {
-	why   string
-	words *regexp.Regexp
-}{
-	{"suicide or self-harm", regexp.MustCompile(`\b(suicid\w*|kill(ing)? (my\s*self|me)|end(ing)? (my life|it all)|take my (own )?life|self[ -]?harm\w*|hurt(ing)? my\s*self|harm(ing)? my\s*self|cut(ting)? my\s*self|want to die|wan(na|t to) be dead|better off dead|no(t| longer)? (want|wish)(ing)? to (live|be here)|don'?t want to (live|be here)|overdos\w*|can'?t go on)\b`)},
-	{"violence or abuse", regexp.MustCompile(`\b(hits? me|hitting me|beat(s|ing)? me|hurt(s|ing)? me|abus\w*|rape\w*|assault\w*|strangl\w*|chok(es|ed|ing) me|threat(s|en\w*)|afraid of (him|her|my)|scared of (him|her|my)|violen\w*|not safe|unsafe|in danger|forced to|controls? me|controlling|honou?r based)\b`)},
-	{"no food, warmth or home today", regexp.MustCompile(`\b(no food|nothing to eat|not eaten|haven'?t eaten|starving|can'?t (feed|eat)|no (heating|gas|electric\w*)|can'?t heat|homeless|sleeping rough|on the streets?|evict\w*|nowhere to (go|live|sleep))\b`)},
-	{"a child or an adult at risk", regexp.MustCompile(`\b(my (baby|child(ren)?|kids?|son|daughter) (is|are) (not safe|at risk|being)|neglect\w*|exploit\w*|traffick\w*|cuckoo\w*)\b`)},
-	{"sounds like an emergency", regexp.MustCompile(`\b(chest pains?|can'?t breathe|stroke|unconscious|bleeding|collapsed?|999|emergency|urgent(ly)?|help me now)\b`)},
+// Danger words raise a referral to the top. They are plain on purpose: they err on the side of calling sooner, and a person judges. No match
+// never means that a referral is not urgent. They stand in one file per language, for clinical safety officers and translators to read and
+// change; every file is searched whatever the language of the page, because people mix languages.
+//
+// What is accepted as too much: "I had a stroke in 2019", "I can't go on buses", "alcohol abuse", "urgent" of a bill. A call that was not
+// urgent costs a quarter of an hour.
+//
+//go:embed danger/*.txt
+var dangerFiles embed.FS
+
+// kinds of danger: the heading in the files, and the sentence for staff.
+var kinds = []struct{ heading, why string }{
+	{"self-harm", "suicide or self-harm"},
+	{"violence", "violence or abuse"},
+	{"need", "no food, warmth or home today"},
+	{"at risk", "a child or an adult at risk"},
+	{"emergency", "sounds like an emergency"},
 }
 
-// straight makes the apostrophes of telephones like those of the patterns.
-var straight = strings.NewReplacer("\u2019", "'", "\u2018", "'", "`", "'")
+var dangers = sync.OnceValue(func() *phrases {
+	var headings []string
+	for _, k := range kinds {
+		headings = append(headings, k.heading)
+	}
+	p, err := readPhrases(dangerFiles, "danger", headings)
+	if err != nil {
+		panic("selfrefer: " + err.Error()) // the files are part of the program; a test reads them
+	}
+	return p
+})
+
+// Span is a stretch of a text that sounds like danger: from byte Start up to End, and why.
+type Span struct {
+	Start, End int
+	Why        string
+}
+
+// Find tells where in a person's words something sounds like danger: in the order of the text. Stretches of one kind that touch are one;
+// those of different kinds may overlap.
+func Find(words string) []Span {
+	tokens := fold(words)
+	byKind := make([][]Span, len(kinds))
+	dangers().match(tokens, func(ends uint32, from, to int) {
+		for k := range kinds {
+			if ends&(1<<k) == 0 {
+				continue
+			}
+			// They come by their ends: one that begins earlier swallows those before it.
+			s, all := Span{tokens[from].start, tokens[to].end, kinds[k].why}, byKind[k]
+			for len(all) > 0 && all[len(all)-1].End > s.Start {
+				s.Start = min(s.Start, all[len(all)-1].Start)
+				all = all[:len(all)-1]
+			}
+			byKind[k] = append(all, s)
+		}
+	})
+	all := slices.Concat(byKind...)
+	slices.SortStableFunc(all, func(a, b Span) int { return a.Start - b.Start })
+	return all
+}
 
 // Danger finds what in a person's words sounds like danger, without repeats, in a fixed order.
 func Danger(words string) []string {
-	words = strings.ToLower(straight.Replace(words))
-	words = strings.Join(strings.Fields(words), " ")
-	var why []string
-	for _, d := range dangers {
-		if d.words.MatchString(words) {
-			why = append(why, d.why)
+	return reasonsOf(mention(words))
+}
+
+// mention is a bit for each kind of danger in a text.
+func mention(words string) (found uint32) {
+	dangers().match(fold(words), func(ends uint32, _, _ int) { found |= ends })
+	return found
+}
+
+func reasonsOf(found uint32) (why []string) {
+	for k := range kinds {
+		if found&(1<<k) != 0 {
+			why = append(why, kinds[k].why)
 		}
 	}
 	return why
@@ -40,21 +93,7 @@ func Urgency(a Answers) []string {
 	if a.DangerNow == "yes" {
 		why = append(why, "said that they or somebody else are in danger")
 	}
-	return append(why, Danger(a.Words+"\n"+a.IfAnother+"\n"+a.Needs)...)
-}
-
-// stopWords are the replies that mean "text me no more", after cleaning. The first word counts: "STOP please" is a stop.
-var stopWords = map[string]bool{"stop": true, "stopall": true, "stop all": true, "unsubscribe": true, "end": true, "quit": true, "cancel": true, "optout": true, "opt out": true,
-	"no more texts": true, "no more": true, "remove me": true, "arret": true, "stopio": true, "توقف": true}
-
-// IsStop reports whether a reply opts out. Danger words win over it: "stop, he hits me" is a cry for help as well, see [Danger].
-func IsStop(reply string) bool {
-	s := strings.ToLower(strings.TrimSpace(reply))
-	s = strings.Trim(s, " \t\r\n.,!\"'“”‘’")
-	if stopWords[s] {
-		return true
-	}
-	first, _, _ := strings.Cut(s, " ")
-	first = strings.Trim(first, ".,!:;\"'")
-	return first == "stop" || first == "unsubscribe" || first == "stopio"
+	// Each by itself: the end of one answer and the beginning of the next are no phrase.
+	found := mention(a.Words) | mention(a.IfAnother) | mention(a.Needs)
+	return append(why, reasonsOf(found)...)
 }

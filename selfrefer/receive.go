@@ -83,26 +83,10 @@ func judge(f Form, m Matched, today time.Time, urgency []string) Judgement {
 	return j
 }
 
-// Why an opt-out was made.
-const (
-	WhyStop  = "opted_out"
-	WhyNotMe = "not_me"
-	WhyMoved = "moved"
-	WhyDied  = "died"
-)
-
-// OptOut is somebody saying: no more texts.
-type OptOut struct {
-	Network   staff.NetworkID
-	TokenHash []byte       // by link
-	Phone     person.Phone // by reply
-	Why       string
-	At        time.Time
-}
-
 // Receiver takes forms, replies and opt-outs.
 type Receiver struct {
 	Keeper Keeper
+	Undoer Undoer           // nil where opt-outs cannot be undone
 	Now    func() time.Time // civil
 }
 
@@ -117,30 +101,4 @@ func (r *Receiver) Receive(ctx context.Context, f Form) (Receipt, error) {
 		return Receipt{}, fmt.Errorf("keep a self-referral: %w", err)
 	}
 	return rc, nil
-}
-
-// Stop keeps an opt-out; it is in force before the next claim.
-func (r *Receiver) Stop(ctx context.Context, o OptOut) error {
-	if o.At.IsZero() {
-		o.At = r.Now()
-	}
-	if err := r.Keeper.OptOut(ctx, o); err != nil {
-		return fmt.Errorf("keep an opt-out: %w", err)
-	}
-	return nil
-}
-
-// Reply takes an answer to a text. STOP opts out; anything else asks for help, and danger words are never read as a mere STOP.
-func (r *Receiver) Reply(ctx context.Context, network staff.NetworkID, from person.Phone, body, id string) error {
-	stop := IsStop(body)
-	if stop {
-		if err := r.Stop(ctx, OptOut{Network: network, Phone: from, Why: WhyStop}); err != nil {
-			return err
-		}
-	}
-	if stop && len(Danger(body)) == 0 {
-		return nil
-	}
-	_, err := r.Receive(ctx, Form{ID: "reply-" + id, Network: network, Source: ByReply, From: from, Answers: Answers{Words: body}})
-	return err
 }

@@ -204,7 +204,7 @@ func TestReceiver_Reply(t *testing.T) {
 	} {
 		k := &keeper{}
 		r := Receiver{Keeper: k, Now: func() time.Time { return today }}
-		if err := r.Reply(t.Context(), 7, from, c.body, "SM1"); err != nil {
+		if err := r.Reply(t.Context(), Reply{ID: "SM1", Network: 7, From: from, Body: c.body}); err != nil {
 			t.Fatal(err)
 		}
 		if len(k.optOuts) != c.stops || len(k.forms) != c.asks {
@@ -229,7 +229,7 @@ func TestReceiver_notKept(t *testing.T) {
 	if rc, err := r.Receive(t.Context(), Form{ID: "f"}); !errors.Is(err, ErrNotKept) || rc != (Receipt{}) {
 		t.Errorf("got receipt %+v, %v", rc, err)
 	}
-	if err := r.Reply(t.Context(), 1, person.Phone{}, "STOP", "SM1"); !errors.Is(err, ErrNotKept) {
+	if err := r.Reply(t.Context(), Reply{ID: "SM1", Network: 1, Body: "STOP"}); !errors.Is(err, ErrNotKept) {
 		t.Errorf("got %v", err)
 	}
 }

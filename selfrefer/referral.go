@@ -154,6 +154,10 @@ type Answers struct {
 	HelperPhone string `json:"helper_phone,omitempty"`
 
 	Pages lang.Code `json:"pages,omitempty"` // the language of the pages that were filled in
+
+	// Of a reply.
+	Said  Said `json:"said,omitempty"`
+	Media int  `json:"media,omitempty"` // pictures that came with it
 }
 
 // String hides the answers.
@@ -209,6 +213,9 @@ type Referral struct {
 	ClosedAt   time.Time
 	NotMatched string // why it is unverified, "" otherwise
 
+	// Later are the replies that came from the same number while it was open, oldest first. Known only on the referral's own page.
+	Later []Later
+
 	// Known only on the referral's own page: opened from the seal.
 	Answers Answers
 	Name    person.Name
@@ -216,6 +223,23 @@ type Referral struct {
 	NHS     person.NHSNumber
 	Born    person.BirthDate
 }
+
+// Later is a reply that was added to an open referral. It hides its words as the answers do.
+type Later struct {
+	At    time.Time
+	Words string
+	Said  Said
+	Media int
+}
+
+// String hides the words.
+func (Later) String() string { return "[reply]" }
+
+// GoString hides the words from %#v.
+func (Later) GoString() string { return "[reply]" }
+
+// LogValue hides the words from logs.
+func (Later) LogValue() slog.Value { return slog.StringValue("[reply]") }
 
 // Contact is one attempt to reach a person, or its success.
 type Contact struct {

@@ -388,7 +388,7 @@ func (db *DB) Record(ctx context.Context, r campaign.Ring, o campaign.Outcome) e
 			if err := tx.QueryRow(`SELECT network FROM campaign WHERE id = $1`, m.campaign).Scan(&network); err != nil {
 				return err
 			}
-			if err := db.suppress(tx, network, "phone", m.phoneIx, "opted_out"); err != nil {
+			if err := db.suppress(tx, suppression{network: network, kind: "phone", ix: m.phoneIx, why: "opted_out", at: tx.now, madeBy: madeByReply}); err != nil {
 				return err
 			}
 		}
@@ -444,13 +444,6 @@ func (db *DB) recordReply(ctx context.Context, rec replyRecord) error {
 	db.owed.add(seq, recordReplied)
 	db.log.Error("the database takes nothing: the journal keeps the provider's reply", "message", int64(rec.Message), "error", err)
 	return nil
-}
-
-func (db *DB) suppress(tx *Tx, network int64, kind string, ix []byte, why string) error {
-	_, err := tx.Exec(`
-		INSERT INTO suppression (network, kind, ix, why, at) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (network, kind, ix) DO NOTHING`, network, kind, ix, why, tx.now)
-	return err
 }
 
 // Adopt appends evidence that the provider has a text, whatever the message's state, and moves the message if it did not know.

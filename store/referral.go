@@ -29,6 +29,7 @@ var (
 const (
 	recordForm   = "form"
 	recordOptOut = "optout"
+	recordUndo   = "undo"
 )
 
 // formRecord is a form as the journal keeps it: with what was promised to the person, so that a drained form keeps the promise.
@@ -58,18 +59,6 @@ type knownDoc struct {
 func (r formRecord) form() selfrefer.Form {
 	from, _ := person.ParseE164(r.From)
 	return selfrefer.Form{ID: r.ID, Network: r.Network, Source: r.Source, TokenHash: r.TokenHash, Answers: r.Answers, From: from, At: timeOf(r.At)}
-}
-
-// optOutRecord is an opt-out as the journal keeps it.
-type optOutRecord struct {
-	Network   staff.NetworkID `json:"network"`
-	TokenHash []byte          `json:"token,omitempty"`
-	Phone     string          `json:"phone,omitempty"` // E.164
-	Why       string          `json:"why"`
-	At        int64           `json:"at"`
-	// What the link led to, for a backup that is older than the text.
-	PhoneIx []byte `json:"phone_ix,omitempty"`
-	NHSIx   []byte `json:"nhs_ix,omitempty"`
 }
 
 // debts are journal records that the database refused when they came.
@@ -158,7 +147,7 @@ func (db *DB) keepTwice(ctx context.Context, kind string, record any, apply func
 	switch {
 	case err == nil && j.err != nil:
 		db.log.Error("the journal takes nothing: what people send now would be lost with the database", slog.Any("error", j.err))
-	case err == nil || errors.Is(err, selfrefer.ErrNotFound):
+	case err == nil || errors.Is(err, selfrefer.ErrNotFound) || errors.Is(err, selfrefer.ErrNothingToUndo):
 		if j.err == nil {
 			db.journal.drained(j.seq)
 		}
@@ -363,6 +352,12 @@ func (db *DB) keepForm(tx *Tx, rec formRecord, o origin, judge func(selfrefer.Ma
 	}
 	f := rec.form()
 	var err error
+	if f.Source == selfrefer.ByReply && !f.From.IsZero() {
+		// Two replies that come at the same time become one case.
+		if err := db.lockNumber(tx, db.phoneIndex(f.From)); err != nil {
+			return selfrefer.Receipt{}, err
+		}
+	}
 	if !o.matched.Found {
 		if o, err = db.origin(tx, f); err != nil {
 			return selfrefer.Receipt{}, err
@@ -383,6 +378,9 @@ func (db *DB) keepForm(tx *Tx, rec formRecord, o origin, judge func(selfrefer.Ma
 		}
 	}
 	j := judge(o.matched)
+	if rc, joined, err := db.joinReply(tx, f, o, j, formIx, first); joined || err != nil {
+		return rc, err
+	}
 	id := db.newID()
 	doc, err := db.sealReferral(id, rec, o, j)
 	if err != nil {
@@ -418,7 +416,7 @@ func receiptOf(tx *Tx, formIx []byte) (rc selfrefer.Receipt, found bool, err err
 	err = tx.QueryRow(`
 		SELECT reference, contact_by, urgent
 		FROM referral
-		WHERE form_ix = $1`, formIx).Scan(&rc.Reference, &by, &rc.Urgent)
+		WHERE form_ix = $1 OR id = (SELECT referral FROM later_reply WHERE form_ix = $1)`, formIx).Scan(&rc.Reference, &by, &rc.Urgent)
 	rc.ContactBy = timeOf(by)
 	return rc, err == nil, notFound(err, nil)
 }
@@ -551,113 +549,6 @@ func (db *DB) insertReferral(tx *Tx, r newReferral) (int64, error) {
 		practice, language, r.rec.At, msOf(due), r.rec.ContactBy, r.sealed, phoneIx, nhsIx)
 }
 
-// OptOut keeps an opt-out the way a form is kept. [selfrefer.ErrNotFound] if its link belongs to no text: then nobody is out of reach.
-func (db *DB) OptOut(ctx context.Context, o selfrefer.OptOut) error {
-	if o.At.IsZero() {
-		o.At = db.cfg.Now()
-	}
-	rec := optOutRecord{Network: o.Network, TokenHash: o.TokenHash, Why: o.Why, At: msOf(o.At)}
-	if !o.Phone.IsZero() {
-		rec.Phone = o.Phone.Reveal()
-	}
-	if len(rec.TokenHash) == 0 && rec.Phone == "" {
-		return errors.New("keep an opt-out: it names neither a link nor a number")
-	}
-	if len(rec.TokenHash) > 0 {
-		err := db.read(ctx, "who opts out", func(tx *Tx) error {
-			w, err := whoOptsOut(tx, rec)
-			if err == nil {
-				rec.Network, rec.PhoneIx, rec.NHSIx = w.network, w.phoneIx, w.nhsIx
-			}
-			return err
-		})
-		if err != nil && !errors.Is(err, selfrefer.ErrNotFound) {
-			db.log.Warn("cannot look up who opts out", slog.Any("error", err))
-		}
-	}
-	_, err := db.keepTwice(ctx, recordOptOut, rec, func(tx *Tx) error { return db.keepOptOut(tx, rec) })
-	return err
-}
-
-// optingOut is whom an opt-out by link puts out of reach.
-type optingOut struct {
-	message        int64
-	network        staff.NetworkID
-	phoneIx, nhsIx []byte // nhsIx is nil if the person cannot be told, or need not be
-}
-
-func whoOptsOut(tx *Tx, rec optOutRecord) (w optingOut, err error) {
-	var patient int64
-	var shared bool
-	err = tx.QueryRow(`
-		SELECT m.id, m.patient, m.phone_ix, m.shared, c.network
-		FROM message m
-		JOIN campaign c ON c.id = m.campaign
-		WHERE m.token = $1`, rec.TokenHash).Scan(&w.message, &patient, &w.phoneIx, &shared, (*int64)(&w.network))
-	if errors.Is(err, sql.ErrNoRows) && len(rec.PhoneIx) > 0 {
-		return optingOut{network: rec.Network, phoneIx: rec.PhoneIx, nhsIx: rec.NHSIx}, nil
-	}
-	if err != nil {
-		return w, notFound(err, selfrefer.ErrNotFound)
-	}
-	if shared || (rec.Why != selfrefer.WhyDied && rec.Why != selfrefer.WhyMoved) {
-		return w, nil
-	}
-	err = tx.QueryRow(`SELECT nhs_ix FROM patient WHERE id = $1`, patient).Scan(&w.nhsIx)
-	return w, notFound(err, nil)
-}
-
-// keepOptOut is the database's half of OptOut. It locks the number's row, as a claim does: whoever comes second sees what the first did.
-// The messages themselves stay as they are; the claim refuses them.
-func (db *DB) keepOptOut(tx *Tx, rec optOutRecord) error {
-	w := optingOut{network: rec.Network}
-	networks := []staff.NetworkID{rec.Network}
-	target := "reply"
-	if len(rec.TokenHash) > 0 {
-		var err error
-		if w, err = whoOptsOut(tx, rec); err != nil {
-			return err
-		}
-		networks[0], target = w.network, fmt.Sprintf("message %d", w.message)
-	} else {
-		phone, err := person.ParseE164(rec.Phone)
-		if err != nil {
-			return fmt.Errorf("read the number of an opt-out: %w", err)
-		}
-		w.phoneIx = db.phoneIndex(phone)
-		if rec.Network == 0 { // a reply to a sender that several networks share
-			if networks, err = list(tx, func(r scanner, n *staff.NetworkID) error { return r.Scan((*int64)(n)) }, `SELECT id FROM network ORDER BY id`); err != nil {
-				return err
-			}
-		}
-	}
-	if err := db.lockNumber(tx, w.phoneIx); err != nil {
-		return err
-	}
-	if w.message != 0 {
-		if err := db.linkSeen(tx, w.message, true); err != nil {
-			return fmt.Errorf("note that the link was used: %w", err)
-		}
-	}
-	for _, n := range networks {
-		if len(w.nhsIx) > 0 {
-			if err := db.suppress(tx, int64(n), "nhs", w.nhsIx, rec.Why); err != nil {
-				return err
-			}
-		}
-		// Somebody else may answer the phone of a person who died and want to hear from us; but if we cannot tell who died, nobody is texted.
-		if rec.Why != selfrefer.WhyDied || len(w.nhsIx) == 0 {
-			if err := db.suppress(tx, int64(n), "phone", w.phoneIx, rec.Why); err != nil {
-				return err
-			}
-		}
-		if err := db.audit(tx, staff.Entry{Network: n, Action: "optout", Target: target, Outcome: rec.Why}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // DrainJournal brings into the database what the journal alone took, here or in a process before this one. Call it before the first
 // claim and then again and again: it costs nothing while nothing is owed. It returns how many records it applied.
 func (db *DB) DrainJournal(ctx context.Context) (int, error) {
@@ -739,10 +630,20 @@ func (db *DB) applyRecord(ctx context.Context, r Record) (known bool, err error)
 		if err := json.Unmarshal(r.payload, &rec); err != nil {
 			return true, errors.New("the record cannot be read")
 		}
-		err := db.write(ctx, "replay opt-out", func(tx *Tx) error { return db.keepOptOut(tx, rec) })
+		err := db.write(ctx, "replay opt-out", func(tx *Tx) error { _, err := db.keepOptOut(tx, rec); return err })
 		if errors.Is(err, selfrefer.ErrNotFound) {
 			db.log.Warn("an opt-out of the journal belongs to no text that the database knows", slog.Int64("record", r.Seq))
 			return true, nil
+		}
+		return true, err
+	case recordUndo:
+		var rec optOutRecord
+		if err := json.Unmarshal(r.payload, &rec); err != nil {
+			return true, errors.New("the record cannot be read")
+		}
+		err := db.write(ctx, "replay undo", func(tx *Tx) error { return db.keepUndo(tx, rec) })
+		if errors.Is(err, selfrefer.ErrNothingToUndo) || errors.Is(err, selfrefer.ErrNotFound) {
+			return true, nil // it is undone already, or was asked for again since
 		}
 		return true, err
 	case recordReplied:

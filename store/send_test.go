@@ -292,7 +292,7 @@ func TestReplyLeavesTheLink(t *testing.T) {
 		must[campaign.Outgoing](t)(db.Claim(ctx, ring))
 		token := link.Mint(db.sealer.linkKey(), int64(ring.Message)).Hash()
 		r := selfrefer.Receiver{Keeper: db, Now: cfg.Now}
-		if err := r.Reply(ctx, w.network.ID, w.phone(t, ring), "yes please, can somebody ring me", "SM1"); err != nil {
+		if err := r.Reply(ctx, selfrefer.Reply{ID: "SM1", Network: w.network.ID, From: w.phone(t, ring), Body: "yes please, can somebody ring me"}); err != nil {
 			t.Fatal(err)
 		}
 		spent := func() bool { return must[selfrefer.Invitation](t)(db.Invitation(ctx, token)).Spent }

@@ -38,7 +38,7 @@ func (db *DB) openReferral(r *selfrefer.Referral, sealed []byte, whole bool) err
 		return fmt.Errorf("open referral %d: it cannot be read", r.ID) // the error would quote it
 	}
 	r.WhyUrgent, r.Name, r.Phone = d.WhyUrgent, d.Person.name(), d.Person.phone()
-	r.Answers.Reasons = d.Answers.Reasons
+	r.Answers.Reasons, r.Answers.Said = d.Answers.Reasons, d.Answers.Said
 	if whole {
 		r.Answers, r.NHS, r.Born = d.Answers, d.Person.nhs(), d.Person.born()
 	}
@@ -243,6 +243,9 @@ func (db *DB) Referral(ctx context.Context, who staff.Account, id selfrefer.Refe
 		if err := db.openReferral(&r, sealed, true); err != nil {
 			return err
 		}
+		if r.Later, err = db.later(tx, id); err != nil {
+			return err
+		}
 		if contacts, err = db.contacts(tx, id); err != nil {
 			return err
 		}
@@ -338,6 +341,9 @@ func (db *DB) Act(ctx context.Context, who staff.Account, id selfrefer.ReferralI
 			return db.auditReferral(tx, who, "referral."+string(c.Event), id, outcome)
 		}
 		if err := db.openReferral(&r, sealed, true); err != nil {
+			return err
+		}
+		if r.Later, err = db.later(tx, id); err != nil {
 			return err
 		}
 		return db.auditReferral(tx, who, "referral."+string(c.Event), id, outcome)

@@ -42,8 +42,10 @@ type Reply struct {
 	To   string // our number, which tells the network
 	Body string
 	SID  string
-	// Stop is set if the provider took it for an opt-out and texts this number no more, whatever words it used.
-	Stop bool
+	// Media are the pictures and the like that came with it. They stay at the provider.
+	Media int
+	// Stop is set if the provider took it for an opt-out and texts this number no more, whatever words it used; Start, if for the end of one.
+	Stop, Start bool
 }
 
 func (r Reply) String() string { return "reply " + r.SID }
@@ -175,7 +177,12 @@ func (h *webhooks) inbound(w http.ResponseWriter, r *http.Request, form url.Valu
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	err = h.Inbox.Reply(r.Context(), Reply{From: from, To: form.Get("To"), Body: form.Get("Body"), SID: sid, Stop: form.Get("OptOutType") == "STOP"})
+	media, err := strconv.Atoi(form.Get("NumMedia"))
+	if err != nil || media < 0 {
+		media = 0
+	}
+	kind := form.Get("OptOutType")
+	err = h.Inbox.Reply(r.Context(), Reply{From: from, To: form.Get("To"), Body: form.Get("Body"), SID: sid, Media: media, Stop: kind == "STOP", Start: kind == "START"})
 	if err != nil {
 		h.Log.Error("reply could not be stored; it is in the Twilio console", "sid", sid, "error", err)
 		http.Error(w, "try again", http.StatusServiceUnavailable)

@@ -149,7 +149,7 @@ func open(ctx context.Context, o options) (_ *app, err error) {
 	if sends {
 		a.guard.Record = record{a.gateway}
 	}
-	a.receiver = &selfrefer.Receiver{Keeper: a.db, Now: a.Now}
+	a.receiver = &selfrefer.Receiver{Keeper: a.db, Undoer: a.db, Now: a.Now}
 	a.db.ContactBy = a.contactBy
 	if a.wrap != nil {
 		a.wrap(a)
@@ -238,7 +238,7 @@ func (i inbox) Reply(ctx context.Context, r twilio.Reply) error {
 	if err != nil {
 		return err
 	}
-	return i.a.receiver.Reply(ctx, network, r.From, r.Body, r.SID)
+	return i.a.receiver.Reply(ctx, selfrefer.Reply{ID: r.SID, Network: network, From: r.From, Body: r.Body, Media: r.Media, Stop: r.Stop, Start: r.Start})
 }
 
 // record is the provider's, as the quarantine reads it.

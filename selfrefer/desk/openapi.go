@@ -24,10 +24,11 @@ func (h *Handler) OpenAPI() map[string]any {
 	holder := fields(object{"id": whole, "name": text})
 	referral := fields(object{
 		"id": whole, "reference": text, "state": object{"type": "string", "enum": selfrefer.States}, "lane": object{"type": "string", "enum": []selfrefer.Lane{selfrefer.Verified, selfrefer.Unverified}},
-		"urgent": yes, "why_urgent": list(text), "source": text, "not_matched": text, "practice": text, "language": text, "reasons": list(text), "received": at, "due": at,
+		"urgent": yes, "why_urgent": list(text), "source": text, "not_matched": text, "practice": text, "language": text, "reasons": list(text), "said": object{"type": "string", "description": "what a short reply says, if that is certain; it decides nothing", "enum": []selfrefer.Said{selfrefer.SaidCall, selfrefer.SaidNotMe, selfrefer.SaidNo, selfrefer.SaidThanks, selfrefer.SaidAutomatic, selfrefer.SaidNothing, selfrefer.SaidStart, selfrefer.SaidStop}}, "received": at, "due": at,
 		"age":      object{"type": "string", "enum": []selfrefer.Age{selfrefer.InTime, selfrefer.DueSoon, selfrefer.Late, selfrefer.Kept}},
 		"attempts": whole, "claimed_by": holder, "claimed_at": at, "contacted": at, "closed": at, "name": text,
 		"phone": text, "nhs_number": text, "birth_date": text, "answers": object{"type": "object"}, "can": list(text),
+		"later":    list(fields(object{"at": at, "words": text, "said": text, "media": whole})),
 		"contacts": list(fields(object{"at": at, "by": holder, "event": text, "channel": text, "note": text})),
 	}, "id", "reference", "state", "lane", "urgent", "source", "received", "due", "age", "attempts")
 	worker := fields(object{

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -229,7 +230,7 @@ func (h *Handler) countQueue(r *http.Request, who staff.Account, f selfrefer.Fil
 
 func (h *Handler) queueRow(ref selfrefer.Referral, who staff.Account, name func(staff.AccountID) string, practices map[string]string) queueRow {
 	row := queueRow{ID: ref.ID, Reference: ref.Reference, Urgent: ref.Urgent, WhyUrgent: capital(strings.Join(ref.WhyUrgent, "; ")), State: stateTag(ref.State),
-		Reasons: strings.Join(reasons(ref.Answers.Reasons), ", "), NotMatch: ref.NotMatched, Practice: practices[ref.Practice]}
+		Reasons: cmp.Or(strings.Join(reasons(ref.Answers.Reasons), ", "), saidShort[ref.Answers.Said], "No reason given"), NotMatch: ref.NotMatched, Practice: practices[ref.Practice]}
 	if row.Practice == "" {
 		row.Practice = ref.Practice
 	}
@@ -247,6 +248,12 @@ func (h *Handler) queueRow(ref selfrefer.Referral, who staff.Account, name func(
 	_, can := selfrefer.Next(ref.State, selfrefer.Claim)
 	row.Claim = can && selfrefer.May(who, ref, selfrefer.Claim) == nil
 	return row
+}
+
+// saidShort are short replies as the list tells them apart. They stay in the order of calling: it is a hint and no judgement.
+var saidShort = map[selfrefer.Said]string{
+	selfrefer.SaidCall: "Reply: call me", selfrefer.SaidNotMe: "Reply: not them, or a wrong number?", selfrefer.SaidNo: "Reply: no, thanks", selfrefer.SaidThanks: "Reply: thanks, or OK",
+	selfrefer.SaidAutomatic: "Reply: an automatic answer?", selfrefer.SaidNothing: "Reply: no words", selfrefer.SaidStart: "Reply: START", selfrefer.SaidStop: "Reply: STOP, and more",
 }
 
 // notice says what the POST before this page has done. Its sentences are fixed: an address carries a code, never data.
@@ -279,6 +286,7 @@ type referralJSON struct {
 	Practice   string               `json:"practice,omitempty"`
 	Language   string               `json:"language,omitempty"`
 	Reasons    []string             `json:"reasons,omitempty"`
+	Said       selfrefer.Said       `json:"said,omitempty"`
 	Received   time.Time            `json:"received"`
 	Due        time.Time            `json:"due"`
 	Age        selfrefer.Age        `json:"age"`
@@ -293,8 +301,17 @@ type referralJSON struct {
 	NHSNumber string             `json:"nhs_number,omitempty"`
 	BirthDate string             `json:"birth_date,omitempty"`
 	Answers   *selfrefer.Answers `json:"answers,omitempty"`
+	Later     []laterJSON        `json:"later,omitempty"`
 	Contacts  []contactJSON      `json:"contacts,omitempty"`
 	Can       []selfrefer.Event  `json:"can,omitempty"` // what the caller may do with it now
+}
+
+// laterJSON is a reply that came while the referral was open.
+type laterJSON struct {
+	At    time.Time      `json:"at"`
+	Words string         `json:"words"`
+	Said  selfrefer.Said `json:"said,omitempty"`
+	Media int            `json:"media,omitempty"`
 }
 
 type holderJSON struct {
@@ -321,7 +338,7 @@ func instant(t time.Time) *time.Time {
 // listed is a referral as far as a list shows it to who.
 func (h *Handler) listed(r selfrefer.Referral, who staff.Account, name func(staff.AccountID) string) referralJSON {
 	j := referralJSON{ID: r.ID, Reference: r.Reference, State: r.State, Lane: r.Lane, Urgent: r.Urgent, WhyUrgent: r.WhyUrgent, Source: r.Source, NotMatched: r.NotMatched,
-		Practice: r.Practice, Language: r.Language, Reasons: r.Answers.Reasons, Received: r.Received.UTC(), Due: r.Due.UTC(), Age: r.AgeAt(h.Now()), Attempts: r.Attempts,
+		Practice: r.Practice, Language: r.Language, Reasons: r.Answers.Reasons, Said: r.Answers.Said, Received: r.Received.UTC(), Due: r.Due.UTC(), Age: r.AgeAt(h.Now()), Attempts: r.Attempts,
 		ClaimedAt: instant(r.ClaimedAt), Contacted: instant(r.Contacted), Closed: instant(r.ClosedAt)}
 	if r.ClaimedBy != 0 {
 		j.ClaimedBy = &holderJSON{r.ClaimedBy, name(r.ClaimedBy)}

@@ -55,14 +55,17 @@ type referralScreen struct {
 	Outcome    *outcomeForm
 	Duplicate  *ui.Field // the note, where the one thing to record is that it is a second referral
 	Safe       []safeLine
-	NoWay      bool   // neither a call nor a text is safe
-	SayIf      string // what to say if somebody else answers
+	NoWay      bool    // neither a call nor a text is safe
+	SayIf      []piece // what to say if somebody else answers
 	Number     string
 	Dial       template.URL // html/template trusts no tel: of its own
 	ShowNumber bool         // it is safe to call: no need to hide it
 	WhyUrgent  []string
+	Said       string // what kind of reply it is, if it says so itself
 	Lines      [][]piece
-	Confirmed  string // why we think that it is them; "" if nobody has confirmed it
+	Later      []laterLine
+	Needs      [][]piece // what would make it easier for them, where that sounds like danger
+	Confirmed  string    // why we think that it is them; "" if nobody has confirmed it
 	NotMatched string
 	Who        []fact
 	Answers    ui.SummaryList
@@ -70,6 +73,12 @@ type referralScreen struct {
 }
 
 type outcomeForm struct{ Outcome, Channel, Note ui.Field }
+
+// laterLine is a reply that came while the referral was open.
+type laterLine struct {
+	When, Said string
+	Lines      [][]piece
+}
 
 // safeLine is what the person said is safe, or not; Stop are those that must not be overlooked.
 type safeLine struct {
@@ -109,7 +118,14 @@ func (h *Handler) showReferral(w http.ResponseWriter, r *http.Request, who staff
 			practice = p.Name
 		}
 	}
-	s := referralScreen{Reference: ref.Reference, Action: r.URL.Path, NotMatched: capital(ref.NotMatched), Lines: lines(highlight(ref.Answers.Words))}
+	s := referralScreen{Reference: ref.Reference, Action: r.URL.Path, NotMatched: capital(ref.NotMatched), Lines: lines(highlight(ref.Answers.Words)),
+		Said: replyWords(ref.Answers.Said, ref.Answers.Media)}
+	for _, l := range ref.Later {
+		s.Later = append(s.Later, laterLine{h.when(l.At), replyWords(l.Said, l.Media), lines(highlight(l.Words))})
+	}
+	if len(selfrefer.Find(ref.Answers.Needs)) > 0 {
+		s.Needs = lines(highlight(ref.Answers.Needs))
+	}
 	for _, why := range ref.WhyUrgent {
 		s.WhyUrgent = append(s.WhyUrgent, capital(why))
 	}
@@ -155,15 +171,31 @@ func (s *referralScreen) safety(ref selfrefer.Referral) {
 			s.Safe = append(s.Safe, safeLine{true, unasked})
 		}
 	}
-	line(a.CallSafe, "It is safe to call.", "Do NOT call: they said that it is not safe.", "Take care with calling: they have not said whether it is safe.")
+	unasked := "Take care with calling: they have not said whether it is safe."
+	if ref.Source == selfrefer.ByReply && a.Channel == "call" {
+		unasked = selfrefer.SaidCall.Words() + " Somebody else may answer: say only your first name until you know who it is."
+	}
+	line(a.CallSafe, "It is safe to call.", "Do NOT call: they said that it is not safe.", unasked)
 	line(a.MessageSafe, "You can leave a voice message.", "Do NOT leave a message.", "Do NOT leave a message: they have not said that it is safe.")
 	line(a.TextSafe, "It is safe to text.", "Do NOT text.", "Do NOT text: they have not said that it is safe.")
 	s.NoWay = a.CallSafe == selfrefer.SafeNo && a.TextSafe != selfrefer.SafeYes
-	s.SayIf = a.IfAnother
+	s.SayIf = highlight(a.IfAnother)
 	s.ShowNumber = a.CallSafe == selfrefer.SafeYes
 	if !ref.Phone.IsZero() {
 		s.Number, s.Dial = national(ref.Phone), template.URL("tel:"+ref.Phone.Reveal())
 	}
+}
+
+// replyWords tells what kind of reply it is.
+func replyWords(said selfrefer.Said, media int) string {
+	words := said.Words()
+	if said == selfrefer.SaidCall {
+		words = "It says CALL." // the rest stands where it says what is safe
+	}
+	if media > 0 {
+		words = strings.TrimSpace(words + " " + plural(media, "picture or file") + " came with it, which we have not fetched: ask what it shows.")
+	}
+	return words
 }
 
 func (h *Handler) whoIsIt(ref selfrefer.Referral, practice string) []fact {
@@ -212,7 +244,9 @@ func answers(ref selfrefer.Referral) ui.SummaryList {
 	}
 	add("Best time", when...)
 	add("Language", a.Language)
-	add("What they need", a.Needs)
+	if len(selfrefer.Find(a.Needs)) == 0 { // else it stands above, with what sounds like danger marked
+		add("What they need", a.Needs)
+	}
 	if a.ForOther {
 		add("Filled in by", "Somebody else, on their behalf")
 	}
@@ -437,6 +471,9 @@ func (h *Handler) whole(ctx context.Context, ref selfrefer.Referral, who staff.A
 	}
 	j := h.listed(ref, who, name)
 	j.Answers, j.Can = &ref.Answers, allowed(ref, who)
+	for _, l := range ref.Later {
+		j.Later = append(j.Later, laterJSON{l.At.UTC(), l.Words, l.Said, l.Media})
+	}
 	if !ref.Phone.IsZero() {
 		j.Phone = ref.Phone.Reveal()
 	}

@@ -42,7 +42,7 @@ func TestReferralPage_safety(t *testing.T) {
 	if !inOrder(yes.body, "It is safe to call.", "07700 900123") || strings.Contains(yes.body, "Show the number") {
 		t.Error("the number of somebody who may be called is hidden")
 	}
-	open(selfrefer.Answers{Words: "There is <b>no food</b>, and I can't go on like this."}).holds(t, 200, "Why it is urgent", "<mark>can&#39;t go on</mark>", "&lt;b&gt;")
+	open(selfrefer.Answers{Words: "There is <b>no food</b>, and I can't go on like this."}).holds(t, 200, "Why it is urgent", `<mark><span class="nhsuk-u-visually-hidden">Sounds like danger: </span>can&#39;t go on</mark>`, "There is &lt;b&gt;<mark>")
 }
 
 // A whole case: two tries, hand back, another takes it, support, close; the history tells who, when and what.

@@ -2,7 +2,6 @@ package desk
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -132,50 +131,23 @@ type piece struct {
 	Danger bool
 }
 
-var word = regexp.MustCompile(`\S+`)
-
-// longestDanger is in words. The longest phrase that package selfrefer looks for has six.
-const longestDanger = 7
-
-// highlight cuts a person's words so that what sounds like danger stands out: each smallest run of words that does on its own.
-// Together the pieces are what was written.
+// highlight cuts a person's words so that what sounds like danger stands out. Together the pieces are what was written.
 func highlight(s string) []piece {
-	if s == "" {
-		return nil
-	}
-	words := word.FindAllStringIndex(s, -1)
-	marked := make([]bool, len(words))
-	if len(selfrefer.Danger(s)) > 0 {
-		for n := 1; n <= longestDanger; n++ {
-			for i := 0; i+n <= len(words); i++ {
-				covered := false
-				for _, m := range marked[i : i+n] {
-					covered = covered || m
-				}
-				if !covered && len(selfrefer.Danger(s[words[i][0]:words[i+n-1][1]])) > 0 {
-					for k := i; k < i+n; k++ {
-						marked[k] = true
-					}
-				}
-			}
-		}
-	}
 	var out []piece
 	at := 0
-	for i := 0; i < len(words); i++ {
-		if !marked[i] {
-			continue
+	for _, f := range selfrefer.Find(s) {
+		switch {
+		case f.End <= at: // within the last one
+		case f.Start < at || at > 0 && f.Start == at: // it goes on from the last one
+			out[len(out)-1].Text += s[at:f.End]
+			at = f.End
+		default:
+			if f.Start > at {
+				out = append(out, piece{Text: s[at:f.Start]})
+			}
+			out = append(out, piece{s[f.Start:f.End], true})
+			at = f.End
 		}
-		end := i
-		for end+1 < len(words) && marked[end+1] {
-			end++
-		}
-		if words[i][0] > at {
-			out = append(out, piece{Text: s[at:words[i][0]]})
-		}
-		at = words[end][1]
-		out = append(out, piece{s[words[i][0]:at], true})
-		i = end
 	}
 	if at < len(s) {
 		out = append(out, piece{Text: s[at:]})
