@@ -34,6 +34,7 @@ type cli struct {
 	Simulate simulateCmd `cmd:"" help:"Play made-up towns under the pacer and other policies, and compare who would have waited."`
 	Pace     paceCmd     `cmd:"" help:"Pace somebody else's sender: one JSON object per line in, one per line out."`
 	Import   importCmd   `cmd:"" help:"Screen a patient list and show where every row goes."`
+	Optouts  optoutsCmd  `cmd:"" help:"Import opt-outs from another system, and export them."`
 	Staff    staffCmd    `cmd:"" help:"Add networks, teams and staff, and make API tokens."`
 	Soak     soakCmd     `cmd:"" help:"Kill the program again and again while a faulty provider texts and people answer, and count."`
 	Backup   backupCmd   `cmd:"" help:"Copy the data into one file, beside a running serve. The keys are never in it."`

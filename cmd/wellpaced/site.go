@@ -118,6 +118,7 @@ func nav(who staff.Account, path string) []ui.NavItem {
 		{"Patient lists", "/desk/lists", staff.ViewLists},
 		{"Capacity", "/desk/capacity", staff.ViewCapacity},
 		{"What patients read", "/desk/words", staff.ViewWords},
+		{"Opt-outs", "/desk/optouts", staff.ManageOptOuts},
 		{"System", "/desk/system", staff.ViewSystem},
 	} {
 		if staff.May(who, p.do, who.Network) == nil {

@@ -62,6 +62,7 @@ type Store interface {
 	RosterEditor
 	selfrefer.Triage
 	selfrefer.Editor
+	selfrefer.Lists
 	staff.Auditor
 }
 

@@ -101,6 +101,17 @@ func (h *Handler) OpenAPI() map[string]any {
 	putWords := call("Replace what patients read of urgent help and reasons; [] is the standard", "The words as they stand now", words, object{"requestBody": object{"required": true, "content": json(words)}})
 	putWords["responses"].(object)["409"] = problem("Somebody else has changed them since that version (code changed)")
 
+	optOut := fields(object{"phone": text, "nhs_number": text, "why": text, "at": at}, "why", "at")
+	ledger := fields(object{"rows": whole, "added": whole, "already_there": whole, "cannot_be_read": whole, "dry_run": yes, "journaled": yes,
+		"problems": list(fields(object{"row": whole, "code": text}, "row", "code"))}, "rows", "added", "already_there", "cannot_be_read", "dry_run", "journaled")
+	addOptOuts := call("Put everybody on a list from another system out of reach; every row is accounted for", "The ledger", ledger, object{
+		"parameters":  []any{param("query", "dry_run", yes, "count and change nothing")},
+		"requestBody": object{"required": true, "content": object{"text/csv": object{"schema": object{"type": "string", "description": "phone numbers, NHS numbers or both, in any column"}}}}})
+	correction := fields(object{"id": whole, "why": object{"type": "string", "enum": []string{selfrefer.WhyNotMe, selfrefer.WhyMoved, selfrefer.WhyDied, selfrefer.WhyAllTexts}}, "practice": text,
+		"shared": object{"type": "boolean", "description": "several people are on the number: nobody knows which of them it is"}, "withdrawn": object{"type": "boolean", "description": "it was done, and then taken back"},
+		"at": at, "name": text, "birth_date": text, "nhs_number": text, "phone": text}, "id", "why", "shared", "withdrawn", "at")
+	ticked := object{"summary": "Tick a correction off", "parameters": []any{param("path", "correction", whole, "of a correction")},
+		"responses": object{"204": object{"description": "Done"}, "401": problem("No token, or one that is over"), "403": problem("Your role does not allow this"), "404": problem("There is no such thing in your network")}}
 	team := param("path", "team", whole, "of a team")
 	return object{
 		"/api/v1/referrals": object{"get": call("A part of the queue, in the order of calling", "Up to 50 referrals, and where to go on", fields(object{"referrals": list(referral), "next": whole}, "referrals"), object{
@@ -108,6 +119,12 @@ func (h *Handler) OpenAPI() map[string]any {
 		"/api/v1/referrals/{id}":         object{"get": call("One referral with its answers; the view is audited", "The referral", referral, object{"parameters": []any{id}})},
 		"/api/v1/referrals/{id}/{event}": object{"post": act},
 		"/api/v1/words":                  object{"get": call("What the network has changed of what its patients read", "Every line and reason, in order", words, nil), "put": putWords},
+		"/api/v1/optouts": object{
+			"get":  call("All opt-outs whose number is known, for another system; audited", "The opt-outs, and how many are known by a keyed index alone", fields(object{"optouts": list(optOut), "blind": whole}, "optouts", "blind"), object{}),
+			"post": addOptOuts,
+		},
+		"/api/v1/corrections":                   object{"get": call("What practices must correct in their own records, oldest first; audited", "The corrections", fields(object{"corrections": list(correction)}, "corrections"), object{})},
+		"/api/v1/corrections/{correction}/done": object{"post": ticked},
 		"/api/v1/teams/{team}/capacity": object{
 			"get": call("Who works when, and what the team can do", "The roster", capacity, object{"parameters": []any{team}}),
 			"put": call("Replace the roster and the leave", "The roster as it stands now", capacity, object{"parameters": []any{team}, "requestBody": object{"required": true, "content": json(capacity)}}),

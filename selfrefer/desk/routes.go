@@ -42,6 +42,10 @@ func (h *Handler) routes() []route {
 		{"POST", wordsPath, staff.EditWords, h.changeWords},
 		{"GET", wordsPath + "/{part}/{entry}", staff.EditWords, h.ownWordPage},
 		{"POST", wordsPath + "/{part}/{entry}", staff.EditWords, h.setOwnWord},
+		{"GET", optOutsPath, staff.ManageOptOuts, h.optOutsPage},
+		{"GET", optOutsPath + "/corrections.csv", staff.ManageOptOuts, h.correctionsCSV},
+		{"GET", optOutsPath + "/optouts.csv", staff.ManageOptOuts, h.optOutsCSV},
+		{"POST", optOutsPath + "/{correction}", staff.ManageOptOuts, h.corrected},
 
 		{"GET", "/api/v1/referrals", staff.ViewQueue, h.listReferrals},
 		{"GET", "/api/v1/referrals/{id}", staff.ViewReferral, h.getReferral},
@@ -50,6 +54,10 @@ func (h *Handler) routes() []route {
 		{"PUT", "/api/v1/teams/{team}/capacity", staff.EditCapacity, h.putCapacity},
 		{"GET", "/api/v1/words", staff.ViewWords, h.getWords},
 		{"PUT", "/api/v1/words", staff.EditWords, h.putWords},
+		{"GET", "/api/v1/optouts", staff.ManageOptOuts, h.listOptOuts},
+		{"POST", "/api/v1/optouts", staff.ManageOptOuts, h.importOptOuts},
+		{"GET", "/api/v1/corrections", staff.ManageOptOuts, h.listCorrections},
+		{"POST", "/api/v1/corrections/{correction}/done", staff.ManageOptOuts, h.corrected},
 	}
 }
 
@@ -74,7 +82,7 @@ func (h *Handler) Routes(r chi.Router) {
 
 // target names for the audit what a request is about: "referral 12", or nothing.
 func target(r *http.Request) string {
-	for _, t := range [...][2]string{{"id", "referral"}, {"team", "team"}, {"account", "account"}} {
+	for _, t := range [...][2]string{{"id", "referral"}, {"team", "team"}, {"account", "account"}, {"correction", "correction"}} {
 		if id, err := pathID[int64](r, t[0]); err == nil && id != 0 {
 			return t[1] + " " + chi.URLParam(r, t[0])
 		}

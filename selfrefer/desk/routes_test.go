@@ -21,6 +21,7 @@ func TestRolesAndRoutes(t *testing.T) {
 	id := b.refer(selfrefer.Answers{Reasons: []string{"loneliness"}, Name: "Marigold Testperson"}, selfrefer.Verified)
 	urgent := b.refer(selfrefer.Answers{Words: "there is no food in the house"}, selfrefer.Verified)
 	lin := b.who[staff.LinkWorker]
+	correction := b.toCorrect("+447700900177")
 	type target struct {
 		do    staff.Action
 		path  string // with what belongs to the first network
@@ -51,6 +52,15 @@ func TestRolesAndRoutes(t *testing.T) {
 		"POST /api/v1/referrals/{id}/{event}": {staff.WorkReferral, fmt.Sprint("/api/v1/referrals/", id, "/claim"), "{}", []int{200, 409}, 404},
 		"GET /api/v1/teams/{team}/capacity":   {staff.ViewCapacity, fmt.Sprint("/api/v1/teams/", b.team.ID, "/capacity"), "", []int{200}, 404},
 		"PUT /api/v1/teams/{team}/capacity":   {staff.EditCapacity, fmt.Sprint("/api/v1/teams/", b.team.ID, "/capacity"), `{"workers":[]}`, []int{200}, 404},
+
+		"GET /desk/optouts":                          {staff.ManageOptOuts, "/desk/optouts", "", []int{200}, 200},
+		"GET /desk/optouts/corrections.csv":          {staff.ManageOptOuts, "/desk/optouts/corrections.csv", "", []int{200}, 200},
+		"GET /desk/optouts/optouts.csv":              {staff.ManageOptOuts, "/desk/optouts/optouts.csv", "", []int{200}, 200},
+		"POST /desk/optouts/{correction}":            {staff.ManageOptOuts, fmt.Sprint("/desk/optouts/", correction), form("x", "y"), []int{303}, 404},
+		"GET /api/v1/optouts":                        {staff.ManageOptOuts, "/api/v1/optouts", "", []int{200}, 200},
+		"POST /api/v1/optouts":                       {staff.ManageOptOuts, "/api/v1/optouts?dry_run=true", "07700900123", []int{200}, 200},
+		"GET /api/v1/corrections":                    {staff.ManageOptOuts, "/api/v1/corrections", "", []int{200}, 200},
+		"POST /api/v1/corrections/{correction}/done": {staff.ManageOptOuts, fmt.Sprint("/api/v1/corrections/", correction, "/done"), "", []int{204}, 404},
 	}
 	err := chi.Walk(b.router, func(method, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		if strings.HasPrefix(pattern, "/static/") {

@@ -124,6 +124,7 @@ const (
 	EditCapacity    Action = "capacity.edit"
 	ViewWords       Action = "words.view" // what patients read
 	EditWords       Action = "words.edit"
+	ManageOptOuts   Action = "optout.manage" // import and export them, and what practices must correct
 	ManageStaff     Action = "staff.manage"
 	ViewSystem      Action = "system.view"
 )
@@ -147,6 +148,7 @@ var table = map[Action][]Role{
 	EditCapacity:    {Administrator, SeniorLinkWorker},
 	ViewWords:       {Administrator, CampaignManager, SeniorLinkWorker, LinkWorker},
 	EditWords:       {Administrator, CampaignManager},
+	ManageOptOuts:   {Administrator, CampaignManager},
 	ManageStaff:     {Administrator},
 	ViewSystem:      {Administrator},
 }

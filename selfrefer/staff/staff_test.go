@@ -18,6 +18,9 @@ func TestMay(t *testing.T) {
 		{at(CampaignManager), ViewReferral, 1, ErrDenied}, // launching texts gives no sight of what people say of themselves
 		{at(Administrator), ViewReferral, 1, ErrDenied},
 		{at(LinkWorker), WorkReferral, 1, nil},
+		{at(CampaignManager), ManageOptOuts, 1, nil},
+		{at(PracticeViewer), ManageOptOuts, 1, ErrDenied},
+		{at(LinkWorker), ManageOptOuts, 1, ErrDenied},
 		{at(Volunteer), ViewUrgent, 1, ErrDenied},
 		{at(PracticeViewer), ViewCampaigns, 1, nil},
 		{at(Administrator), EditWords, 1, nil},
