@@ -310,6 +310,14 @@ func TestSealed(t *testing.T) {
 		w.must(err)
 	}
 	w.must(db.OptOut(ctx, selfrefer.OptOut{Network: w.network.ID, Phone: zeb.phone(), Why: selfrefer.WhyStop}))
+	w.must(db.OptOut(ctx, selfrefer.OptOut{TokenHash: p.token, Why: selfrefer.WhyMoved, All: true}))
+	for _, words := range []string{"they closed the ferret sanctuary", "I left a pineapple there"} {
+		_, err := w.keep(selfrefer.Form{ID: words, Network: w.network.ID, Source: selfrefer.ByReply, From: zeb.phone(), Answers: selfrefer.Answers{Words: words}, At: testCivil})
+		w.must(err)
+	}
+	if n := w.count(`SELECT COUNT(*) FROM later_reply`); n != 1 {
+		t.Fatalf("%d replies have joined another", n)
+	}
 	w.must(db.Close())
 	files := 0
 	err := filepath.WalkDir(cfg.DataDir, func(path string, d fs.DirEntry, err error) error {

@@ -201,6 +201,8 @@ func TestWebhooks_inbound(t *testing.T) {
 	}{
 		{"reply", url.Values{"From": {"+447700900123"}, "To": {"+447700900999"}, "Body": {"yes please"}, "MessageSid": {goodSID}}, nil, 200, 1},
 		{"opt-out in other words", url.Values{"From": {"+447700900123"}, "Body": {"arrêt"}, "OptOutType": {"STOP"}}, nil, 200, 1},
+		{"the end of an opt-out", url.Values{"From": {"+447700900123"}, "Body": {"YES"}, "OptOutType": {"START"}}, nil, 200, 1},
+		{"help, and a picture", url.Values{"From": {"+447700900123"}, "Body": {"HELP"}, "OptOutType": {"HELP"}, "NumMedia": {"2"}}, nil, 200, 1},
 		{"short code", url.Values{"From": {"60777"}, "Body": {"win"}}, nil, 204, 0},
 		{"nobody", url.Values{}, nil, 204, 0},
 		{"database away", url.Values{"From": {"+447700900123"}, "Body": {"STOP"}}, errors.New("disk full"), 503, 1},
@@ -217,7 +219,7 @@ func TestWebhooks_inbound(t *testing.T) {
 			}
 			for _, r := range d.replies {
 				if r.From.Reveal() != tt.form.Get("From") || r.Body != tt.form.Get("Body") || r.To != tt.form.Get("To") || r.SID != tt.form.Get("MessageSid") ||
-					r.Stop != (tt.form.Get("OptOutType") != "") {
+					r.Stop != (tt.form.Get("OptOutType") == "STOP") || r.Start != (tt.form.Get("OptOutType") == "START") || (r.Media == 2) != (tt.form.Get("NumMedia") == "2") {
 					t.Error("the reply is not what was sent")
 				}
 				if s := fmt.Sprintf("%v %+v %#v %s", r, r, r, r); strings.Contains(s, "7700") || strings.Contains(s, r.Body) {
