@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"database/sql"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/wellpaced/wellpaced/campaign/person"
 	"github.com/wellpaced/wellpaced/selfrefer"
@@ -185,10 +187,8 @@ func (db *DB) keepOptOut(tx *Tx, rec optOutRecord) (fresh bool, err error) {
 	case rec.Why == selfrefer.WhyImported:
 		target = "list"
 	}
-	if w.phoneIx != nil {
-		if err := db.lockNumber(tx, w.phoneIx); err != nil {
-			return false, err
-		}
+	if err := db.lockNumbers(tx, w, rec.Why); err != nil {
+		return false, err
 	}
 	if w.message != 0 {
 		if err := db.linkSeen(tx, w.message, true); err != nil {
@@ -225,6 +225,29 @@ func (db *DB) keepOptOut(tx *Tx, rec optOutRecord) (fresh bool, err error) {
 		}
 	}
 	return fresh, nil
+}
+
+// lockNumbers makes an opt-out wait for the claims of everybody whom it concerns. A list from another system may name a person alone: a claim
+// locks numbers, so the numbers that the person has are locked too, always in one order.
+func (db *DB) lockNumbers(tx *Tx, w optingOut, why string) error {
+	var numbers [][]byte
+	if w.phoneIx != nil {
+		numbers = append(numbers, w.phoneIx)
+	}
+	if why == selfrefer.WhyImported && w.nhsIx != nil {
+		theirs, err := list(tx, func(r scanner, ix *[]byte) error { return r.Scan(ix) }, `SELECT DISTINCT phone_ix FROM patient WHERE nhs_ix = $1`, w.nhsIx)
+		if err != nil {
+			return fmt.Errorf("find the numbers of a person: %w", err)
+		}
+		numbers = append(numbers, theirs...)
+	}
+	slices.SortFunc(numbers, bytes.Compare)
+	for _, ix := range slices.CompactFunc(numbers, bytes.Equal) {
+		if err := db.lockNumber(tx, ix); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // suppression is a number or a person who must not be texted. The number itself is kept sealed beside its blind index, after the list that it
@@ -403,6 +426,20 @@ func (db *DB) Corrected(ctx context.Context, n staff.NetworkID, by staff.Account
 		}
 		return db.audit(tx, staff.Entry{Network: n, Account: by, Action: "correction.done", Target: fmt.Sprintf("correction %d", id), Outcome: "done"})
 	})
+}
+
+// correctionLife is how long a correction is kept once it is done or taken back.
+const correctionLife = 60 * 24 * time.Hour
+
+// PurgeCorrections removes those that nobody has to do any more, and returns how many there were.
+func (db *DB) PurgeCorrections(ctx context.Context) (n int64, err error) {
+	err = db.write(ctx, "purge corrections", func(tx *Tx) error {
+		n, err = tx.Exec(`
+			DELETE FROM correction
+			WHERE NOT `+openCorrections+` AND done_at <= $1 AND withdrawn_at <= $1`, tx.now-correctionLife.Milliseconds())
+		return err
+	})
+	return n, err
 }
 
 // importAtOnce is how many rows of a list are on their way: they share the commits of the database and of the journal.

@@ -3,12 +3,15 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/wellpaced/wellpaced/campaign"
+	"github.com/wellpaced/wellpaced/campaign/person"
 	"github.com/wellpaced/wellpaced/selfrefer"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 )
@@ -168,6 +171,13 @@ func TestCorrections(t *testing.T) {
 		if all := w.corrections(); len(all) != 1 || all[0].Withdrawn {
 			t.Errorf("asked for again: %d are on the list", len(all))
 		}
+		if n, err := w.db.PurgeCorrections(ctx); n != 0 || err != nil {
+			t.Errorf("purged %d, %v, on the very day", n, err)
+		}
+		w.write(`UPDATE correction SET done_at = 1 WHERE done_at > 0`)
+		if n, err := w.db.PurgeCorrections(ctx); n != 1 || err != nil || len(w.corrections()) != 1 {
+			t.Errorf("purged %d, %v; want the one that was done long ago", n, err)
+		}
 	})
 }
 
@@ -218,6 +228,58 @@ func TestImportOptOuts(t *testing.T) {
 	})
 }
 
+// nhsOf is the NHS number of whom a message is for.
+func nhsOf(t *testing.T, db *DB, r campaign.Ring) (n person.NHSNumber) {
+	t.Helper()
+	err := db.read(context.Background(), "test", func(tx *Tx) error {
+		var id int64
+		var sealed []byte
+		if err := tx.QueryRow(`SELECT p.id, p.person FROM patient p JOIN message m ON m.patient = p.id WHERE m.id = $1`, int64(r.Message)).Scan(&id, &sealed); err != nil {
+			return err
+		}
+		d, err := db.openPerson("patient", id, sealed)
+		n = d.nhs()
+		return err
+	})
+	if err != nil || n.IsZero() {
+		t.Fatalf("nobody is behind message %d: %v", r.Message, err)
+	}
+	return n
+}
+
+// TestImportWaitsForClaim: a person on a list waits for the claim of their number that is under way, so that what the import acknowledges is
+// true of every later claim.
+func TestImportWaitsForClaim(t *testing.T) {
+	ctx := context.Background()
+	eachEngine(t, func(t *testing.T, cfg Config) {
+		w := launched(t, mustOpen(t, cfg), 1, nil)
+		r := w.release(t, 1)[0]
+		row := selfrefer.OptOutRow{Row: 1, NHS: nhsOf(t, w.db, r)}
+		phone := w.phone(t, r)
+		done := make(chan error, 1)
+		err := w.db.write(ctx, "a claim under way", func(tx *Tx) error {
+			if err := w.db.lockNumber(tx, w.db.phoneIndex(phone)); err != nil {
+				return err
+			}
+			go func() {
+				_, err := w.db.ImportOptOuts(ctx, w.network.ID, 0, []selfrefer.OptOutRow{row}, false)
+				done <- err
+			}()
+			select {
+			case err := <-done:
+				t.Errorf("the import did not wait: %v", err)
+				done <- err
+			case <-time.After(150 * time.Millisecond):
+			}
+			return nil
+		})
+		if err := errors.Join(err, <-done); err != nil {
+			t.Fatal(err)
+		}
+		w.refused(t, r, "imported", "suppressed")
+	})
+}
+
 // TestImportRacesClaim: whoever comes first, nobody is texted whose row was acknowledged before the claim; and an undo lets the next claim
 // through.
 func TestImportRacesClaim(t *testing.T) {
@@ -229,8 +291,12 @@ func TestImportRacesClaim(t *testing.T) {
 			phone := w.phone(t, r)
 			var wg sync.WaitGroup
 			var imported, claimed time.Time
+			row := selfrefer.OptOutRow{Row: 1, Phone: phone}
+			if i%2 == 1 { // by who they are, not by their number
+				row = selfrefer.OptOutRow{Row: 1, NHS: nhsOf(t, w.db, r)}
+			}
 			wg.Go(func() {
-				l, err := w.db.ImportOptOuts(ctx, w.network.ID, 0, []selfrefer.OptOutRow{{Row: 1, Phone: phone}}, false)
+				l, err := w.db.ImportOptOuts(ctx, w.network.ID, 0, []selfrefer.OptOutRow{row}, false)
 				imported = time.Now()
 				if err != nil || l.Added != 1 {
 					t.Errorf("import %d: %+v, %v", i, l, err)

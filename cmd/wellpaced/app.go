@@ -340,7 +340,8 @@ func (a *app) run(ctx context.Context) error {
 		loops.Go(func() error {
 			return a.every(ctx, purgeEvery, "purge", func() error {
 				_, err := a.db.PurgeDrafts(ctx)
-				return errors.Join(err, a.db.RetireJournals(ctx))
+				_, old := a.db.PurgeCorrections(ctx)
+				return errors.Join(err, old, a.db.RetireJournals(ctx))
 			})
 		})
 	}

@@ -30,6 +30,10 @@ func cliRun(t *testing.T, environ []string, args ...string) (code int, stdout, s
 func TestRun_exitCodes(t *testing.T) {
 	dir := t.TempDir()
 	data, keys := "--data="+filepath.Join(dir, "data"), "--keys="+filepath.Join(dir, "keys")
+	workbook := filepath.Join(dir, "workbook.xlsx")
+	if err := os.WriteFile(workbook, []byte("PK\x03\x04"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct {
 		name    string
 		environ []string
@@ -60,6 +64,8 @@ func TestRun_exitCodes(t *testing.T) {
 		{name: "the pacer in no language", args: []string{"pace"}, code: exitUsage, words: "wellpaced pace --json"},
 		{name: "an import by nobody", args: []string{"import", sample("emis"), data, keys}, code: exitUsage, words: "--as"},
 		{name: "an import of nothing", args: []string{"import", filepath.Join(dir, "none"), "--dry-run"}, code: exitFailed, words: "open the list"},
+		{name: "opt-outs that are a workbook", args: []string{"optouts", "import", workbook, data, keys}, code: exitUsage, words: "save it as CSV"},
+		{name: "opt-outs of nowhere", args: []string{"optouts", "import", filepath.Join(dir, "none"), data, keys}, code: exitFailed, words: "open the opt-outs"},
 		{name: "a restore of nothing", args: []string{"restore", data, keys}, code: exitUsage, words: "--accept-gap"},
 		{name: "a restore and a gap at once", args: []string{"restore", "x", "--accept-gap", data, keys}, code: exitUsage, words: "restore that first"},
 		{name: "a backup that is not there", args: []string{"restore", filepath.Join(dir, "none"), "--data=" + filepath.Join(dir, "empty"), keys}, code: exitFailed, words: "no such file"},

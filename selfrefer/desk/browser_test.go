@@ -68,6 +68,7 @@ func TestBrowser(t *testing.T) {
 		enter(t, sam).CheckPage(at+rosterPath, "desk-capacity-empty")
 	})
 	mine, urgent := b.busy()
+	b.toCorrect("+447700900177")
 	for _, c := range []struct {
 		name, path string
 		who        staff.Account
@@ -78,6 +79,7 @@ func TestBrowser(t *testing.T) {
 		{"desk-referral-other", fmt.Sprint("/desk/referrals/", mine), sam},
 		{"desk-referral-urgent", fmt.Sprint("/desk/referrals/", urgent), lin},
 		{"desk-capacity", rosterPath, sam},
+		{"desk-optouts", optOutsPath, b.who[staff.Administrator]},
 		{"desk-worker", fmt.Sprint(rosterPath, "/", lin.ID), sam},
 	} {
 		t.Run(c.name, func(t *testing.T) { enter(t, c.who).CheckPage(at+c.path, c.name) })
