@@ -4,8 +4,11 @@
 // received it", whatever is wrong with it. A wrong birth date or a spent link never turns a person away: the referral is taken, marked
 // unverified and queued in its own lane, and a human matches it. Triage walks [Next]: urgent first, then by when the promise runs out.
 //
-// Words that sound like danger raise a referral to the top. No match never means that a referral is not urgent, and nothing here judges:
-// people do.
+// Words that sound like danger raise a referral to the top, in ten languages, whatever the language of the page: see [Find] and the files in
+// danger/. No match never means that a referral is not urgent, and nothing here judges: people do.
+//
+// A [Reply] that is not a mere STOP is a referral; short ones are told apart by the files in replies/, as a hint to staff. An opt-out can be
+// undone by who made it, see [Undo], and goes to and comes from other systems by [OptOuts].
 //
 // A network may change some of what its patients read: the lines of urgent help and the reasons to choose from. [Words] holds that, and
 // [Words.Check] what it may not do: nobody takes 999 off the page, or the last line for somebody who cannot cope or cannot hear.

@@ -253,8 +253,8 @@ func readOptOut(cells []string) (row OptOutRow, header bool) {
 	return row, header
 }
 
-// Lists is the store's side of opt-outs as staff deal with them. Every call is audited.
-type Lists interface {
+// OptOuts is the store's side of opt-outs as staff deal with them. Every call is audited.
+type OptOuts interface {
 	// ImportOptOuts puts the rows out of reach, each before the next claim of its number; a dry run changes nothing.
 	ImportOptOuts(ctx context.Context, n staff.NetworkID, by staff.AccountID, rows []OptOutRow, dryRun bool) (OptOutLedger, error)
 	ExportOptOuts(ctx context.Context, n staff.NetworkID, by staff.AccountID) (Exported, error)

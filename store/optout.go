@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"database/sql"
 	"encoding/hex"
@@ -20,8 +19,8 @@ import (
 )
 
 var (
-	_ selfrefer.Undoer = (*DB)(nil)
-	_ selfrefer.Lists  = (*DB)(nil)
+	_ selfrefer.Undoer  = (*DB)(nil)
+	_ selfrefer.OptOuts = (*DB)(nil)
 )
 
 // madeByReply is who made an opt-out that came from the number itself, by text.
@@ -313,6 +312,10 @@ func (db *DB) keepUndo(tx *Tx, rec optOutRecord) error {
 	if err := db.lockNumber(tx, w.phoneIx); err != nil {
 		return err
 	}
+	target := "reply"
+	if w.message != 0 {
+		target = fmt.Sprintf("message %d", w.message)
+	}
 	since, nhsIx := rec.At-selfrefer.UndoWithin.Milliseconds(), slices.Concat([]byte{}, w.nhsIx)
 	lifted := int64(0)
 	for _, n := range networks {
@@ -334,7 +337,7 @@ func (db *DB) keepUndo(tx *Tx, rec optOutRecord) error {
 		if err != nil {
 			return fmt.Errorf("withdraw a correction: %w", err)
 		}
-		if err := db.audit(tx, staff.Entry{Network: n, Action: "optout.undo", Target: cmp.Or(map[bool]string{true: "reply"}[w.message == 0], fmt.Sprintf("message %d", w.message)), Outcome: "done"}); err != nil {
+		if err := db.audit(tx, staff.Entry{Network: n, Action: "optout.undo", Target: target, Outcome: "done"}); err != nil {
 			return err
 		}
 	}
@@ -535,10 +538,10 @@ func (db *DB) importOne(ctx context.Context, rec optOutRecord, dryRun bool) (fre
 		})
 	case db.cfg.Serve:
 		var stored bool
-		stored, err = db.keepTwice(ctx, recordOptOut, rec, func(tx *Tx) error { fresh, err = db.keepOptOut(tx, rec); return err })
+		stored, err = db.keepTwice(ctx, recordOptOut, rec, func(tx *Tx) (err error) { fresh, err = db.keepOptOut(tx, rec); return err })
 		fresh = fresh || err == nil && !stored
 	default: // beside a serving process, whose journal is its own
-		err = db.write(ctx, "import an opt-out", func(tx *Tx) error { fresh, err = db.keepOptOut(tx, rec); return err })
+		err = db.write(ctx, "import an opt-out", func(tx *Tx) (err error) { fresh, err = db.keepOptOut(tx, rec); return err })
 	}
 	return fresh, err
 }

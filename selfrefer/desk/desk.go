@@ -62,7 +62,7 @@ type Store interface {
 	RosterEditor
 	selfrefer.Triage
 	selfrefer.Editor
-	selfrefer.Lists
+	selfrefer.OptOuts
 	staff.Auditor
 }
 
