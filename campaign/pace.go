@@ -32,6 +32,8 @@ type Releaser interface {
 	Recall(ctx context.Context, epoch int64) (int, error)
 	// Overdue lists the rings of messages that were released before the instant (machine time) and never claimed: their bell was lost.
 	Overdue(ctx context.Context, before time.Time, limit int) ([]Ring, error)
+	// OverdueServices does the same for service texts, releases those whose refusal has passed, and lets those expire that are of no use any more.
+	OverdueServices(ctx context.Context, before time.Time, limit int) ([]Ring, error)
 	// Finish ends campaigns that have nothing left to do, and expires what is past the last date.
 	Finish(ctx context.Context, epoch int64) error
 }
@@ -58,6 +60,8 @@ const (
 	leaderLease = 15 * time.Second
 	// reRing is how long a released message may wait for its bell.
 	reRing = 30 * time.Second
+	// reRingService is the same for a service text. It does not wait for the queue to be empty, so it must give its first ring the time to come up.
+	reRingService = 2 * time.Minute
 	// ringsAtOnce bounds one repair round.
 	ringsAtOnce = 2000
 )
@@ -102,6 +106,13 @@ func (p *Pacer) Tick(ctx context.Context, now time.Time) (released int, err erro
 // Repair rings again for released messages whose bell was lost: an emptied Redis, a crash between commit and ring. While rings
 // still wait, the queue is merely long.
 func (p *Pacer) Repair(ctx context.Context) error {
+	services, err := p.Store.OverdueServices(ctx, p.Machine().Add(-reRingService), ringsAtOnce)
+	if err != nil {
+		return fmt.Errorf("list service texts to ring for: %w", err)
+	}
+	if err := p.Bell.Ring(ctx, services); err != nil {
+		return fmt.Errorf("ring again for %d service texts: %w", len(services), err)
+	}
 	if waiting, err := p.Bell.Waiting(ctx); err != nil || waiting > 0 {
 		return err
 	}
@@ -121,10 +132,15 @@ func (p *Pacer) Repair(ctx context.Context) error {
 // Rebuild rings for everything that is released. A queue inside the process is empty at boot, and nobody should wait for its repair.
 func (p *Pacer) Rebuild(ctx context.Context) error {
 	for before := p.Machine(); ; {
-		rings, err := p.Store.Overdue(ctx, before, ringsAtOnce)
+		rings, err := p.Store.OverdueServices(ctx, before, ringsAtOnce)
+		if err != nil {
+			return fmt.Errorf("list released service texts: %w", err)
+		}
+		more, err := p.Store.Overdue(ctx, before, ringsAtOnce)
 		if err != nil {
 			return fmt.Errorf("list released messages: %w", err)
 		}
+		rings = append(rings, more...)
 		if len(rings) == 0 {
 			return nil
 		}

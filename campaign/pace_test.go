@@ -12,6 +12,17 @@ type released struct {
 	Releaser
 	n      int
 	before time.Time
+
+	services      int
+	beforeService time.Time
+}
+
+func (r *released) OverdueServices(_ context.Context, before time.Time, limit int) (rings []Ring, err error) {
+	r.beforeService = before
+	for ; r.services > 0 && len(rings) < limit; r.services-- {
+		rings = append(rings, Ring{Message: MessageID(1<<52 + r.services)})
+	}
+	return rings, nil
 }
 
 func (r *released) Overdue(_ context.Context, before time.Time, limit int) (rings []Ring, err error) {
@@ -55,6 +66,18 @@ func TestPacer_ringsAgain(t *testing.T) {
 	p, _ = pacer(2, b)
 	if err := p.Repair(t.Context()); err != nil || b.rung != 0 {
 		t.Errorf("repair rang %d times while the queue was merely long: %v", b.rung, err)
+	}
+	// Somebody has just pressed Send: a text back is not kept waiting for that.
+	p, r = pacer(2, b)
+	r.services = 3
+	if err := p.Repair(t.Context()); err != nil || b.rung != 3 || now.Sub(r.beforeService) != reRingService {
+		t.Errorf("repair rang %d times for service texts released before %s: %v", b.rung, r.beforeService, err)
+	}
+	b = &bell{}
+	p, r = pacer(2, b)
+	r.services = 3
+	if err := p.Rebuild(t.Context()); err != nil || b.rung != 5 || !r.beforeService.Equal(now) {
+		t.Errorf("rebuild rang %d times: %v", b.rung, err)
 	}
 	broken := errors.New("no Redis")
 	p, _ = pacer(2, &bell{err: broken})

@@ -65,12 +65,15 @@ type View struct {
 	Team     staff.Team
 	Counts   Counts
 	Planning bool  // the launch is still under way
-	Cost     int64 // of what has left or may have left, in hundredths of a penny
+	Cost     int64 // of what has left or may have left, service texts too, in hundredths of a penny
 	Opened   int
 	Answers  int
 	Last     *Decision // nil before the first
 	Halt     Halt      // why nothing at all is sent, if so
 	Alarms   []Alarm
+	// Services are the texts that answered people, by state, and ServiceCost is their part of the cost. Counts has none of them.
+	Services    Counts
+	ServiceCost int64
 	// Silent is since when answers have stopped while the pacer waits for somebody to look at the link; zero if it does not. Checked is when
 	// somebody has found it to work, until the next decision has heard of it.
 	Silent, Checked time.Time

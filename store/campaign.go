@@ -621,13 +621,17 @@ func (db *DB) View(ctx context.Context, n staff.NetworkID, id campaign.ID) (v ca
 		if err != nil {
 			return err
 		}
-		v.Counts = campaign.Counts{}
+		v.Counts, v.Services = campaign.Counts{}, campaign.Counts{}
 		for kind, k := range sums {
 			if s, ok := strings.CutPrefix(kind, "is:"); ok && k != 0 {
 				v.Counts[campaign.MessageState(s)] = k
 			}
+			if s, ok := strings.CutPrefix(kind, "service:"); ok && k != 0 {
+				v.Services[campaign.MessageState(s)] = k
+			}
 		}
-		v.Cost, v.Opened, v.Answers = int64(sums[tallyCost]), sums[tallyStart], sums[tallyAnswer]
+		v.ServiceCost = int64(sums[tallyServiceCost])
+		v.Cost, v.Opened, v.Answers = int64(sums[tallyCost])+v.ServiceCost, sums[tallyStart], sums[tallyAnswer]
 		if ds, err := decisions(tx, id, 1); err != nil {
 			return err
 		} else if len(ds) > 0 {

@@ -122,6 +122,11 @@ func (db *DB) Claim(ctx context.Context, r campaign.Ring) (out campaign.Outgoing
 	verdict := campaign.Verdict{}
 	started := int64(0)
 	err = db.write(ctx, "claim", func(tx *Tx) error {
+		if ofService(r.Message) {
+			started = tx.machine
+			out, verdict, err = db.claimService(tx, r)
+			return err
+		}
 		claimed := db.cfg.Machine() // with what cannot be set of it, so that a claim's age is true whatever becomes of the clock
 		m, err := messageOf(tx, `id = $1`, "", int64(r.Message))
 		if err != nil {
@@ -376,6 +381,9 @@ func (db *DB) Record(ctx context.Context, r campaign.Ring, o campaign.Outcome) e
 		if err != nil {
 			return err
 		}
+		if ofService(r.Message) {
+			return db.recordService(tx, r, o)
+		}
 		m, err := messageOf(tx, `id = $1`, db.engine.lockClause(), int64(r.Message))
 		if err != nil {
 			return err
@@ -393,7 +401,7 @@ func (db *DB) Record(ctx context.Context, r campaign.Ring, o campaign.Outcome) e
 			}
 		}
 		if o.Campaign {
-			if err := db.hold(tx, campaign.ID(m.campaign), "The provider refuses to send: "+o.Code+". Check the account, then resume."); err != nil {
+			if err := db.hold(tx, campaign.ID(m.campaign), refusedWords(o.Code)); err != nil {
 				return err
 			}
 		}
@@ -409,6 +417,11 @@ func (db *DB) Record(ctx context.Context, r campaign.Ring, o campaign.Outcome) e
 		}
 		return err
 	})
+}
+
+// refusedWords say why a campaign is held whose account the provider refuses.
+func refusedWords(code string) string {
+	return "The provider refuses to send: " + code + ". Check the account, then resume."
 }
 
 // recordReplied is the kind of a journal record that holds the provider's reply.
@@ -452,6 +465,9 @@ func (db *DB) Adopt(ctx context.Context, ev campaign.Evidence) error {
 }
 
 func (db *DB) adopt(tx *Tx, ev campaign.Evidence) error {
+	if ofService(ev.Message) {
+		return db.adoptService(tx, ev)
+	}
 	m, err := messageOf(tx, `id = $1`, db.engine.lockClause(), int64(ev.Message))
 	if err != nil {
 		return err
@@ -459,12 +475,17 @@ func (db *DB) adopt(tx *Tx, ev campaign.Evidence) error {
 	return db.adoptFor(tx, &m, ev)
 }
 
-func (db *DB) adoptFor(tx *Tx, m *message, ev campaign.Evidence) error {
-	fresh, err := tx.Exec(`
+// noteEvidence appends a piece of evidence; false if it has been seen before.
+func noteEvidence(tx *Tx, id int64, ev campaign.Evidence) (fresh bool, err error) {
+	n, err := tx.Exec(`
 		INSERT INTO evidence (message, attempt, kind, event, sid, code, at) VALUES ($1, $2, $3, $4, $5, $6, $7)
-		ON CONFLICT (message, kind, event, sid) DO NOTHING`, m.id, ev.Attempt, ev.Kind, string(ev.Event), ev.SID, ev.Code, tx.now)
-	if err != nil || fresh == 0 {
-		return err // seen before
+		ON CONFLICT (message, kind, event, sid) DO NOTHING`, id, ev.Attempt, ev.Kind, string(ev.Event), ev.SID, ev.Code, tx.now)
+	return n > 0, err
+}
+
+func (db *DB) adoptFor(tx *Tx, m *message, ev campaign.Evidence) error {
+	if fresh, err := noteEvidence(tx, m.id, ev); err != nil || !fresh {
+		return err
 	}
 	before := m.state
 	sets, args := `deadline = 0`, []any(nil)
@@ -487,7 +508,7 @@ func (db *DB) adoptFor(tx *Tx, m *message, ev campaign.Evidence) error {
 		return err
 	}
 	if ev.SID != "" && (m.sid != "" || !moved) {
-		if err := db.adoptSID(tx, *m, ev.SID); err != nil {
+		if err := db.adoptSID(tx, `message`, m.id, m.campaign, m.sid, ev.SID); err != nil {
 			return err
 		}
 	}
@@ -506,21 +527,21 @@ func (db *DB) adoptFor(tx *Tx, m *message, ev campaign.Evidence) error {
 	return nil
 }
 
-// adoptSID notes the provider's id. A second id for one message means that somebody was texted twice: the system audits its own promise.
-func (db *DB) adoptSID(tx *Tx, m message, sid string) error {
-	if m.sid == sid {
+// adoptSID notes the provider's id. A second id for one text means that somebody was texted twice: the system audits its own promise.
+func (db *DB) adoptSID(tx *Tx, table string, id, owner int64, known, sid string) error {
+	if known == sid {
 		return nil
 	}
-	n, err := tx.Exec(`UPDATE message SET sid = $1 WHERE id = $2 AND (sid IS NULL OR sid = $1)`, sid, m.id)
+	n, err := tx.Exec(`UPDATE `+table+` SET sid = $1 WHERE id = $2 AND (sid IS NULL OR sid = $1)`, sid, id)
 	if err != nil || n == 1 {
 		return err
 	}
-	db.log.Error("two texts for one message at the provider", "message", m.id)
+	db.log.Error("two texts for one message at the provider", "message", id)
 	// Once for a message: each callback of the second text says the same.
 	_, err = tx.Exec(`
 		INSERT INTO alarm (id, at, code, campaign, message)
 		SELECT $1, $2, 'two_sids', $3, $4
-		WHERE NOT EXISTS (SELECT 1 FROM alarm WHERE code = 'two_sids' AND message = $4)`, db.newID(), tx.now, m.campaign, m.id)
+		WHERE NOT EXISTS (SELECT 1 FROM alarm WHERE code = 'two_sids' AND message = $4)`, db.newID(), tx.now, owner, id)
 	return err
 }
 

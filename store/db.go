@@ -85,6 +85,8 @@ type DB struct {
 
 	// ContactBy forecasts by when a team will have called somebody who asks for help now. Set it before serving; nil tells nobody a date.
 	ContactBy func(team staff.TeamID, now time.Time) time.Time
+	// Ring is told of a service text once what it answers is kept. Set it before serving; without it the pacer's repair finds the text.
+	Ring func(campaign.Ring)
 }
 
 // Keys of the table meta that belong to the plumbing.

@@ -22,7 +22,11 @@ var (
 func (db *DB) Overrun(ctx context.Context, now time.Time) (total int, err error) {
 	var ids []int64
 	err = db.read(ctx, "overrun sends", func(tx *Tx) error {
-		rows, err := tx.Query(`SELECT id FROM message WHERE state = 'sending' AND deadline < $1 LIMIT 500`, now.UnixMilli())
+		rows, err := tx.Query(`
+			SELECT id FROM message WHERE state = 'sending' AND deadline < $1
+			UNION ALL
+			SELECT id FROM service_text WHERE state = 'sending' AND deadline < $1
+			LIMIT 500`, now.UnixMilli())
 		if err != nil {
 			return err
 		}
@@ -35,28 +39,45 @@ func (db *DB) Overrun(ctx context.Context, now time.Time) (total int, err error)
 	err = db.write(ctx, "overrun", func(tx *Tx) error {
 		total = 0
 		for _, id := range ids {
-			m, err := messageOf(tx, `id = $1`, db.engine.lockClause(), id)
+			moved, err := db.overrun(tx, id)
 			if err != nil {
 				return err
 			}
-			if m.state != campaign.Sending {
-				continue
-			}
-			ok, err := db.apply(tx, &m, campaign.LoseSight, `code = 'deadline', look_at = $5, looks = 0, deadline = 0`, tx.machine+db.Settle.Milliseconds())
-			if err != nil {
-				return err
-			}
-			if ok {
+			if moved {
 				total++
-			}
-			_, err = tx.Exec(`UPDATE attempt SET outcome = $1, code = 'deadline' WHERE message = $2 AND n = $3 AND outcome = ''`, string(campaign.LoseSight), m.id, m.attempt)
-			if err != nil {
-				return err
 			}
 		}
 		return nil
 	})
 	return total, err
+}
+
+func (db *DB) overrun(tx *Tx, id int64) (moved bool, err error) {
+	var attempt int
+	if ofService(campaign.MessageID(id)) {
+		s, err := serviceOf(tx, campaign.MessageID(id), db.engine.lockClause())
+		if err != nil || s.state != campaign.Sending {
+			return false, err
+		}
+		// It stays unknown until evidence comes: nobody looks for it, because it is not sent again.
+		attempt = s.attempt
+		moved, err = db.moveService(tx, &s, campaign.LoseSight, `code = 'deadline', deadline = 0`)
+		if err != nil {
+			return false, err
+		}
+	} else {
+		m, err := messageOf(tx, `id = $1`, db.engine.lockClause(), id)
+		if err != nil || m.state != campaign.Sending {
+			return false, err
+		}
+		attempt = m.attempt
+		moved, err = db.apply(tx, &m, campaign.LoseSight, `code = 'deadline', look_at = $5, looks = 0, deadline = 0`, tx.machine+db.Settle.Milliseconds())
+		if err != nil {
+			return false, err
+		}
+	}
+	_, err = tx.Exec(`UPDATE attempt SET outcome = $1, code = 'deadline' WHERE message = $2 AND n = $3 AND outcome = ''`, string(campaign.LoseSight), id, attempt)
+	return moved, err
 }
 
 // Orphaned makes unknown what an earlier process was sending. Where one process serves a database, whatever is sending at its start has lost
@@ -215,7 +236,12 @@ func (db *DB) Awaited(ctx context.Context, now time.Time, limit int) (all []camp
 			}
 			all = append(all, a)
 		}
-		return rows.Err()
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		services, err := awaitedServices(tx, now, limit-len(all))
+		all = append(all, services...)
+		return err
 	})
 	return all, err
 }
@@ -227,7 +253,11 @@ func (db *DB) Swept(ctx context.Context, id campaign.MessageID, next time.Time) 
 		at = nil
 	}
 	return db.write(ctx, "swept", func(tx *Tx) error {
-		_, err := tx.Exec(`UPDATE message SET sweep_at = $1 WHERE id = $2 AND state IN ('accepted', 'sent')`, at, int64(id))
+		table := `message`
+		if ofService(id) {
+			table = `service_text`
+		}
+		_, err := tx.Exec(`UPDATE `+table+` SET sweep_at = $1 WHERE id = $2 AND state IN ('accepted', 'sent')`, at, int64(id))
 		return err
 	})
 }

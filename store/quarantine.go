@@ -478,13 +478,18 @@ const doubtChunk = 1000
 func (db *DB) Doubt(ctx context.Context) error {
 	for {
 		n, err := db.moveAll(ctx, "doubt", `state IN ('running', 'paused')`, campaign.Doubt, `code = 'restored', looks = 0, look_at = 9000000000000000000`, ``, func(*Tx) error { return nil })
-		if err != nil || n == 0 {
+		if err != nil {
+			return err
+		}
+		services, err := db.doubtServices(ctx)
+		if err != nil || n+services == 0 {
 			return err
 		}
 	}
 }
 
-// ClearDoubts plans again what is unknown and without evidence, also where a campaign was stopped meanwhile: there it expires.
+// ClearDoubts plans again what is unknown and without evidence, also where a campaign was stopped meanwhile: there it expires. Service texts
+// stay unknown.
 func (db *DB) ClearDoubts(ctx context.Context, epoch int64) error {
 	_, err := db.moveAll(ctx, "clear doubts", `state <> 'draft'`, campaign.Clear, `code = '', look_at = 0`,
 		`AND code = 'restored' AND NOT EXISTS (SELECT 1 FROM evidence e WHERE e.message = message.id)`,
@@ -573,7 +578,7 @@ func (db *DB) Forgotten(ctx context.Context, all []campaign.Listed) (n int, late
 // knows tells whether a text of the provider is accounted for.
 func (db *DB) knows(tx *Tx, sid string) (bool, error) {
 	var n int
-	err := tx.QueryRow(`SELECT (SELECT COUNT(*) FROM message WHERE sid = $1) + (SELECT COUNT(*) FROM stranger WHERE sid = $1)`, sid).Scan(&n)
+	err := tx.QueryRow(`SELECT (SELECT COUNT(*) FROM message WHERE sid = $1) + (SELECT COUNT(*) FROM service_text WHERE sid = $1) + (SELECT COUNT(*) FROM stranger WHERE sid = $1)`, sid).Scan(&n)
 	return n > 0, err
 }
 

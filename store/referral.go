@@ -111,12 +111,17 @@ func (db *DB) Keep(ctx context.Context, f selfrefer.Form, judge func(selfrefer.M
 		rec.From = f.From.Reveal()
 	}
 	var receipt selfrefer.Receipt
+	var textBack campaign.Ring
 	stored, err := db.keepTwice(ctx, recordForm, rec, func(tx *Tx) (err error) {
-		receipt, err = db.keepForm(tx, rec, before, judge)
+		textBack = campaign.Ring{}
+		receipt, err = db.keepForm(tx, rec, before, judge, &textBack)
 		return err
 	})
 	if err != nil {
 		return selfrefer.Receipt{}, err
+	}
+	if stored && textBack.Message != 0 && db.Ring != nil {
+		db.Ring(textBack)
 	}
 	if !stored {
 		receipt = selfrefer.Receipt{Reference: rec.Reference, ContactBy: timeOf(rec.ContactBy), Urgent: judge(before.matched).Urgent}
@@ -344,8 +349,10 @@ func (db *DB) recall(tx *Tx, o *origin, known *knownDoc) error {
 }
 
 // keepForm is the database's half of Keep. It is idempotent by the form's id. o is what was read ahead of the write, zero if nothing was:
-// only whether the text has been answered can change in between, and that is asked again under the row's lock.
-func (db *DB) keepForm(tx *Tx, rec formRecord, o origin, judge func(selfrefer.Matched) selfrefer.Judgement) (selfrefer.Receipt, error) {
+// only whether the text has been answered can change in between, and that is asked again under the row's lock. textBack is where to tell of
+// the confirmation that is owed; nil for what comes from the journal: its sender may have had one that the database has forgotten, and one
+// that comes late reaches who knows whom.
+func (db *DB) keepForm(tx *Tx, rec formRecord, o origin, judge func(selfrefer.Matched) selfrefer.Judgement, textBack *campaign.Ring) (selfrefer.Receipt, error) {
 	formIx := db.sealer.index("form", rec.ID)
 	if rc, found, err := receiptOf(tx, formIx); found || err != nil {
 		return rc, err
@@ -405,6 +412,18 @@ func (db *DB) keepForm(tx *Tx, rec formRecord, o origin, judge func(selfrefer.Ma
 	}
 	if err := db.countForm(tx, o, rec.At, first); err != nil {
 		return selfrefer.Receipt{}, err
+	}
+	if textBack != nil && selfrefer.Confirms(f, o.matched, j) {
+		a := answer{referral: id, network: o.network, campaign: o.campaign, language: rec.Answers.Pages, reference: row.rec.Reference, at: rec.At, by: rec.ContactBy, phoneIx: o.phoneIx, nhsIx: []byte{}}
+		if len(o.people) > 0 { // whoever they are: this is the number that was invited
+			a.to = o.people[0].doc.phone()
+		}
+		if j.Person >= 0 && j.Person < len(o.people) {
+			a.nhsIx = o.people[j.Person].nhsIx
+		}
+		if *textBack, err = db.owe(tx, campaign.Confirmation, a); err != nil {
+			return selfrefer.Receipt{}, fmt.Errorf("owe a confirmation: %w", err)
+		}
 	}
 	err = db.audit(tx, staff.Entry{Network: o.network, Action: "referral.receive", Target: fmt.Sprintf("referral %d", id), Outcome: "done"})
 	return selfrefer.Receipt{Reference: row.rec.Reference, ContactBy: timeOf(rec.ContactBy), Urgent: j.Urgent}, err
@@ -622,7 +641,7 @@ func (db *DB) applyRecord(ctx context.Context, r Record) (known bool, err error)
 		}
 		f := rec.form()
 		return true, db.write(ctx, "replay form", func(tx *Tx) error {
-			_, err := db.keepForm(tx, rec, origin{}, func(m selfrefer.Matched) selfrefer.Judgement { return selfrefer.Judge(f, m, f.At) })
+			_, err := db.keepForm(tx, rec, origin{}, func(m selfrefer.Matched) selfrefer.Judgement { return selfrefer.Judge(f, m, f.At) }, nil)
 			return err
 		})
 	case recordOptOut:

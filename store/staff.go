@@ -24,9 +24,9 @@ func (db *DB) CreateNetwork(ctx context.Context, n staff.Network) (staff.Network
 	n.ID = staff.NetworkID(db.newID())
 	err := db.write(ctx, "create network", func(tx *Tx) error {
 		_, err := tx.Exec(`
-			INSERT INTO network (id, name, sender, link_host, phone, created_at)
-			VALUES ($1, $2, $3, $4, $5, $6)`,
-			int64(n.ID), n.Name, n.Sender, n.LinkHost, n.Phone, tx.now)
+			INSERT INTO network (id, name, sender, link_host, phone, text_back, created_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+			int64(n.ID), n.Name, n.Sender, n.LinkHost, n.Phone, !n.NoTextBack, tx.now)
 		if err != nil {
 			return fmt.Errorf("create network: %w", err)
 		}
@@ -36,6 +36,16 @@ func (db *DB) CreateNetwork(ctx context.Context, n staff.Network) (staff.Network
 		return db.audit(tx, staff.Entry{Network: n.ID, Action: "network.create", Target: fmt.Sprintf("network %d", n.ID), Outcome: "done"})
 	})
 	return n, err
+}
+
+// SetTextBack decides whether those who send a network's form get a text back, if they say that it is safe. It counts within seconds.
+func (db *DB) SetTextBack(ctx context.Context, n staff.NetworkID, on bool) error {
+	return db.write(ctx, "set text back", func(tx *Tx) error {
+		if _, err := tx.Exec(`UPDATE network SET text_back = $1 WHERE id = $2`, on, int64(n)); err != nil {
+			return err
+		}
+		return db.audit(tx, staff.Entry{Network: n, Action: "network.text_back", Target: fmt.Sprintf("network %d", n), Outcome: map[bool]string{true: "on", false: "off"}[on]})
+	})
 }
 
 // AddPractices adds practices to a network, or brings the name and number of known ones up to date.
@@ -93,8 +103,8 @@ func (db *DB) Networks(ctx context.Context) (all []staff.Network, err error) {
 
 func networks(tx *Tx, where string, args ...any) (all []staff.Network, err error) {
 	all, err = list(tx, func(r scanner, n *staff.Network) error {
-		return r.Scan((*int64)(&n.ID), &n.Name, &n.Sender, &n.LinkHost, &n.Phone)
-	}, `SELECT id, name, sender, link_host, phone FROM network `+where+` ORDER BY id`, args...)
+		return r.Scan((*int64)(&n.ID), &n.Name, &n.Sender, &n.LinkHost, &n.Phone, &n.NoTextBack)
+	}, `SELECT id, name, sender, link_host, phone, NOT text_back FROM network `+where+` ORDER BY id`, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,8 @@ import (
 	"github.com/wellpaced/wellpaced/campaign"
 )
 
-// Kinds of counters. A message's state has its own counter too: "is:" and the state.
+// Kinds of counters. A message's state has its own counter too: "is:" and the state; a service text's has
+// "service:" and the state.
 const (
 	tallyDelivered = "delivered" // campaign, by hour and stratum
 	tallyAnswer    = "answer"    // campaign, by hour, stratum and the hour in which the text was delivered
@@ -18,12 +19,17 @@ const (
 	tallyContact   = "contact"   // team: first contacts made
 	tallyLanded    = "landed"    // campaign, by stratum: on the phone as far as we know, though no receipt has come
 	tallyReferral  = "referral"  // team: all referrals
+
+	tallyServiceCost = "service_cost" // campaign: hundredths of a penny, of the texts that answer people
 )
 
 // tallyShards spreads the rows that every worker bumps, so that they do not wait for each other on Postgres.
 const tallyShards = 16
 
 func stateTally(s campaign.MessageState) string { return "is:" + string(s) }
+
+// serviceTally counts the service texts that answer people of a campaign, by state. No funnel and no forecast reads it.
+func serviceTally(s campaign.MessageState) string { return "service:" + string(s) }
 
 func hourOf(ms int64) int64 { return ms / 3_600_000 }
 

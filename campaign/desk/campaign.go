@@ -403,6 +403,9 @@ func messageList(v campaign.View) (l ui.SummaryList) {
 	}
 	add("Opened the form", number(v.Opened))
 	add("Asked for help", number(v.Answers))
+	if n := v.Services.Texts(); n > 0 {
+		add("Texts back to them", fmt.Sprintf("%s, %s of the cost", number(n), pounds(v.ServiceCost)))
+	}
 	add("Cost so far", pounds(v.Cost))
 	return l
 }
@@ -791,6 +794,7 @@ type viewAnswer struct {
 	Opened       int             `json:"opened"`
 	Answers      int             `json:"answers"`
 	Cost         amount          `json:"cost"`
+	TextsBack    int             `json:"texts_back"` // to people who sent the form; texts has none of them, cost has
 	Forecast     *forecastAnswer `json:"forecast"`
 	LastDecision *decisionAnswer `json:"last_decision"`
 	// SilentSince is since when answers have stopped, while sending waits for somebody to look at the link.
@@ -870,7 +874,7 @@ func (h *Handler) apiCampaign(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a := viewAnswer{campaignAnswer: campaignJSON(v.Campaign), Messages: map[campaign.MessageState]int{}, Texts: v.Counts.Texts(), Planning: v.Planning, Waits: v.Halt.Sentence(), Opened: v.Opened,
-		Answers: v.Answers, Cost: amount(v.Cost), Practices: []shareAnswer{}}
+		Answers: v.Answers, Cost: amount(v.Cost), TextsBack: v.Services.Texts(), Practices: []shareAnswer{}}
 	for _, s := range campaign.MessageStates {
 		a.Messages[s] = v.Counts[s]
 	}

@@ -49,7 +49,7 @@ func OpenAPI() map[string]any {
 	for _, s := range campaign.MessageStates {
 		states[string(s)] = number
 	}
-	view := thing(with(basics, object{"messages": thing(states), "texts": number, "planning": yes, "waits": with(word, object{"description": "Why nothing at all is sent: a restored database does not know yet what left"}), "opened": number, "answers": number, "cost": pounds,
+	view := thing(with(basics, object{"messages": thing(states), "texts": number, "planning": yes, "waits": with(word, object{"description": "Why nothing at all is sent: a restored database does not know yet what left"}), "opened": number, "answers": number, "cost": pounds, "texts_back": number,
 		"forecast": thing(object{"finish_from": instant, "finish_likely": instant, "finish_to": instant, "contact_by": instant,
 			"next_day": with(thing(object{"mean": decimal, "p05": decimal, "p25": decimal, "p75": decimal, "p95": decimal}),
 				object{"type": []string{"object", "null"}, "description": "Answers within 24 hours of the decision, to texts that have gone; p05 to p95 holds nine in ten. A count k fills k-0.5 to k+0.5: round these, and a bound just below 0 is 0"}),

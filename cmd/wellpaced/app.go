@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -82,6 +83,7 @@ type app struct {
 	openings atomic.Int64           // how often it has become so
 	guard    *campaign.Quarantine
 
+	ringing   sync.WaitGroup // for texts that answer somebody, on a Redis of its own
 	noGateway bool
 	restless  bool // the clock was set; only the reconciler's loop touches it
 }
@@ -150,7 +152,7 @@ func open(ctx context.Context, o options) (_ *app, err error) {
 		a.guard.Record = record{a.gateway}
 	}
 	a.receiver = &selfrefer.Receiver{Keeper: a.db, Undoer: a.db, Now: a.Now}
-	a.db.ContactBy = a.contactBy
+	a.db.ContactBy, a.db.Ring = a.contactBy, a.ring
 	if a.wrap != nil {
 		a.wrap(a)
 	}
@@ -194,6 +196,21 @@ func (a *app) contactBy(team staff.TeamID, now time.Time) time.Time {
 		a.Log.Warn("forecast a first contact", "comp", "pacer", "error", err)
 	}
 	return at
+}
+
+// ring rings for a text that answers somebody. On a Redis of its own they do not wait for that: it may be slow, or away. A ring that is lost
+// is made up for by the pacer's repair.
+func (a *app) ring(r campaign.Ring) {
+	ring := func() {
+		if err := a.queue.Ring(context.Background(), []campaign.Ring{r}); err != nil {
+			a.Log.Warn("ring for a text that answers somebody; it is rung again", "comp", "queue", "error", err)
+		}
+	}
+	if a.Redis == "" {
+		ring()
+		return
+	}
+	a.ringing.Go(ring)
 }
 
 // routes builds the whole site in one place.
@@ -475,6 +492,7 @@ func (a *app) close() {
 	for _, p := range a.pages {
 		p.Close()
 	}
+	a.ringing.Wait()
 	if a.queue != nil {
 		a.queue.Close()
 	}

@@ -8,14 +8,16 @@ import (
 	"math"
 
 	"github.com/wellpaced/wellpaced/campaign"
+	"github.com/wellpaced/wellpaced/campaign/link"
 	"github.com/wellpaced/wellpaced/campaign/twilio/emulator"
 )
 
 // demoReport is what became of a demo.
 type demoReport struct {
 	campaign.Ledger
-	Texts       int     `json:"texts"`
-	Twice       int     `json:"numbers_texted_twice"` // by the provider's own journal
+	Texts       int     `json:"texts"`                // of the campaign
+	TextsBack   int     `json:"texts_back"`           // to people who sent the form
+	Twice       int     `json:"numbers_texted_twice"` // with texts of one kind, by the provider's own journal
 	Delivered   int     `json:"delivered"`
 	Opened      int     `json:"opened"`
 	Referrals   int     `json:"referrals"`
@@ -29,6 +31,20 @@ type demoReport struct {
 	DaysToLast  float64 `json:"days_to_last_text"` // civil days from the launch
 }
 
+// Kinds of texts. The demo's campaign has one step, so nobody's number gets two of either.
+const (
+	anInvitation = "invitation"
+	aTextBack    = "text back"
+)
+
+// kindOf tells them apart: who is invited gets a link, who is answered never does.
+func kindOf(t emulator.Text) string {
+	if len(link.In(t.Body)) == 0 {
+		return aTextBack
+	}
+	return anInvitation
+}
+
 // report counts. Whether somebody was texted twice is for the journal of the phones to say, not for our own database.
 func (d *demo) report(ctx context.Context) (demoReport, error) {
 	r := demoReport{Ledger: d.home.ledger, PeakQueue: d.charter.Peak}
@@ -36,12 +52,16 @@ func (d *demo) report(ctx context.Context) (demoReport, error) {
 	if err != nil {
 		return r, fmt.Errorf("read the phones' journal: %w", err)
 	}
-	r.Texts = len(j.Texts)
-	r.Twice = emulator.Twice(j.Texts, func(t emulator.Text) string { return t.To })
+	r.Twice = emulator.Twice(j.Texts, kindOf)
 	for _, t := range j.Texts {
-		if t.Status == "delivered" {
+		switch {
+		case kindOf(t) == aTextBack:
+			r.TextsBack++
+			continue
+		case t.Status == "delivered":
 			r.Delivered++
 		}
+		r.Texts++
 	}
 	v, err := d.app.db.View(ctx, d.home.network, d.home.campaign)
 	if err != nil {
@@ -74,10 +94,10 @@ func (r demoReport) print(w io.Writer, asJSON bool) error {
 	_, err := fmt.Fprintf(w, `%d rows, %d invited
 %d texts, %d delivered; the last after %.1f days
 %d numbers texted twice
-%d opened the form, %d asked for help, %d of them urgent
+%d opened the form, %d asked for help, %d of them urgent; %d texts back
 %d called; %d (%.2f %%) later than the %d working days promised
 %d waited at most at the same time
 %d decisions of the pacer
-`, r.Rows, r.Invited, r.Texts, r.Delivered, r.DaysToLast, r.Twice, r.Opened, r.Referrals, r.Urgent, r.Contacted, r.Late, r.LatePercent, r.PromiseDays, r.PeakQueue, r.Decisions)
+`, r.Rows, r.Invited, r.Texts, r.Delivered, r.DaysToLast, r.Twice, r.Opened, r.Referrals, r.Urgent, r.TextsBack, r.Contacted, r.Late, r.LatePercent, r.PromiseDays, r.PeakQueue, r.Decisions)
 	return err
 }

@@ -163,7 +163,7 @@ func TestDemo_kill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := emulator.Twice(j.Texts, func(x emulator.Text) string { return x.To }); n != 0 || r.Twice != 0 {
+	if n := emulator.Twice(j.Texts, kindOf); n != 0 || r.Twice != 0 {
 		t.Errorf("%d numbers were texted twice (the report says %d)", n, r.Twice)
 	}
 	if r.Rows != 1200 || !r.Balanced() || r.Texts < r.Invited/2 || r.Opened == 0 {

@@ -124,7 +124,7 @@ func (c *soakCmd) print(w io.Writer, r soak.Report) error {
 	for _, row := range [][2]any{
 		{"Patients", r.Patients}, {"Texts, by the provider's journal", r.Texts}, {"Texted twice", r.Twice}, {"Forgotten", r.Missed},
 		{"Held for a person's word", r.Held}, {"Set aside for a reason", r.Aside},
-		{"Self-referrals that people were told we have", r.Referrals}, {"of these lost", r.LostForms}, {"Self-referrals in the queue that nobody was told of", r.Unknown},
+		{"Self-referrals that people were told we have", r.Referrals}, {"of these lost", r.LostForms}, {"of these confirmed by text", r.Confirmed}, {"Self-referrals in the queue that nobody was told of", r.Unknown},
 		{"Opt-outs that people were told we have", r.OptOuts}, {"of these lost", r.LostOptOuts},
 		{"Times somebody had to try again", r.TriedAgain},
 		{"Processes killed", fmt.Sprintf("%d (%s)", r.Kills, counts(r.Killed))},

@@ -24,6 +24,7 @@ import (
 type staffCmd struct {
 	Network   staffNetworkCmd   `cmd:"" help:"Add a network with its practices and a team."`
 	Practices staffPracticesCmd `cmd:"" help:"Add practices to a network, or change the name and number of known ones."`
+	TextBack  staffTextBackCmd  `cmd:"" help:"Decide whether people who send a network's form get a text back, if they say that it is safe."`
 	Add       staffAddCmd       `cmd:"" help:"Add somebody to a network."`
 	Token     staffTokenCmd     `cmd:"" help:"Make an API token. It is shown once."`
 }
@@ -103,6 +104,33 @@ func (c *staffPracticesCmd) Run(ctx context.Context, to std) error {
 	}
 	return report(to.out, c.JSON, map[string]any{"network": int64(n.ID), "practices": len(practices)},
 		fmt.Sprintf("%s added to %q or brought up to date.", countPractices(len(practices)), n.Name))
+}
+
+type staffTextBackCmd struct {
+	settings `embed:""`
+	Switch   string `arg:"" enum:"on,off" help:"on or off."`
+	Network  string `help:"Name of the network; not needed if there is one only."`
+	JSON     bool   `help:"Print JSON."`
+}
+
+func (c *staffTextBackCmd) Run(ctx context.Context, to std) error {
+	db, err := c.beside(ctx, to)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	n, err := networkNamed(ctx, db, c.Network)
+	if err != nil {
+		return err
+	}
+	if err := db.SetTextBack(ctx, n.ID, c.Switch == "on"); err != nil {
+		return err
+	}
+	words := fmt.Sprintf("Nobody gets a text back who sends the form of %q.", n.Name)
+	if c.Switch == "on" {
+		words = fmt.Sprintf("People who send the form of %q get a text back if they say that it is safe.", n.Name)
+	}
+	return report(to.out, c.JSON, map[string]any{"network": int64(n.ID), "text_back": c.Switch == "on"}, words)
 }
 
 func readPractices(path string) (all []staff.Practice, err error) {

@@ -176,11 +176,15 @@ func (s *stand) must(err error) {
 // judge is the folder of the emulator: what it accepted is the truth about who was texted.
 func (s *stand) judge() string { return filepath.Join(s.dir, "judge") }
 
-func (s *stand) accepted() []emulator.Text {
+// accepted are the texts of campaigns, textsBack those that answer somebody.
+func (s *stand) accepted() []emulator.Text  { s.Helper(); return s.ofKind(anInvitation) }
+func (s *stand) textsBack() []emulator.Text { s.Helper(); return s.ofKind(aTextBack) }
+
+func (s *stand) ofKind(kind string) []emulator.Text {
 	s.Helper()
 	j, err := emulator.ReadJournal(s.judge())
 	s.must(err)
-	return j.Texts
+	return slices.DeleteFunc(j.Texts, func(t emulator.Text) bool { return kindOf(t) != kind })
 }
 
 // eventually polls: what it waits for happens in other goroutines and processes, in machine time.
@@ -456,10 +460,15 @@ func (s *stand) phone(p patient) *phone {
 
 func (p *phone) number() string { return "+44" + p.mobile[1:] }
 
-// inbox is what has arrived so far.
-func (p *phone) inbox() (all []emulator.Text) {
+// inbox is what has arrived of campaigns so far.
+func (p *phone) inbox() []emulator.Text { return p.arrived(anInvitation) }
+
+// answered is what has arrived in answer to a form.
+func (p *phone) answered() []emulator.Text { return p.arrived(aTextBack) }
+
+func (p *phone) arrived(kind string) (all []emulator.Text) {
 	for _, t := range p.twilio.Texts(0, 10_000) {
-		if t.To == p.number() {
+		if t.To == p.number() && kindOf(t) == kind {
 			all = append(all, t)
 		}
 	}

@@ -34,6 +34,8 @@ type Network struct {
 	LinkHost  string // scheme and host of the links in texts, e.g. https://knowsley-pcn.nhs.uk
 	Phone     string // the number to ring instead
 	Practices []Practice
+	// NoTextBack is set if nobody gets a text back who sends the form, not even who says that it is safe.
+	NoTextBack bool
 }
 
 // TakesReplies tells whether a text of the network can be answered: a number can, a name cannot. Of a sender that is not the network's own,

@@ -136,7 +136,7 @@ var errKind = errors.New("the site cannot take it now, says so, and keeps the an
 
 // do tries once, and gives the reference of a referral that was acknowledged.
 func (a *people) do(ctx context.Context, d *deed) (reference string, err error) {
-	to, form := link.URL(a.site, d.token)+"/send", url.Values{"form": {d.form}, "reasons": {"loneliness"}, "words": {"hello " + d.form}, "call_safe": {"yes"},
+	to, form := link.URL(a.site, d.token)+"/send", url.Values{"form": {d.form}, "reasons": {"loneliness"}, "words": {"hello " + d.form}, "call_safe": {"yes"}, "text_safe": {"yes"},
 		"birth_date-day": {"15"}, "birth_date-month": {"6"}, "birth_date-year": {"1950"}, "agreed": {"yes"}}
 	if !d.refer {
 		to, form = link.StopURL(a.site, d.token), url.Values{"why": {"opted_out"}}

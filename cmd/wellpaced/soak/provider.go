@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wellpaced/wellpaced/campaign/link"
 	"github.com/wellpaced/wellpaced/campaign/twilio/emulator"
 )
 
@@ -124,6 +125,20 @@ func (p *provider) quiet(ctx context.Context) {
 func (p *provider) texts() ([]emulator.Text, error) {
 	j, err := emulator.ReadJournal(p.dir)
 	return j.Texts, err
+}
+
+// Kinds of texts: everybody is invited once and sends one form, so nobody's number may get two of either.
+const (
+	invitation   = "invitation"
+	confirmation = "confirmation"
+)
+
+// kindOf tells them apart: an invitation has a link, and a confirmation never does.
+func kindOf(t emulator.Text) string {
+	if len(link.In(t.Body)) == 0 {
+		return confirmation
+	}
+	return invitation
 }
 
 // run delivers texts and posts callbacks until ctx ends.

@@ -50,8 +50,8 @@ type Report struct {
 	Seed     uint64  `json:"seed"`
 	Seconds  float64 `json:"seconds"`
 	Patients int     `json:"patients"`
-	Texts    int     `json:"texts"`  // by the provider's journal
-	Twice    int     `json:"twice"`  // numbers texted twice or more
+	Texts    int     `json:"texts"`  // of the campaign, by the provider's journal
+	Twice    int     `json:"twice"`  // numbers texted twice or more: by the campaign, or to confirm one form
 	Missed   int     `json:"missed"` // patients who were neither texted nor set aside for a reason
 	Held     int     `json:"held"`   // texts that wait for a person's word
 	Aside    int     `json:"set_aside"`
@@ -59,6 +59,7 @@ type Report struct {
 	Acknowledged int `json:"submissions_acknowledged"` // self-referrals and opt-outs that a browser was told we have
 	Referrals    int `json:"referrals_acknowledged"`
 	OptOuts      int `json:"opt_outs_acknowledged"`
+	Confirmed    int `json:"referrals_confirmed_by_text"` // at most once each; one that was lost is not sent again
 	Lost         int `json:"lost"` // of both
 	LostForms    int `json:"referrals_lost"`
 	LostOptOuts  int `json:"opt_outs_lost"`
@@ -369,9 +370,14 @@ func (s *soak) count(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.Texts, r.Twice = len(texts), emulator.Twice(texts, func(t emulator.Text) string { return t.To })
+	r.Texts, r.Confirmed, r.Twice = 0, 0, emulator.Twice(texts, kindOf)
 	texted := map[string]bool{}
 	for _, t := range texts {
+		if kindOf(t) == confirmation {
+			r.Confirmed++
+			continue
+		}
+		r.Texts++
 		texted[t.To] = true
 	}
 	t, err := s.totals(ctx)

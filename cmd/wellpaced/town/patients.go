@@ -48,6 +48,9 @@ func (t *Town) readTexts() {
 		batch := t.cfg.Phones.Texts(t.read, 1000)
 		for _, x := range batch {
 			t.read = x.Delivery
+			if !linkPattern.MatchString(x.Body) {
+				continue // it answers them
+			}
 			nth := t.texts[x.To]
 			t.texts[x.To]++
 			if _, ok := t.people[x.To]; !ok {
