@@ -60,7 +60,7 @@ const (
 	leaderLease = 15 * time.Second
 	// reRing is how long a released message may wait for its bell.
 	reRing = 30 * time.Second
-	// reRingService is the same for a service text. It does not wait for the queue to be empty, so it must give its first ring the time to come up.
+	// reRingService is the same for a service text while the queue is long: somebody waits for it, and its first ring may still come up.
 	reRingService = 2 * time.Minute
 	// ringsAtOnce bounds one repair round.
 	ringsAtOnce = 2000
@@ -104,17 +104,25 @@ func (p *Pacer) Tick(ctx context.Context, now time.Time) (released int, err erro
 }
 
 // Repair rings again for released messages whose bell was lost: an emptied Redis, a crash between commit and ring. While rings
-// still wait, the queue is merely long.
+// still wait, the queue is merely long; only service texts are rung for then.
 func (p *Pacer) Repair(ctx context.Context) error {
-	services, err := p.Store.OverdueServices(ctx, p.Machine().Add(-reRingService), ringsAtOnce)
+	waiting, err := p.Bell.Waiting(ctx)
+	if err != nil {
+		return err
+	}
+	after := reRing
+	if waiting > 0 {
+		after = reRingService
+	}
+	services, err := p.Store.OverdueServices(ctx, p.Machine().Add(-after), ringsAtOnce)
 	if err != nil {
 		return fmt.Errorf("list service texts to ring for: %w", err)
 	}
 	if err := p.Bell.Ring(ctx, services); err != nil {
 		return fmt.Errorf("ring again for %d service texts: %w", len(services), err)
 	}
-	if waiting, err := p.Bell.Waiting(ctx); err != nil || waiting > 0 {
-		return err
+	if waiting > 0 {
+		return nil
 	}
 	rings, err := p.Store.Overdue(ctx, p.Machine().Add(-reRing), ringsAtOnce)
 	if err != nil {

@@ -73,6 +73,10 @@ func TestPacer_ringsAgain(t *testing.T) {
 	if err := p.Repair(t.Context()); err != nil || b.rung != 3 || now.Sub(r.beforeService) != reRingService {
 		t.Errorf("repair rang %d times for service texts released before %s: %v", b.rung, r.beforeService, err)
 	}
+	p, r = pacer(2, &bell{})
+	if err := p.Repair(t.Context()); err != nil || now.Sub(r.beforeService) != reRing {
+		t.Errorf("with nothing waiting, repair rang for service texts released before %s: %v", r.beforeService, err)
+	}
 	b = &bell{}
 	p, r = pacer(2, b)
 	r.services = 3

@@ -51,6 +51,7 @@ type crashPoint struct {
 	reached  string // the messages in the end
 	proof    string // what in the end proves that the texts left, or nothing
 	attempts int    // of the message that was tried most often
+	backs    int    // texts back to people who sent the form: that many in the end, never two to one number
 
 	crash func(*trial) // how the first life ends; nil: by itself, at the point
 	mend  func(*trial) // before the second life
@@ -76,7 +77,9 @@ var crashRows = []struct {
 	{"disk full", []string{"store.TestWrite_fullDisk"}},
 	{"failover to an older replica, restored backup", []string{"store.TestRestoredBackupTextsNobodyTwice"}},
 	{"submission: before its commit", nil},
-	{"submission: after its commit, before the reply", nil}, // there is no outbox: nothing is sent to anybody on the way
+	{"submission: after its commit, before the reply", nil},
+	{"text back: after the form's commit, before its ring", nil},
+	{"text back: after the provider accepted, before the commit", []string{"store.TestConfirmation_crashPoints"}},
 }
 
 const (
@@ -132,6 +135,10 @@ var crashPoints = []crashPoint{
 	{name: "form_in_the_journal_alone", row: "submission: after its commit, before the reply", where: "the database refuses a form, the journal has it, its sender is not told",
 		people: 1, found: "accepted 1, referrals 0", texts: 1, reached: "left 1", proof: "link_seen 1, reply 1", attempts: 1,
 		crash: func(t *trial) { t.away("audit"); t.sendForm() }, mend: func(t *trial) { t.back("audit") }, after: (*trial).sendFormAgain},
+	{name: "text_back_before_ring", row: "text back: after the form's commit, before its ring", where: "a form is kept and a text back owed, the queue not rung, the sender not told",
+		people: 1, found: "accepted 1, referrals 1", texts: 1, reached: "left 1", proof: "link_seen 1, reply 2", attempts: 1, backs: 1, crash: (*trial).sendForm, after: (*trial).sendFormAgain},
+	{name: "text_back_before_record", row: "text back: after the provider accepted, before the commit", where: "the provider has the text back, its reply is not written",
+		people: 1, found: "accepted 1, referrals 1", texts: 1, reached: "left 1", proof: "link_seen 1, reply 1", attempts: 1, backs: 1, crash: (*trial).sendFormToDie, after: (*trial).sendFormAgain},
 	{name: "optout_before_reply", row: "submission: after its commit, before the reply", where: "an opt-out is kept, its sender not told",
 		people: 1, found: "accepted 1, suppressions 1", texts: 1, reached: "left 1", proof: "link_seen 1, reply 1", attempts: 1, crash: (*trial).sendStop, after: (*trial).sendStopAgain},
 }
@@ -486,11 +493,14 @@ func (tr *trial) rename(from, to string) {
 	}
 }
 
-func (tr *trial) accepted() []emulator.Text {
+// accepted are the texts of the campaign that the provider has.
+func (tr *trial) accepted() []emulator.Text { tr.Helper(); return tr.ofKind(anInvitation) }
+
+func (tr *trial) ofKind(kind string) []emulator.Text {
 	tr.Helper()
 	j, err := emulator.ReadJournal(filepath.Join(tr.dir, "judge"))
 	tr.must(err)
-	return j.Texts
+	return slices.DeleteFunc(j.Texts, func(t emulator.Text) bool { return kindOf(t) != kind })
 }
 
 // rest lives on until every message has come to where it stays.
@@ -502,7 +512,8 @@ func (tr *trial) rest() {
 		tr.emulator.SetFaults(emulator.Faults{})
 	}
 	tr.now.Store(tr.liveOn(tr.first, func() bool {
-		return tr.counts(`SELECT 'moving', COUNT(*) FROM message WHERE state IN ('planned', 'released', 'sending', 'unknown')`) == "moving 0"
+		return tr.counts(`SELECT 'moving', COUNT(*) FROM message WHERE state IN ('planned', 'released', 'sending', 'unknown')`) == "moving 0" &&
+			tr.counts(`SELECT 'moving', COUNT(*) FROM service_text WHERE state IN ('planned', 'released', 'sending')`) == "moving 0"
 	}))
 }
 
@@ -515,6 +526,9 @@ func (tr *trial) judge() {
 	}
 	if len(texts) != tr.point.people {
 		tr.Errorf("%d texts for %d people", len(texts), tr.point.people)
+	}
+	if backs := tr.ofKind(aTextBack); len(backs) != tr.point.backs || emulator.Twice(backs, nil) != 0 {
+		tr.Errorf("%d texts back, want %d; %d people got two", len(backs), tr.point.backs, emulator.Twice(backs, nil))
 	}
 	reached := tr.counts(`SELECT s, COUNT(*) FROM (SELECT CASE WHEN state IN ('accepted', 'sent', 'delivered') THEN 'left' ELSE state END AS s FROM message) AS m GROUP BY s ORDER BY s`)
 	if reached != tr.point.reached {
@@ -681,8 +695,12 @@ func (tr *trial) post(address string, form url.Values) (status int, page string,
 
 func (tr *trial) postForm() (reference string, err error) {
 	token := link.In(tr.accepted()[0].Body)[0]
-	status, _, cookies, err := tr.post(link.URL("http://"+tr.first.Listen, token)+"/send", url.Values{"form": {tr.form}, "reasons": {"loneliness"}, "words": {"hello"}, "call_safe": {"yes"},
-		"birth_date-day": {"15"}, "birth_date-month": {"6"}, "birth_date-year": {"1950"}, "agreed": {"yes"}})
+	answers := url.Values{"form": {tr.form}, "reasons": {"loneliness"}, "words": {"hello"}, "call_safe": {"yes"},
+		"birth_date-day": {"15"}, "birth_date-month": {"6"}, "birth_date-year": {"1950"}, "agreed": {"yes"}}
+	if tr.point.backs > 0 {
+		answers.Set("text_safe", "yes")
+	}
+	status, _, cookies, err := tr.post(link.URL("http://"+tr.first.Listen, token)+"/send", answers)
 	if err != nil {
 		return "", err
 	}
@@ -701,6 +719,14 @@ func (tr *trial) sendForm() {
 	if reference, err := tr.postForm(); err == nil {
 		tr.Errorf("the form was answered: %s", reference)
 	}
+	tr.waitDead()
+}
+
+// sendFormToDie sends a form whose text back ends the program; the form itself may be answered before.
+func (tr *trial) sendFormToDie() {
+	tr.start()
+	tr.texted()
+	_, _ = tr.postForm()
 	tr.waitDead()
 }
 
@@ -798,6 +824,11 @@ func (s *standing) between(a *app) {
 	a.worker.Claims = standingClaims{a.worker.Claims, s}
 	a.worker.Sender = standingSender{a.worker.Sender, s}
 	a.receiver.Keeper = standingKeeper{a.receiver.Keeper, s}
+	ring := a.db.Ring
+	a.db.Ring = func(r campaign.Ring) {
+		s.at("text_back_before_ring")
+		ring(r)
+	}
 	if s.At == "" {
 		go hurry(a)
 	}
@@ -936,6 +967,9 @@ type standingSender struct {
 func (d standingSender) Send(ctx context.Context, out campaign.Outgoing) campaign.Outcome {
 	o := d.Sender.Send(ctx, out)
 	d.s.together("after_reply_before_record")
+	if len(link.In(out.Body)) == 0 {
+		d.s.at("text_back_before_record")
+	}
 	return o
 }
 

@@ -60,7 +60,7 @@ type Report struct {
 	Referrals    int `json:"referrals_acknowledged"`
 	OptOuts      int `json:"opt_outs_acknowledged"`
 	Confirmed    int `json:"referrals_confirmed_by_text"` // at most once each; one that was lost is not sent again
-	Lost         int `json:"lost"` // of both
+	Lost         int `json:"lost"`                        // of both
 	LostForms    int `json:"referrals_lost"`
 	LostOptOuts  int `json:"opt_outs_lost"`
 	Unknown      int `json:"referrals_nobody_sent"` // in the queue, and no browser asked for them
