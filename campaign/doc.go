@@ -20,6 +20,10 @@
 // once. It goes on asking, and a quarantine can begin at any time.
 //
 // The database is the truth and the queue a doorbell: a lost, doubled, late or forged ring can cause nothing but a claim that fails.
+// Besides the steps of campaigns there are texts that answer what a person did, such as the confirmation of a form: see [Service]. They have
+// rows, ids and counters of their own in the store, because nothing paces them and no funnel counts them, and go through the same table, the
+// same claim, the same gateway and the same webhooks.
+//
 // All state changes go through one pure table, [Next]; the store applies guarded rows and decides nothing. Nobody is texted twice,
 // because a text may leave only after its intent is durable, and an intent whose outcome is unknown is never sent again by itself.
 //
@@ -85,5 +89,15 @@
 //     campaign/twilio.TestVerify_golden, campaign/twilio.TestWebhooks_tampering, campaign/twilio.TestWebhooks_status,
 //     cmd/wellpaced.TestCrashPoints/callback_unconfirmed
 //   - Two ids of the provider for one message ring an alarm: store.TestOverlap_zombieAcceptDuringTheNextAttempt
+//   - Who sends the form by their link and says that a text is safe gets one text back, to the number that was invited, once; whoever does not
+//     say so gets none: store.TestConfirmation, store.TestConfirmation_whoGetsNone, store.TestConfirmation_oneOfMany, selfrefer.TestConfirms,
+//     cmd/wellpaced.TestStory_textBack
+//   - A text back that may have left is never sent again, after whatever crash or restore, and none is sent for a form that comes from the
+//     journal: store.TestConfirmation_crashPoints, store.TestConfirmation_restoredBackup, store.TestConfirmation_notFromTheJournal,
+//     cmd/wellpaced.TestCrashPoints/text_back_before_ring, cmd/wellpaced.TestCrashPoints/text_back_before_record
+//   - No text back is claimed after an opt-out was acknowledged, nor later than it is of use: store.TestConfirmation_optOutRacesClaim,
+//     store.TestConfirmation_claimChecksAgain, campaign.TestAdmitService
+//   - A text back says nothing that a stranger should not read, in any language: campaign.TestServiceTexts_allLanguages
+//   - The pacer, the funnel and the contact ledger do not see texts back; the money does: store.TestConfirmation, cmd/wellpaced.TestStory_textBack
 //   - All of it together, under kill -9 at random: cmd/wellpaced.TestSoak, cmd/wellpaced.TestSoakCanFail
 package campaign

@@ -26,9 +26,14 @@ import (
 //     could be looked for and forged. A database that went back in time leaves unknown what it believes unsent, and what its journal gives
 //     back is not answered again.
 //   - The contact ledger, the funnel and the pacer's counters of texts do not see it; the sender's rate, the opt-outs and the money do.
+//   - It has no link and no way out: it asks for nothing, and nothing follows from it. Opt-outs of any network and any kind keep it back.
+//
+// The words are for whoever picks up the phone: neither what was sent, nor to whom, nor why. The files of the folder service hold them, one
+// for each language; a translator may change all that is in them.
 type Service string
 
-// Confirmation says that a self-referral has come in. It goes to the number that was invited, and to those alone who said that a text is safe.
+// Confirmation says that a self-referral has come in. It goes to the number that was invited, never to one that was typed into the form, and
+// to those alone who said that a text is safe. "We have received this" and "You will hear from us" could come from any office.
 const Confirmation Service = "confirmation"
 
 // Services lists the kinds.

@@ -23,6 +23,11 @@
 //   - room.go and clock.go keep sends back when the disk is nearly full or the
 //     civil clock was set. Forms and opt-outs are taken down to the last byte,
 //     and for those in hand then there is a ballast to drop.
+//   - service.go keeps the texts that answer what a person did. They are a table
+//     of their own: in the table of messages each counter, each chunked move of
+//     a campaign, and UNIQUE(campaign, number, step) would have to leave them
+//     out. What is the same is shared: the transitions, the number's lock, the
+//     attempts that the marker remembers, the evidence, the alarm.
 //   - marker.go remembers outside the database how far the database and the
 //     journal had got, so that a restored backup is noticed before anybody is
 //     texted twice: the marker in the data folder, and the witness in the keys

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/wellpaced/wellpaced/campaign"
@@ -138,6 +139,7 @@ func (db *DB) Summarise(ctx context.Context, n staff.NetworkID, id campaign.ID) 
 // Totals count everything, for whoever runs the service.
 type Totals struct {
 	Messages        map[campaign.MessageState]int
+	Services        map[campaign.MessageState]int // texts that answer people
 	Alarms          map[string]int
 	Waiting, Urgent int
 }
@@ -145,8 +147,8 @@ type Totals struct {
 // Totals adds up all networks.
 func (db *DB) Totals(ctx context.Context) (t Totals, err error) {
 	err = db.read(ctx, "totals", func(tx *Tx) error {
-		t = Totals{Messages: map[campaign.MessageState]int{}, Alarms: map[string]int{}}
-		rows, err := tx.Query(`SELECT kind, SUM(n) FROM tally WHERE kind LIKE 'is:%' GROUP BY kind`)
+		t = Totals{Messages: map[campaign.MessageState]int{}, Services: map[campaign.MessageState]int{}, Alarms: map[string]int{}}
+		rows, err := tx.Query(`SELECT kind, SUM(n) FROM tally WHERE kind LIKE 'is:%' OR kind LIKE 'service:%' GROUP BY kind`)
 		if err != nil {
 			return err
 		}
@@ -157,7 +159,11 @@ func (db *DB) Totals(ctx context.Context) (t Totals, err error) {
 			if err := rows.Scan(&kind, &n); err != nil {
 				return err
 			}
-			t.Messages[campaign.MessageState(kind[len("is:"):])] = n
+			if s, ok := strings.CutPrefix(kind, "service:"); ok {
+				t.Services[campaign.MessageState(s)] = n
+			} else {
+				t.Messages[campaign.MessageState(kind[len("is:"):])] = n
+			}
 		}
 		if err := rows.Err(); err != nil {
 			return err

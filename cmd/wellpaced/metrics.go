@@ -18,6 +18,7 @@ type gauges struct{ a *app }
 
 var (
 	messagesDesc = prometheus.NewDesc("wellpaced_messages", "Messages of all campaigns by state.", []string{"state"}, nil)
+	servicesDesc = prometheus.NewDesc("wellpaced_texts_back", "Texts that answer people who sent the form, by state. Those that stay unknown may not have left and are not sent again.", []string{"state"}, nil)
 	alarmsDesc   = prometheus.NewDesc("wellpaced_alarms", "Alarms raised so far; two_sids means that one message has two texts at the provider.", []string{"code"}, nil)
 	waitingDesc  = prometheus.NewDesc("wellpaced_referrals_waiting", "Self-referrals without a first contact.", []string{"urgent"}, nil)
 	haltDesc     = prometheus.NewDesc("wellpaced_quarantine", "1 while sending waits for that reason: a restored database does not know what left. gap: a person has to accept what is missing.", []string{"reason"}, nil)
@@ -29,7 +30,7 @@ var (
 )
 
 func (g gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{messagesDesc, alarmsDesc, waitingDesc, haltDesc, queueDesc, diskDesc, floorDesc, owedDesc, stoppedDesc} {
+	for _, d := range []*prometheus.Desc{messagesDesc, servicesDesc, alarmsDesc, waitingDesc, haltDesc, queueDesc, diskDesc, floorDesc, owedDesc, stoppedDesc} {
 		ch <- d
 	}
 }
@@ -64,6 +65,9 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 	}
 	for state, n := range t.Messages {
 		gauge(messagesDesc, n, string(state))
+	}
+	for state, n := range t.Services {
+		gauge(servicesDesc, n, string(state))
 	}
 	for code, n := range t.Alarms {
 		gauge(alarmsDesc, n, code)

@@ -46,7 +46,7 @@ func TestSoak(t *testing.T) {
 			if code != exitDone || !r.Kept() {
 				t.Errorf("a promise was broken")
 			}
-			if r.Texts == 0 || r.Referrals == 0 || r.OptOuts == 0 || r.Kills != 15 || r.Restores != 1 {
+			if r.Texts == 0 || r.Referrals == 0 || r.Confirmed == 0 || r.OptOuts == 0 || r.Kills != 15 || r.Restores != 1 {
 				t.Errorf("nothing was tried: %+v", r)
 			}
 		})
