@@ -272,6 +272,13 @@ func TestConfirmation_claimChecksAgain(t *testing.T) {
 		if _, err := a.db.Claim(ctx, campaign.Ring{Message: 77 | serviceBit}); !errors.Is(err, campaign.ErrNotFound) {
 			t.Errorf("a forged ring: %v", err)
 		}
+		// Nobody knows what a database in quarantine has forgotten: what is owed may have left, and nothing more is owed.
+		r = a.owed(5, nil)
+		a.must(a.db.Begin(ctx, campaign.Restored))
+		refused(r, campaign.Unknown, "in a quarantine")
+		if r := a.owed(6, nil); r.Message != 0 {
+			t.Error("a text back is owed in a quarantine")
+		}
 		a.checkServices()
 	})
 }

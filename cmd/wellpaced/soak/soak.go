@@ -341,7 +341,8 @@ func (s *soak) rest(ctx context.Context) error {
 			return ctx.Err()
 		case err != nil:
 			s.say("ask the database again: %v", err)
-		case t.Messages[campaign.Planned]+t.Messages[campaign.Released]+t.Messages[campaign.Sending]+t.Messages[campaign.Unknown] == 0:
+		case t.Messages[campaign.Planned]+t.Messages[campaign.Released]+t.Messages[campaign.Sending]+t.Messages[campaign.Unknown]+
+			t.Services[campaign.Planned]+t.Services[campaign.Released]+t.Services[campaign.Sending] == 0: // a confirmation that is unknown stays so
 			return nil
 		case time.Now().After(until):
 			return fmt.Errorf("after %s some texts have not come to rest: %v", within, t.Messages)
