@@ -22,7 +22,6 @@ func ofService(id campaign.MessageID) bool { return id&serviceBit != 0 }
 // service is a service text on its way through a transition.
 type service struct {
 	id, network, campaign, cost int64
-	kind                        campaign.Service
 	state                       campaign.MessageState
 	attempt                     int
 	sid                         string
@@ -31,9 +30,9 @@ type service struct {
 
 func serviceOf(tx *Tx, id campaign.MessageID, lock string) (s service, err error) {
 	err = tx.QueryRow(`
-		SELECT id, network, campaign, cost, kind, state, attempt, COALESCE(sid, ''), phone_ix
+		SELECT id, network, campaign, cost, state, attempt, COALESCE(sid, ''), phone_ix
 		FROM service_text
-		WHERE id = $1`+lock, int64(id)).Scan(&s.id, &s.network, &s.campaign, &s.cost, (*string)(&s.kind), (*string)(&s.state), &s.attempt, &s.sid, &s.phoneIx)
+		WHERE id = $1`+lock, int64(id)).Scan(&s.id, &s.network, &s.campaign, &s.cost, (*string)(&s.state), &s.attempt, &s.sid, &s.phoneIx)
 	return s, notFound(err, campaign.ErrNotFound)
 }
 
@@ -259,70 +258,79 @@ func (db *DB) adoptService(tx *Tx, ev campaign.Evidence) error {
 	return nil
 }
 
+// serviceChunk keeps each step well below 50 ms of the writer.
+const serviceChunk = 200
+
 // OverdueServices lists the rings of service texts whose bell was lost, or whose refusal has passed, and counts the new ring. What is of no
 // use any more expires.
 func (db *DB) OverdueServices(ctx context.Context, before time.Time, limit int) (rings []campaign.Ring, err error) {
-	const due = `
-		SELECT id
-		FROM service_text
-		WHERE state IN ('planned', 'released') AND (expires_at <= $1 OR (state = 'planned' AND not_before <= $1) OR (state = 'released' AND released_at < $2))
-		LIMIT $3`
-	var ids []int64
-	err = db.read(ctx, "service texts to ring for", func(tx *Tx) error {
-		rows, err := tx.Query(due, tx.now, before.UnixMilli(), limit)
-		if err != nil {
-			return err
-		}
-		ids, err = scanIDs(rows)
-		return err
-	})
-	if err != nil || len(ids) == 0 {
-		return nil, err
-	}
-	err = db.write(ctx, "ring for service texts", func(tx *Tx) error {
-		rings = nil
-		for _, id := range ids {
-			s, err := serviceOf(tx, campaign.MessageID(id), db.engine.lockClause())
+	for { // until a chunk brings a ring: where nothing could be sent for weeks, many expire first
+		var ids []int64
+		err := db.read(ctx, "service texts to ring for", func(tx *Tx) error {
+			rows, err := tx.Query(`
+				SELECT id
+				FROM service_text
+				WHERE state IN ('planned', 'released') AND (expires_at <= $1 OR (state = 'planned' AND not_before <= $1) OR (state = 'released' AND released_at < $2))
+				LIMIT $3`, tx.now, before.UnixMilli(), min(limit, serviceChunk))
 			if err != nil {
 				return err
 			}
-			var rung int
-			var expires, notBefore, released int64
-			if err := tx.QueryRow(`SELECT rings, expires_at, not_before, released_at FROM service_text WHERE id = $1`, id).Scan(&rung, &expires, &notBefore, &released); err != nil {
-				return err
-			}
-			const ringing = `rings = rings + 1, released_at = $5`
-			switch {
-			case s.state != campaign.Planned && s.state != campaign.Released: // it has moved on
-				continue
-			case expires <= tx.now:
-				if _, err := db.moveService(tx, &s, campaign.Expire, `code = 'too_late'`); err != nil {
-					return err
-				}
-				continue
-			case s.state == campaign.Planned && notBefore <= tx.now:
-				if _, err := db.moveService(tx, &s, campaign.Release, ringing, tx.machine); err != nil {
-					return err
-				}
-			case s.state == campaign.Released && released < before.UnixMilli():
-				if _, err := tx.Exec(`UPDATE service_text SET rings = rings + 1, released_at = $1 WHERE id = $2`, tx.machine, id); err != nil {
-					return err
-				}
-			default:
-				continue
-			}
-			rings = append(rings, campaign.Ring{Message: campaign.MessageID(id), Attempt: s.attempt, Nth: rung + 1})
+			ids, err = scanIDs(rows)
+			return err
+		})
+		if err != nil || len(ids) == 0 {
+			return nil, err
 		}
-		return nil
-	})
-	return rings, err
+		err = db.write(ctx, "ring for service texts", func(tx *Tx) error {
+			rings = nil
+			for _, id := range ids {
+				nth, attempt, err := db.ringService(tx, campaign.MessageID(id), before.UnixMilli())
+				if err != nil {
+					return err
+				}
+				if nth > 0 {
+					rings = append(rings, campaign.Ring{Message: campaign.MessageID(id), Attempt: attempt, Nth: nth})
+				}
+			}
+			return nil
+		})
+		if err != nil || len(rings) > 0 {
+			return rings, err
+		}
+	}
+}
+
+// ringService counts the next ring of a service text, or lets the text expire; nth is 0 if there is nothing to ring for.
+func (db *DB) ringService(tx *Tx, id campaign.MessageID, before int64) (nth, attempt int, err error) {
+	s, err := serviceOf(tx, id, db.engine.lockClause())
+	if err != nil {
+		return 0, 0, err
+	}
+	var expires, notBefore, released int64
+	if err := tx.QueryRow(`SELECT rings, expires_at, not_before, released_at FROM service_text WHERE id = $1`, int64(id)).Scan(&nth, &expires, &notBefore, &released); err != nil {
+		return 0, 0, err
+	}
+	switch {
+	case s.state != campaign.Planned && s.state != campaign.Released: // it has moved on
+		return 0, 0, nil
+	case expires <= tx.now:
+		_, err := db.moveService(tx, &s, campaign.Expire, `code = 'too_late'`)
+		return 0, 0, err
+	case s.state == campaign.Planned && notBefore <= tx.now:
+		_, err = db.moveService(tx, &s, campaign.Release, `rings = rings + 1, released_at = $5`, tx.machine)
+	case s.state == campaign.Released && released < before:
+		_, err = tx.Exec(`UPDATE service_text SET rings = rings + 1, released_at = $1 WHERE id = $2`, tx.machine, int64(id))
+	default:
+		return 0, 0, nil
+	}
+	return nth + 1, s.attempt, err
 }
 
 // doubtServices makes unknown, for good, what could have left without this database knowing.
 func (db *DB) doubtServices(ctx context.Context) (total int, err error) {
-	for n := doubtChunk; n == doubtChunk; {
+	for n := serviceChunk; n == serviceChunk; {
 		err := db.write(ctx, "doubt service texts", func(tx *Tx) error {
-			rows, err := tx.Query(`SELECT id FROM service_text WHERE state IN ('planned', 'released', 'sending') LIMIT $1`, doubtChunk)
+			rows, err := tx.Query(`SELECT id FROM service_text WHERE state IN ('planned', 'released', 'sending') LIMIT $1`, serviceChunk)
 			if err != nil {
 				return err
 			}

@@ -429,6 +429,24 @@ func TestConfirmation_crashPoints(t *testing.T) {
 		if rings := again(); len(rings) != 0 || a.service(night) != campaign.Expired {
 			t.Errorf("an hour later: %v, %s", rings, a.service(night))
 		}
+		// Weeks without a sender: hundreds expire, and do not stand in the way of the one that is of use.
+		a.must(a.db.write(ctx, "test", func(tx *Tx) error {
+			for i := range serviceChunk + 5 {
+				_, err := tx.Exec(`
+					INSERT INTO service_text (id, kind, referral, network, campaign, state, attempt, rings, not_before, expires_at, released_at, deadline, code, segments, cost, phone_ix, nhs_ix, sent_at)
+					SELECT id + $1, 'old', $1, network, campaign, 'released', 0, 1, 0, 1, 0, 0, '', 1, 0, phone_ix, nhs_ix, 0
+					FROM service_text
+					WHERE id = $2`, i+1, int64(night.Message))
+				if err != nil {
+					return err
+				}
+			}
+			return a.db.countService(tx, int64(a.campaign.ID), campaign.Released, serviceChunk+5, 0)
+		}))
+		fresh := a.owed(5, nil)
+		if rings := again(); len(rings) != 1 || rings[0].Message != fresh.Message {
+			t.Errorf("after weeks without a sender: %v", rings)
+		}
 		// The account is refused: that holds the campaign too.
 		account := a.owed(4, nil)
 		must[campaign.Outgoing](t)(a.db.Claim(ctx, account))
