@@ -206,7 +206,7 @@ func (db *DB) recordService(tx *Tx, r campaign.Ring, o campaign.Outcome) error {
 		return campaign.ErrTooLate
 	}
 	if o.OptedOut {
-		if err := db.suppress(tx, s.network, "phone", s.phoneIx, "opted_out"); err != nil {
+		if err := db.suppress(tx, suppression{network: s.network, kind: "phone", ix: s.phoneIx, why: "opted_out", at: tx.now, madeBy: madeByReply}); err != nil {
 			return err
 		}
 	}

@@ -21,8 +21,8 @@ import (
 	"github.com/wellpaced/wellpaced/throttle"
 )
 
-// answerers are townsfolk whose texts are on their phones, and who send the form.
-type answerers struct {
+// senders are townsfolk whose texts are on their phones, and who send the form.
+type senders struct {
 	*townsfolk
 	testing.TB
 	now   time.Time // civil
@@ -30,10 +30,10 @@ type answerers struct {
 	rung  []campaign.Ring // of texts back, by the store itself
 }
 
-// newAnswerers opens a store in which n people have had their text.
-func newAnswerers(tb testing.TB, cfg Config, n int) *answerers {
+// newSenders opens a store in which n people have had their text.
+func newSenders(tb testing.TB, cfg Config, n int) *senders {
 	tb.Helper()
-	a := &answerers{TB: tb, now: testCivil}
+	a := &senders{TB: tb, now: testCivil}
 	cfg.Now = func() time.Time { return a.now }
 	db := mustOpen(tb, cfg)
 	a.townsfolk = launched(tb, db, n, nil)
@@ -47,7 +47,7 @@ func newAnswerers(tb testing.TB, cfg Config, n int) *answerers {
 }
 
 // serve goes on with a database.
-func (a *answerers) serve(db *DB) {
+func (a *senders) serve(db *DB) {
 	a.db, a.rung = db, nil
 	db.ContactBy = func(staff.TeamID, time.Time) time.Time { return time.Date(2026, 6, 2, 22, 59, 0, 0, time.UTC) } // still Tuesday in London
 	var mu sync.Mutex
@@ -58,14 +58,14 @@ func (a *answerers) serve(db *DB) {
 	}
 }
 
-func (a *answerers) must(err error) {
+func (a *senders) must(err error) {
 	a.Helper()
 	if err != nil {
 		a.Fatal(err)
 	}
 }
 
-func (a *answerers) form(i int, change func(*selfrefer.Form)) selfrefer.Form {
+func (a *senders) form(i int, change func(*selfrefer.Form)) selfrefer.Form {
 	f := selfrefer.Form{ID: fmt.Sprint("form", i), Network: a.network.ID, Source: selfrefer.ByLink, TokenHash: link.Mint(a.db.sealer.linkKey(), int64(a.texts[i].Message)).Hash(),
 		Answers: selfrefer.Answers{BirthDate: "15/06/1950", TextSafe: selfrefer.SafeYes, Phone: "07700 900123", Agreed: true}}
 	if change != nil {
@@ -75,7 +75,7 @@ func (a *answerers) form(i int, change func(*selfrefer.Form)) selfrefer.Form {
 }
 
 // send sends the form of the ith person and gives its reference.
-func (a *answerers) send(i int, change func(*selfrefer.Form)) string {
+func (a *senders) send(i int, change func(*selfrefer.Form)) string {
 	a.Helper()
 	r := selfrefer.Receiver{Keeper: a.db, Now: func() time.Time { return a.now }}
 	rc, err := r.Receive(context.Background(), a.form(i, change))
@@ -84,7 +84,7 @@ func (a *answerers) send(i int, change func(*selfrefer.Form)) string {
 }
 
 // owed are the rings of texts back that the ith person's form has brought: none or one.
-func (a *answerers) owed(i int, change func(*selfrefer.Form)) campaign.Ring {
+func (a *senders) owed(i int, change func(*selfrefer.Form)) campaign.Ring {
 	a.Helper()
 	before := len(a.rung)
 	a.send(i, change)
@@ -97,7 +97,7 @@ func (a *answerers) owed(i int, change func(*selfrefer.Form)) campaign.Ring {
 	return a.rung[before]
 }
 
-func (a *answerers) service(r campaign.Ring) (s campaign.MessageState) {
+func (a *senders) service(r campaign.Ring) (s campaign.MessageState) {
 	a.Helper()
 	a.must(a.db.read(context.Background(), "test", func(tx *Tx) error {
 		return tx.QueryRow(`SELECT state FROM service_text WHERE id = $1`, int64(r.Message)).Scan((*string)(&s))
@@ -106,7 +106,7 @@ func (a *answerers) service(r campaign.Ring) (s campaign.MessageState) {
 }
 
 // checkServices compares the counters of texts back with their rows, and sees that none has touched the funnel.
-func (a *answerers) checkServices() campaign.View {
+func (a *senders) checkServices() campaign.View {
 	a.Helper()
 	a.checkCounters(a.TB)
 	v := must[campaign.View](a.TB)(a.db.View(context.Background(), a.townsfolk.network.ID, a.campaign.ID))
@@ -128,7 +128,7 @@ func (a *answerers) checkServices() campaign.View {
 func TestConfirmation(t *testing.T) {
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		ctx := context.Background()
-		a := newAnswerers(t, cfg, 8)
+		a := newSenders(t, cfg, 8)
 		invited := a.phone(t, a.texts[0])
 		ledger := count(t, a.db, `SELECT COUNT(*) FROM contact`)
 		before := must[campaign.Snapshot](t)(a.db.Snapshot(ctx, a.team.ID))
@@ -195,7 +195,7 @@ func TestConfirmation(t *testing.T) {
 func TestConfirmation_whoGetsNone(t *testing.T) {
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		ctx := context.Background()
-		a := newAnswerers(t, cfg, 9)
+		a := newSenders(t, cfg, 9)
 		none := func(i int, why string, change func(*selfrefer.Form)) {
 			t.Helper()
 			if r := a.owed(i, change); r.Message != 0 {
@@ -235,7 +235,7 @@ func TestConfirmation_whoGetsNone(t *testing.T) {
 func TestConfirmation_claimChecksAgain(t *testing.T) {
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		ctx := context.Background()
-		a := newAnswerers(t, cfg, 8)
+		a := newSenders(t, cfg, 8)
 		refused := func(r campaign.Ring, want campaign.MessageState, why string) {
 			t.Helper()
 			if r.Message == 0 {
@@ -287,7 +287,7 @@ func TestConfirmation_claimChecksAgain(t *testing.T) {
 func TestConfirmation_optOutRacesClaim(t *testing.T) {
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		const n = 60
-		a := newAnswerers(t, cfg, n)
+		a := newSenders(t, cfg, n)
 		for i := range n {
 			r, phone := a.owed(i, nil), a.phone(t, a.texts[i])
 			var atAnswer campaign.MessageState
@@ -319,7 +319,7 @@ func TestConfirmation_optOutRacesClaim(t *testing.T) {
 // Two taps at the same moment, and many who answer one ring: one text.
 func TestConfirmation_oneOfMany(t *testing.T) {
 	eachEngine(t, func(t *testing.T, cfg Config) {
-		a := newAnswerers(t, cfg, 6)
+		a := newSenders(t, cfg, 6)
 		for i := range 6 {
 			var taps sync.WaitGroup
 			for range 6 {
@@ -356,7 +356,7 @@ func TestConfirmation_oneOfMany(t *testing.T) {
 func TestConfirmation_crashPoints(t *testing.T) {
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		ctx := context.Background()
-		a := newAnswerers(t, cfg, 6)
+		a := newSenders(t, cfg, 6)
 		later := func() time.Time { return time.Now().Add(time.Hour) }
 		again := func() []campaign.Ring {
 			t.Helper()
@@ -461,7 +461,7 @@ func TestConfirmation_crashPoints(t *testing.T) {
 func TestConfirmation_sweep(t *testing.T) {
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		ctx := context.Background()
-		a := newAnswerers(t, cfg, 2)
+		a := newSenders(t, cfg, 2)
 		r := a.owed(0, nil)
 		must[campaign.Outgoing](t)(a.db.Claim(ctx, r))
 		a.must(a.db.Record(ctx, r, campaign.Outcome{Event: campaign.Accept, SID: "SMback"}))
@@ -492,7 +492,7 @@ func TestConfirmation_restoredBackup(t *testing.T) {
 			ctx := context.Background()
 			cfg := testConfig(t)
 			cfg.Serve = true
-			a := &answerers{TB: t, now: testCivil}
+			a := &senders{TB: t, now: testCivil}
 			cfg.Now = func() time.Time { return a.now }
 			db := must[*DB](t)(Open(ctx, cfg))
 			a.townsfolk = launched(t, db, 3, nil)
@@ -577,7 +577,7 @@ func TestConfirmation_restoredBackup(t *testing.T) {
 // While the database refuses, the journal alone keeps a form. Its confirmation is not made up for when nobody waits for it any more.
 func TestConfirmation_notFromTheJournal(t *testing.T) {
 	ctx := context.Background()
-	a := newAnswerers(t, testConfig(t), 2)
+	a := newSenders(t, testConfig(t), 2)
 	mustWrite(t, a.db, `ALTER TABLE audit RENAME TO lost`)
 	if r := a.owed(0, nil); r.Message != 0 {
 		t.Error("rung for what the database has not taken")
@@ -597,7 +597,7 @@ func TestConfirmation_notFromTheJournal(t *testing.T) {
 // Redacted or not, a text back in the provider's list is no text of a campaign that somebody has forgotten.
 func TestConfirmation_inTheProvidersList(t *testing.T) {
 	ctx := context.Background()
-	a := newAnswerers(t, testConfig(t), 1)
+	a := newSenders(t, testConfig(t), 1)
 	r := a.owed(0, nil)
 	out := must[campaign.Outgoing](t)(a.db.Claim(ctx, r))
 	a.must(a.db.Record(ctx, r, campaign.Outcome{Event: campaign.Accept, SID: "SMback"}))

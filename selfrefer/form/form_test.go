@@ -130,6 +130,21 @@ func (w *world) Keep(_ context.Context, f selfrefer.Form, judge func(selfrefer.M
 	return selfrefer.Receipt{Reference: fmt.Sprintf("REF%d-ABCD", n), ContactBy: w.contactBy, Urgent: judge(selfrefer.Matched{}).Urgent}, nil
 }
 
+func (w *world) Resume(_ context.Context, u selfrefer.Undo) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.keepFails {
+		return errDown
+	}
+	for i, o := range w.stops {
+		if string(o.TokenHash) == string(u.TokenHash) {
+			w.stops = append(w.stops[:i], w.stops[i+1:]...)
+			return nil
+		}
+	}
+	return selfrefer.ErrNothingToUndo
+}
+
 func (w *world) WordsOf(context.Context, staff.NetworkID) (selfrefer.Words, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -190,7 +205,7 @@ func newSite(t testing.TB) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := New(Config{Receiver: &selfrefer.Receiver{Keeper: w, Now: func() time.Time { return noon }}, Links: w, Drafts: w, Around: w, UI: pages,
+	h, err := New(Config{Receiver: &selfrefer.Receiver{Keeper: w, Undoer: w, Now: func() time.Time { return noon }}, Links: w, Drafts: w, Around: w, UI: pages,
 		Sending: func(context.Context) ([]selfrefer.Sending, error) {
 			if w.readsFail {
 				return nil, errDown

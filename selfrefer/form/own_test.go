@@ -123,3 +123,26 @@ func TestSend_passedOn(t *testing.T) {
 	code, body := b.post(link.URL("", used)+"/start", url.Values{})
 	b.want(410, code, body, "This link does not work any more", "Fill in the form without a link")
 }
+
+// A button pressed by mistake can be pressed back; nobody learns from it what others have done.
+func TestStop_undo(t *testing.T) {
+	s := newSite(t)
+	b := s.browser(t)
+	stop := link.StopURL("", known)
+	code, body := b.post(stop, url.Values{"undo": {"1"}})
+	b.want(410, code, body, "This can no longer be undone here", "0151 496 0001")
+	code, body = b.post(stop, url.Values{"why": {"practice"}})
+	b.want(200, code, body, "It is done", "We ask your GP practice to stop its other texts too", "Undo: I want these texts")
+	if o := s.stops[0]; !o.All || o.Why != selfrefer.WhyStop {
+		t.Errorf("kept %+v", o)
+	}
+	s.set(func() { s.keepFails = true })
+	code, body = b.post(stop, url.Values{"undo": {"1"}})
+	b.want(503, code, body, "Sorry, we could not do that just now", "Try again")
+	s.set(func() { s.keepFails = false })
+	code, body = b.post(stop, url.Values{"undo": {"1"}})
+	b.want(200, code, body, "The texts are on again")
+	if len(s.stops) != 0 {
+		t.Error("the opt-out is still in force")
+	}
+}

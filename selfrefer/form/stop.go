@@ -20,12 +20,18 @@ type stopPage struct {
 	After     []string
 	Ring      phoneLine
 	Links     []wayOn
+	Undo      *undo
 }
+
+type undo struct{ Action, Text string }
 
 type choice struct{ Why, Text string }
 
+// whyPractice is the button for no texts at all, from nobody at the practice.
+const whyPractice = "practice"
+
 // stopWhys are the reasons that have a button, the plain one first. The sentences stop.why.X are the buttons, stop.done.X what is true from then on.
-var stopWhys = []string{selfrefer.WhyStop, selfrefer.WhyNotMe, selfrefer.WhyMoved, selfrefer.WhyDied}
+var stopWhys = []string{selfrefer.WhyStop, whyPractice, selfrefer.WhyNotMe, selfrefer.WhyMoved, selfrefer.WhyDied}
 
 func (v *visit) stopChoices() (all []choice) {
 	for _, why := range stopWhys {
@@ -72,7 +78,15 @@ func (h *Handler) stop(w http.ResponseWriter, r *http.Request, v *visit) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), patience)
 	defer cancel()
-	err := h.Receiver.Stop(ctx, selfrefer.OptOut{Network: v.in.Network.ID, TokenHash: v.hash, Why: why})
+	if r.PostForm.Get("undo") == "1" {
+		h.resume(ctx, w, r, v)
+		return
+	}
+	o := selfrefer.OptOut{Network: v.in.Network.ID, TokenHash: v.hash, Why: why}
+	if why == whyPractice {
+		o.Why, o.All = selfrefer.WhyStop, true
+	}
+	err := h.Receiver.Stop(ctx, o)
 	switch {
 	case errors.Is(err, selfrefer.ErrNotFound):
 		h.unknownStop(w, r, v)
@@ -86,9 +100,29 @@ func (h *Handler) stop(w http.ResponseWriter, r *http.Request, v *visit) {
 		if why == selfrefer.WhyDied {
 			p.Heading, p.Ring = v.say("stop.done.thanks"), v.ringUs("stop.done.talk", v.in.Network.Phone)
 		}
+		p.Undo = &undo{Action: stopHref(v), Text: v.say("stop.undo")}
 		if why == selfrefer.WhyStop || why == selfrefer.WhyMoved {
 			p.Links = []wayOn{{v.say("stop.done.help"), h.helpHref(v)}}
 		}
+		h.UI.Render(w, r, http.StatusOK, "stop", v.page(p.Heading, p))
+	}
+}
+
+// resume takes an opt-out back: that of this very link, if it was made in the last days. What cannot be taken back here is said alike,
+// whoever made it and whenever, so that nobody learns from this page what somebody else has done.
+func (h *Handler) resume(ctx context.Context, w http.ResponseWriter, r *http.Request, v *visit) {
+	err := h.Receiver.Resume(ctx, selfrefer.Undo{Network: v.in.Network.ID, TokenHash: v.hash})
+	switch {
+	case errors.Is(err, selfrefer.ErrNothingToUndo), errors.Is(err, selfrefer.ErrNotFound):
+		p := stopPage{Heading: v.say("stop.undo.late"), Lead: v.says("stop.undo.late.then"), Ring: v.ringUs("home.ring", v.phone())}
+		h.UI.Render(w, r, http.StatusGone, "stop", v.page(p.Heading, p))
+	case err != nil:
+		h.Log.Error("an opt-out could not be undone", "error", err)
+		w.Header().Set("Retry-After", "60")
+		p := stopPage{Heading: v.say("stop.down"), Lead: v.says("stop.undo.late.then"), Undo: &undo{stopHref(v), v.say("frame.again")}, Ring: v.ringUs("home.ring", v.phone())}
+		h.UI.Render(w, r, http.StatusServiceUnavailable, "stop", v.page(p.Heading, p))
+	default:
+		p := stopPage{Heading: v.say("stop.undone"), Lead: v.says("stop.undone.then"), Links: []wayOn{{v.say("stop.why.opted_out"), stopHref(v)}}}
 		h.UI.Render(w, r, http.StatusOK, "stop", v.page(p.Heading, p))
 	}
 }
