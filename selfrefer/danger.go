@@ -94,6 +94,6 @@ func Urgency(a Answers) []string {
 		why = append(why, "said that they or somebody else are in danger")
 	}
 	// Each by itself: the end of one answer and the beginning of the next are no phrase.
-	found := mention(a.Words) | mention(a.IfAnother) | mention(a.Needs)
+	found := mention(a.Words) | mention(a.IfAnother) | mention(a.Needs) | mention(a.TellWhom)
 	return append(why, reasonsOf(found)...)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/wellpaced/wellpaced/selfrefer"
+	"github.com/wellpaced/wellpaced/selfrefer/lang"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 	"github.com/wellpaced/wellpaced/selfrefer/ui"
 )
@@ -24,7 +25,7 @@ import (
 const maxNote = 4000
 
 // channels are the ways to reach somebody.
-var channels = []ui.Option{{Value: "call", Label: "Call"}, {Value: "text", Label: "Text"}, {Value: "email", Label: "E-mail"}, {Value: "visit", Label: "Visit"}}
+var channels = []ui.Option{{Value: "call", Label: "Call"}, {Value: "text", Label: "Text"}, {Value: "email", Label: "E-mail"}, {Value: "video", Label: "Video call"}, {Value: "visit", Label: "Visit"}}
 
 type outcome struct {
 	event       selfrefer.Event
@@ -178,7 +179,13 @@ func (s *referralScreen) safety(ref selfrefer.Referral) {
 	line(a.CallSafe, "It is safe to call.", "Do NOT call: they said that it is not safe.", unasked)
 	line(a.MessageSafe, "You can leave a voice message.", "Do NOT leave a message.", "Do NOT leave a message: they have not said that it is safe.")
 	line(a.TextSafe, "It is safe to text.", "Do NOT text.", "Do NOT text: they have not said that it is safe.")
-	s.NoWay = a.CallSafe == selfrefer.SafeNo && a.TextSafe != selfrefer.SafeYes
+	if a.Email != "" { // the form asks for it only where they said so
+		s.Safe = append(s.Safe, safeLine{false, "They asked us to write to " + a.Email + ": nobody else reads it, they said."})
+	}
+	if a.ForOther {
+		s.Safe = append(s.Safe, safeLine{true, "Somebody else answered these questions for them. Ask them themselves, alone, before you rely on it."})
+	}
+	s.NoWay = a.CallSafe == selfrefer.SafeNo && a.TextSafe != selfrefer.SafeYes && a.Email == ""
 	s.SayIf = highlight(a.IfAnother)
 	s.ShowNumber = a.CallSafe == selfrefer.SafeYes
 	if !ref.Phone.IsZero() {
@@ -237,18 +244,33 @@ func answers(ref selfrefer.Referral) ui.SummaryList {
 	}
 	a := ref.Answers
 	add("Reasons", reasons(a.Reasons)...)
-	add("Best way to reach them", capital(a.Channel))
+	add("In their words", a.ReasonWords...)
+	add("Best way to reach them", channelWords(a.Channel))
 	var when []string
 	for _, t := range a.When {
 		when = append(when, capital(strings.ReplaceAll(t, "_", " ")))
 	}
 	add("Best time", when...)
-	add("Language", a.Language)
+	add("Language to speak", a.Language)
+	if a.Pages != "" && a.Pages != lang.English {
+		add("Language of the form", lang.Of(a.Pages).Name)
+	}
+	add("What makes it easier for them", supportWords(a.Support)...)
 	if len(selfrefer.Find(a.Needs)) == 0 { // else it stands above, with what sounds like danger marked
 		add("What they need", a.Needs)
 	}
+	switch {
+	case len(a.Tell) == 0 && a.TellWhom == "":
+		add("Who we may tell", "Nobody, unless they say so")
+	default:
+		var may []string
+		for _, t := range a.Tell {
+			may = append(may, cmp.Or(tellWords[t], t))
+		}
+		add("Who we may tell", append(may, a.TellWhom)...)
+	}
 	if a.ForOther {
-		add("Filled in by", "Somebody else, on their behalf")
+		add("Filled in by", cmp.Or(a.Helper, "Somebody else, on their behalf"), a.HelperIs, a.HelperPhone)
 	}
 	if a.DangerNow != "" {
 		add("In danger now?", cmp.Or(map[string]string{"unsaid": "They did not want to say"}[a.DangerNow], capital(a.DangerNow)))
@@ -258,6 +280,28 @@ func answers(ref selfrefer.Referral) ui.SummaryList {
 	}
 	add("How it came", sources[ref.Source])
 	return l
+}
+
+var tellWords = map[string]string{"practice": "Their GP practice", "family": "Somebody close to them"}
+
+func channelWords(channel string) string {
+	for _, c := range channels {
+		if c.Value == channel {
+			return c.Label
+		}
+	}
+	return capital(channel)
+}
+
+// supportWords are what the form offers as a help to talk with us, as staff say it.
+func supportWords(codes []string) []string {
+	words := map[string]string{"interpreter": "An interpreter", "bsl": "An interpreter for British Sign Language", "hearing": "They do not hear well", "reading": "They find reading or writing hard",
+		"large_print": "Large print", "easy_read": "Easy words and pictures", "steps": "They cannot climb steps, or use a wheelchair", "company": "Somebody they know with them"}
+	var all []string
+	for _, c := range codes {
+		all = append(all, cmp.Or(words[c], c))
+	}
+	return all
 }
 
 // actions puts together what who may do with the referral now.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wellpaced/wellpaced/campaign/person"
 	"github.com/wellpaced/wellpaced/selfrefer"
+	"github.com/wellpaced/wellpaced/selfrefer/lang"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 )
 
@@ -173,5 +174,28 @@ func TestWhen(t *testing.T) {
 		if got := h.when(c.at); got != c.want {
 			t.Errorf("when(%v) = %q, want %q", c.at, got, c.want)
 		}
+	}
+}
+
+// Whoever calls reads all that the form has asked, in words of their own.
+func TestAnswers_all(t *testing.T) {
+	a := selfrefer.Answers{Reasons: []string{"money"}, ReasonWords: []string{"I cannot pay for food"}, Channel: "video", Email: "sam@example.com", When: []string{"mornings"}, Language: "Polish", Pages: lang.Polish,
+		Support: []string{"interpreter", "hearing"}, Needs: "speak slowly", Tell: []string{"practice"}, TellWhom: "my sister Ann", Agreed: true, ForOther: true, Helper: "Kim Roe", HelperIs: "a neighbour", HelperPhone: "0151 496 0001"}
+	var said strings.Builder
+	for _, row := range answers(selfrefer.Referral{Answers: a}).Rows {
+		for _, v := range row.Values {
+			said.WriteString(row.Key + ": " + v.Text + "\n")
+		}
+	}
+	for _, want := range []string{"In their words: I cannot pay for food", "Best way to reach them: Video call", "Language to speak: Polish", "Language of the form: Polish", "easier for them: An interpreter", "They do not hear well",
+		"need: speak slowly", "tell: Their GP practice", "tell: my sister Ann", "Filled in by: Kim Roe", "a neighbour", "0151 496 0001"} {
+		if !strings.Contains(said.String(), want) {
+			t.Errorf("the page does not say %q:\n%s", want, said.String())
+		}
+	}
+	var s referralScreen
+	s.safety(selfrefer.Referral{Answers: a})
+	if len(s.Safe) != 5 || !strings.Contains(s.Safe[3].Text, "sam@example.com") || !s.Safe[4].Stop {
+		t.Errorf("before the number stands %+v", s.Safe)
 	}
 }

@@ -26,6 +26,7 @@ func (h *Handler) needs() question {
 		wrong: func(v *visit, a *selfrefer.Answers, _ url.Values) []ui.FieldError {
 			return v.tooLong("needs", a.Needs, maxNeeds)
 		},
+		risky: func(a *selfrefer.Answers) bool { return len(selfrefer.Danger(a.Needs)) > 0 },
 		told: func(v *visit, a *selfrefer.Answers) []string {
 			return append(labels(answers(v), a.Support...), some(a.Needs)...)
 		},

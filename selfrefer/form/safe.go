@@ -38,6 +38,7 @@ func (h *Handler) safe() question {
 			}
 			return append(wrong, v.tooLong("if_another", a.IfAnother, maxLine)...)
 		},
+		risky: func(a *selfrefer.Answers) bool { return len(selfrefer.Danger(a.IfAnother)) > 0 },
 		told: func(v *visit, a *selfrefer.Answers) []string {
 			yes := func(s selfrefer.Safe) string {
 				if s == selfrefer.SafeYes {

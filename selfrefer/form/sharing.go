@@ -23,6 +23,7 @@ func (h *Handler) sharing() question {
 		wrong: func(v *visit, a *selfrefer.Answers, _ url.Values) []ui.FieldError {
 			return v.tooLong("tell_whom", a.TellWhom, maxLine)
 		},
+		risky: func(a *selfrefer.Answers) bool { return len(selfrefer.Danger(a.TellWhom)) > 0 },
 		told: func(v *visit, a *selfrefer.Answers) []string {
 			lines := append(labels(answers(v), a.Tell...), some(a.TellWhom)...)
 			if len(lines) == 0 {
