@@ -82,7 +82,7 @@ var frame = func() map[lang.Code]*ui.Words {
 	for _, l := range lang.All {
 		w := lang.In(l.Code)
 		all[l.Code] = &ui.Words{
-			Skip: w.Say("frame.skip"), Back: w.Say("frame.back"), Leave: w.Say("frame.leave"), Menu: w.Say("frame.menu"), Links: w.Say("frame.links"), Language: w.Say("frame.language"),
+			Skip: w.Say("frame.skip"), Back: w.Say("frame.back"), Leave: w.Say("frame.leave"), Menu: w.Say("frame.menu"), Links: w.Say("frame.links"), Language: tongue(w),
 			ErrorIs: w.Say("frame.error"), Problem: w.Say("frame.problem"), Information: w.Say("frame.information"), Missing: w.Say("frame.missing"),
 			Day: w.Say("frame.day"), Month: w.Say("frame.month"), Year: w.Say("frame.year"),
 			Emergency: w.Say("frame.emergency"), Urgent: w.Say("frame.urgent"), NonUrgent: w.Say("frame.non_urgent"),
@@ -90,6 +90,15 @@ var frame = func() map[lang.Code]*ui.Words {
 	}
 	return all
 }()
+
+// tongue is the heading of the languages: in English too, for whoever is on a page that they cannot read.
+func tongue(w *lang.Words) string {
+	const key = "frame.language"
+	if w.Code == lang.English {
+		return w.Say(key)
+	}
+	return w.Say(key) + " / " + lang.In(lang.English).Say(key)
+}
 
 // languages are the same page in all languages.
 func (v *visit) languages() []ui.Language {
