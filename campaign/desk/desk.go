@@ -68,6 +68,8 @@ type Consents interface {
 	ApprovePractice(ctx context.Context, who staff.Account, id campaign.ID, ods string) error
 	HeldMessages(ctx context.Context, n staff.NetworkID, id campaign.ID, limit int) ([]campaign.HeldMessage, error)
 	SettleHeld(ctx context.Context, who staff.Account, id campaign.MessageID, attempt int, on campaign.Event) error
+	// SwitchLinks switches the links of a campaign's texts off or on again; campaign.ErrNotNow before the launch.
+	SwitchLinks(ctx context.Context, who staff.Account, id campaign.ID, off bool) error
 	// ConfirmLink notes that somebody has found the link to work, after answers had stopped; campaign.ErrNotNow if nothing waits for it.
 	ConfirmLink(ctx context.Context, who staff.Account, id campaign.ID) error
 }
@@ -168,6 +170,8 @@ func (h *Handler) Routes(r chi.Router) {
 	r.Get("/desk/campaigns/{id}/{move}", h.askPage)
 	r.Post("/desk/campaigns/{id}/{move}", h.movePage)
 	r.Post("/desk/campaigns/{id}/confirm-link", h.confirmPage)
+	r.Post("/desk/campaigns/{id}/links-off", h.linksPage(true))
+	r.Post("/desk/campaigns/{id}/links-on", h.linksPage(false))
 	r.Post("/desk/campaigns/{id}/practices/{ods}", h.practicePage)
 	r.Post("/desk/campaigns/{id}/messages/{message}", h.settlePage)
 	r.Get("/desk/system", h.systemPage)
@@ -181,6 +185,8 @@ func (h *Handler) Routes(r chi.Router) {
 	r.Get("/api/v1/campaigns/{id}", h.apiCampaign)
 	r.Post("/api/v1/campaigns/{id}/{move}", h.apiMove)
 	r.Post("/api/v1/campaigns/{id}/confirm-link", h.apiConfirm)
+	r.Post("/api/v1/campaigns/{id}/links-off", h.apiLinks(true))
+	r.Post("/api/v1/campaigns/{id}/links-on", h.apiLinks(false))
 	r.Post("/api/v1/campaigns/{id}/practices/{ods}/approve", h.apiPractice)
 	r.Get("/api/v1/system", h.apiSystem)
 }
