@@ -93,11 +93,11 @@ var frame = func() map[lang.Code]*ui.Words {
 
 // tongue is the heading of the languages: in English too, for whoever is on a page that they cannot read.
 func tongue(w *lang.Words) string {
-	const key = "frame.language"
+	own := w.Say("frame.language")
 	if w.Code == lang.English {
-		return w.Say(key)
+		return own
 	}
-	return w.Say(key) + " / " + lang.In(lang.English).Say(key)
+	return own + " / " + lang.In(lang.English).Say("frame.language")
 }
 
 // languages are the same page in all languages.
@@ -125,6 +125,7 @@ func (v *visit) languages() []ui.Language {
 func (v *visit) page(title string, data any) ui.Page {
 	p := ui.Page{Title: title, Lang: string(v.words.Code), Dir: v.words.Code.Dir(), Words: frame[v.words.Code], Languages: v.languages(),
 		Organisation: v.in.Network.Name, Home: "/", Footer: []ui.NavItem{{Text: v.say("frame.check"), Href: "/"}}, Data: data}
+	p.Leave = v.base + "/leave" // where there is nothing to delete, the cookies are forgotten
 	if p.Organisation == "" {
 		p.Organisation = v.say("frame.service")
 	}
@@ -137,6 +138,6 @@ func (v *visit) page(title string, data any) ui.Page {
 // private is page for what somebody may have to hide in a moment.
 func (v *visit) private(title, back string, data any) ui.Page {
 	p := v.page(title, data)
-	p.Back, p.Leave, p.Folded = back, v.base+"/leave", true
+	p.Back, p.Folded = back, true
 	return p
 }
