@@ -5,5 +5,5 @@
 // has lost a field or a number to ring, and what no page says. Whoever has reviewed a file writes name and day under review.by: until then
 // each page in that language says that a computer made the translation.
 //
-// Staff are written to in English.
+// [ReadingAge] measures how hard English sentences are to read. Staff are written to in English.
 package lang
