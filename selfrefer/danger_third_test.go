@@ -272,7 +272,7 @@ func TestDanger_ordinaryOthers(t *testing.T) {
 			"she hurt her back", "he hurt his knee", "my mum controls her diabetes with diet", "he lets her go to the shops", "they want to live near us", "she wants to be here more often", "he lost his job", "she lost her husband",
 			"my son kicks a ball about", "her knee is hurting", "he took her to the doctor", "he is better off with his brother", "she sleeps badly", "please ring her in the evening", "my dad ran out of patience", "he has a high heating bill",
 			"she does not have a car", "he does not eat meat", "they are hard of hearing", "she talks about her childhood", "he pushed the wheelchair", "leave him a message", "she leaves the house on Mondays"},
-		lang.Welsh: {"Mae Mam yn byw ar ei phen ei hun", "mae ei gŵr wedi marw", "hoffai hi ymuno â chôr", "mae ei gefn yn brifo", "mae'n bwrw glaw", "dydy hi ddim yn gyrru", "does ganddo ddim car", "mae e'n hoffi torri coed"},
+		lang.Welsh: {"Mae Mam yn byw ar ei phen ei hun", "mae ei gŵr wedi marw", "hoffai hi ymuno â chôr", "mae ei gefn yn brifo", "mae'n bwrw glaw", "does ddim lle i barcio", "dydy hi ddim yn gyrru", "does ganddo ddim car", "mae e'n hoffi torri coed"},
 		lang.Polish: {"mama mieszka sama", "jej mąż zmarł", "on ma wysoki rachunek za ogrzewanie", "ona nie może chodzić", "boli ją plecy", "syn nie ma pracy", "ona boi się samotności", "nie je mięsa", "chciałaby poznać ludzi",
 			"proszę do niej zadzwonić"},
 		lang.Romanian: {"mama locuiește singură", "soțul ei a murit", "o doare spatele", "el nu are mașină", "vrea să cunoască oameni", "nu poate să meargă", "o sun eu mâine", "are nevoie de ajutor", "îl duce la doctor"},
