@@ -1,0 +1,157 @@
+package town
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/url"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/wellpaced/wellpaced/campaign"
+	"github.com/wellpaced/wellpaced/campaign/patientlist"
+	"github.com/wellpaced/wellpaced/campaign/twilio/emulator"
+	"github.com/wellpaced/wellpaced/selfrefer"
+	"github.com/wellpaced/wellpaced/selfrefer/form"
+	"github.com/wellpaced/wellpaced/selfrefer/lang"
+)
+
+// What the town's people write is understood as they mean it, in every language.
+func TestTongues(t *testing.T) {
+	have := map[lang.Code]bool{}
+	for i := range tongues {
+		s := &tongues[i]
+		have[s.code] = true
+		for _, cry := range s.cries {
+			if len(selfrefer.Danger(cry)) == 0 {
+				t.Errorf("%s: %q is no danger", s.name, cry)
+			}
+		}
+		for _, harmless := range slices.Concat(s.wishes, s.answers, s.calls, s.stops) {
+			if why := selfrefer.Danger(harmless); len(why) > 0 {
+				t.Errorf("%s: %q is a danger: %v", s.name, harmless, why)
+			}
+		}
+		for _, stop := range s.stops {
+			if !selfrefer.IsStop(stop) {
+				t.Errorf("%s: %q stops nothing", s.name, stop)
+			}
+		}
+		for _, other := range slices.Concat(s.calls, s.answers) {
+			if selfrefer.IsStop(other) {
+				t.Errorf("%s: %q stops texts", s.name, other)
+			}
+		}
+		if !slices.Contains(form.Languages, s.asked) {
+			t.Errorf("%s: the form has no %q", s.name, s.asked)
+		}
+		for _, cell := range s.listed {
+			if code, ok := lang.Read(cell); ok != (s.code != "") || ok && code != s.code {
+				t.Errorf("%s: %q in a list is read as %q", s.name, cell, code)
+			}
+		}
+		if code, ok := lang.Match(s.accept()); !ok || s.code != "" && code != s.code || s.code == "" && code != lang.English && s.name != "Cantonese" { // whose readers read Chinese
+			t.Errorf("%s: a browser that says %q is answered in %q", s.name, s.accept(), code)
+		}
+	}
+	for _, l := range lang.All {
+		if !have[l.Code] {
+			t.Errorf("nobody in town speaks %s", l.Name)
+		}
+	}
+}
+
+// The list has about as many speakers of each language as it should; for many rows it does not say.
+func TestWriteList_languages(t *testing.T) {
+	const n = 40_000
+	var file bytes.Buffer
+	if err := WriteList(&file, 7, n, testPractices, testToday); err != nil {
+		t.Fatal(err)
+	}
+	r, err := patientlist.NewReader(&file, patientlist.Options{Today: testToday})
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := campaign.Texts{}
+	for _, l := range lang.All {
+		texts[l.Code] = texts[lang.English]
+	}
+	spelt, written, rows, blank := map[string]int{}, map[lang.Code]int{}, 0, 0
+	for {
+		row, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row.Rejected != "" {
+			continue
+		}
+		rows++
+		spelt[row.Patient.Language]++
+		code, _ := texts.For(row.Patient.Language)
+		written[code]++
+		if row.Patient.Language == "" {
+			blank++
+		}
+	}
+	speak := map[string]int{}
+	for r := range residents(7, n, testPractices, testToday) {
+		speak[r.speaks.name]++
+	}
+	for i := range tongues[1:] {
+		s := &tongues[1+i]
+		if want := s.many * n / 1000; math.Abs(float64(speak[s.name])-want) > 4*math.Sqrt(want) {
+			t.Errorf("%d speak %s, want about %.0f", speak[s.name], s.name, want)
+		}
+	}
+	if got := float64(rows-written[lang.English]) / float64(rows); got < .02 || got > .04 {
+		t.Errorf("%.3f of the rows are written to in another language than English: %v", got, written)
+	}
+	if share := float64(blank) / float64(rows); share < .35 || share > .55 || spelt["Not stated"] == 0 || spelt["Main spoken language Polish"] == 0 || spelt["Main spoken language Tigrinya"] == 0 {
+		t.Errorf("of %d rows %d are blank: %v", rows, blank, spelt)
+	}
+}
+
+// What people answer depends on the seed alone, and some do it in other ways than most.
+func TestAnswers_otherWays(t *testing.T) {
+	town := testTown(t)
+	count := map[string]int{}
+	const n = 4000
+	for i := range n {
+		p := plan{what: asks, text: emulator.Text{Seq: int64(i + 1), To: fmt.Sprintf("+4474%08d", i)}}
+		town.people[p.text.To] = neighbour{given: "Ann", family: "Roe", born: time.Date(1960, 1, 2, 0, 0, 0, 0, time.UTC), speaks: &tongues[i%len(tongues)]}
+		a, speaks := town.answers(p), &tongues[i%len(tongues)]
+		if again := town.answers(p); a.Encode() != again.Encode() {
+			t.Fatal("somebody has changed their mind")
+		}
+		if a.Get("language") != speaks.asked {
+			t.Fatalf("who speaks %s asks for %s", speaks.name, a.Get("language"))
+		}
+		if len(selfrefer.Danger(a.Get("words"))) > 0 {
+			count["danger"]++
+			if len(speaks.cries) > 0 && !slices.Contains(speaks.cries, a.Get("words")) {
+				t.Fatalf("a cry of a speaker of %s: %q", speaks.name, a.Get("words"))
+			}
+		}
+		for what, did := range map[string]bool{"email": a.Get("email") != "" && a.Get("channel") == "email", "helped": a.Get("for_other") == "yes" && a.Get("helper") != "" && a.Get("name") != "",
+			"interpreter": a.Get("support") == "interpreter", "other": speaks != &tongues[0]} {
+			if did {
+				count[what]++
+			}
+		}
+	}
+	for what, want := range map[string]float64{"danger": shareDanger * n, "email": shareEmail * n, "helped": shareHelped * n, "interpreter": shareInterpreter * float64(count["other"])} {
+		if got := float64(count[what]); math.Abs(got-want) > 4*math.Sqrt(want) {
+			t.Errorf("%s: %v of %d, want about %.0f", what, got, n, want)
+		}
+	}
+	friend := town.answers(plan{what: forwards, text: emulator.Text{Seq: 1, To: "+447400000001"}})
+	if friend.Get("for_other") != "no" || friend.Get("name") == "Ann Roe" || friend.Get("phone") == "" {
+		t.Errorf("a friend answers %v", url.Values(friend))
+	}
+}
