@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -153,5 +156,61 @@ func TestAnswers_otherWays(t *testing.T) {
 	friend := town.answers(plan{what: forwards, text: emulator.Text{Seq: 1, To: "+447400000001"}})
 	if friend.Get("for_other") != "no" || friend.Get("name") == "Ann Roe" || friend.Get("phone") == "" {
 		t.Errorf("a friend answers %v", url.Values(friend))
+	}
+}
+
+// People open the form in their own language: their browser says it, or they press it at the top of the page. Some press more than one button
+// to opt out.
+func TestWalk_inOwnLanguage(t *testing.T) {
+	var mu sync.Mutex
+	asked, pressed := map[string]int{}, map[string]int{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		code, _ := lang.Match(r.Header.Get("Accept-Language"))
+		if c := r.URL.Query().Get("lang"); c != "" {
+			code = lang.Code(c)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if r.Method == http.MethodPost {
+			pressed[r.PostFormValue("why")+r.PostFormValue("undo")]++
+			if r.PostFormValue("undo") != "" {
+				w.WriteHeader(http.StatusGone) // too late: that is no mishap
+			}
+			return
+		}
+		asked[string(code)+"?"+r.URL.RawQuery]++
+		_, _ = fmt.Fprintf(w, `<html lang="%s" dir="%s">`, code, code.Dir())
+	}))
+	defer server.Close()
+	town := testTown(t)
+	town.cfg.Site, town.web = server.URL, loopbackClient()
+	defer town.web.CloseIdleConnections()
+	const n = 400
+	for i := range n {
+		number := fmt.Sprintf("+4474%08d", i)
+		town.people[number] = neighbour{speaks: in(lang.Arabic)}
+		if err := town.inOwn(t.Context(), town.browser(number), number, "/r/x"); err != nil {
+			t.Fatal(err)
+		}
+		p := plan{what: stops, text: emulator.Text{To: number, Body: "Stop: " + server.URL + "/stop/x"}}
+		if err := town.act(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	near := func(what string, got int, want float64) {
+		t.Helper()
+		if math.Abs(float64(got)-want) > 4*math.Sqrt(want) {
+			t.Errorf("%s: %d, want about %.0f", what, got, want)
+		}
+	}
+	near("read English first and chose Arabic", asked["ar?lang=ar"], (1-shareForeign)*n)
+	near("want no texts of the practice", pressed["practice"], sharePractice*n)
+	near("took it back", pressed["1"], shareUndo*(1-sharePractice)*n)
+	if pressed["practice"]+pressed["opted_out"] != n || asked["en?"] == 0 || asked["ar?"] < n/2 {
+		t.Errorf("pressed %v, asked for %v", pressed, asked)
+	}
+	town.people["+447400999999"] = neighbour{speaks: &tongues[0]}
+	if err := town.inOwn(t.Context(), town.browser("+447400999999"), "+447400999999", "/r/x"); err != nil || asked["en?lang=en"] != 0 {
+		t.Errorf("who speaks English chose it: %v", err)
 	}
 }
