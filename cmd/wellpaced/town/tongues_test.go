@@ -2,6 +2,7 @@ package town
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -185,7 +186,7 @@ func TestWalk_inOwnLanguage(t *testing.T) {
 	town := testTown(t)
 	town.cfg.Site, town.web = server.URL, loopbackClient()
 	defer town.web.CloseIdleConnections()
-	const n = 400
+	const n = 1600
 	for i := range n {
 		number := fmt.Sprintf("+4474%08d", i)
 		town.people[number] = neighbour{speaks: in(lang.Arabic)}
@@ -212,5 +213,48 @@ func TestWalk_inOwnLanguage(t *testing.T) {
 	town.people["+447400999999"] = neighbour{speaks: &tongues[0]}
 	if err := town.inOwn(t.Context(), town.browser("+447400999999"), "+447400999999", "/r/x"); err != nil || asked["en?lang=en"] != 0 {
 		t.Errorf("who speaks English chose it: %v", err)
+	}
+}
+
+// inbox keeps what people reply.
+type inbox struct{ replies []string }
+
+func (*inbox) Texts(int64, int) []emulator.Text { return nil }
+
+func (b *inbox) InboundFrom(_ context.Context, _, body, _ string) error {
+	b.replies = append(b.replies, body)
+	return nil
+}
+
+// Who wants no more texts says so in their own words, and who replies in words asks for a call, or something else, or for help at once.
+func TestAct_replies(t *testing.T) {
+	town, phones := testTown(t), &inbox{}
+	town.cfg.Phones = phones
+	const n = 1000
+	cries, calls, foreign := 0, 0, 0
+	for i := range n {
+		number, speaks := fmt.Sprintf("+4474%08d", i), &tongues[i%len(tongues)]
+		town.people[number] = neighbour{speaks: speaks}
+		for _, what := range []string{replies, writes} {
+			if err := town.act(t.Context(), plan{what: what, text: emulator.Text{To: number}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stop, words := phones.replies[2*i], phones.replies[2*i+1]
+		if !selfrefer.IsStop(stop) || selfrefer.IsStop(words) {
+			t.Fatalf("a speaker of %s replies %q to end it, and %q to go on", speaks.name, stop, words)
+		}
+		switch own := slices.Concat(speaks.calls, tongues[0].calls); {
+		case len(selfrefer.Danger(words)) > 0:
+			cries++
+		case slices.Contains(own, words):
+			calls++
+		}
+		if len(speaks.answers) > 0 && speaks != &tongues[0] && slices.Contains(slices.Concat(speaks.answers, speaks.cries), words) {
+			foreign++
+		}
+	}
+	if math.Abs(float64(cries)-shareCry*n) > 4*math.Sqrt(shareCry*n) || math.Abs(float64(calls)-shareCall*n) > 4*math.Sqrt(shareCall*n) || foreign < n/10 {
+		t.Errorf("of %d replies %d are cries, %d ask for a call, %d are in other languages", n, cries, calls, foreign)
 	}
 }
