@@ -224,7 +224,7 @@ func (a *app) routes() (http.Handler, error) {
 		secure = u.Scheme == "https"
 	}
 	patient, err := form.New(form.Config{Receiver: a.receiver, Links: a.db, Drafts: a.db, Sending: a.db.Sending, Around: a.db, UI: pages, Now: a.Now, Machine: a.Machine,
-		Log: a.Log.With("comp", "form"), ClientIP: clientIP, Secure: secure})
+		Log: a.Log.With("comp", "form"), ClientIP: clientIP, Secure: secure, Alone: a.Database == ""})
 	if err != nil {
 		return nil, err
 	}

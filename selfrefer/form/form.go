@@ -56,6 +56,7 @@ type Config struct {
 	Log      *slog.Logger
 	ClientIP func(*http.Request) string // who is slowed down when guessing links; nil or "": nobody
 	Secure   bool                       // served by https: cookies say so
+	Alone    bool                       // no other process serves the same people
 }
 
 // Handler serves the pages of patients.
@@ -68,7 +69,9 @@ type Handler struct {
 	byLink  *limit.Limiter // forms by one link: one is sent, then perhaps some more after mistakes
 
 	known   *recent[selfrefer.Invitation] // by token hash; spares most pages the look-up
-	copies  *recent[copied]               // by form id: drafts for when the store cannot be asked
+	copies  *recent[copied]               // by form id
+	drafts  drafts
+	drawn   *recent[ui.Kept] // pages that hold nobody's answers
 	sending sendCache
 
 	slots chan struct{} // one per note under way
@@ -93,7 +96,8 @@ func New(c Config) (*Handler, error) {
 		general: limit.NewLimiter(limit.Rule{Every: 12 * time.Second, Burst: 60}, 10_000),
 		byLink:  limit.NewLimiter(limit.Per(20, 24*time.Hour), 50_000),
 		known:   newRecent[selfrefer.Invitation](5_000, time.Minute),
-		copies:  newRecent[copied](2_000, time.Hour),
+		copies:  newRecent[copied](5_000, time.Hour),
+		drawn:   newRecent[ui.Kept](500, time.Minute), // as long as a network's own words are remembered
 		slots:   make(chan struct{}, maxLate)}
 	h.questions = h.allQuestions()
 	return h, nil
@@ -109,6 +113,7 @@ func (h *Handler) Routes(r chi.Router) {
 	r.Get("/leave", func(w http.ResponseWriter, r *http.Request) { h.leave(w, r, h.guest(r)) })
 	for _, base := range []string{"/r/{token}", "/help/{network}"} {
 		r.Get(base, h.at(fresh, h.start))
+		r.Get(base+"/", h.at(fresh, h.start)) // where the first question's way back leads
 		r.Head(base, h.at(fresh, h.start))
 		r.Post(base+"/start", h.at(cached, h.begin))
 		r.Get(base+"/urgent", h.at(cached, h.urgent))
@@ -128,7 +133,10 @@ func (h *Handler) Routes(r chi.Router) {
 }
 
 // Close waits for what goes on behind the responses. Call it after the server has stopped and before the store closes.
-func (h *Handler) Close() { h.late.Wait() }
+func (h *Handler) Close() {
+	h.closeDrafts()
+	h.late.Wait()
+}
 
 // later does something that nobody should wait for. With too much under way it is left undone: it must be something that can be.
 func (h *Handler) later(r *http.Request, what string, do func(context.Context) error) {

@@ -49,6 +49,7 @@ type world struct {
 	forms        []selfrefer.Form
 	stops        []selfrefer.OptOut
 	seen, opened int
+	saves        int // of drafts
 	readsFail    bool
 	writesFail   bool
 	keepFails    bool
@@ -94,7 +95,7 @@ func (w *world) write(do func()) error {
 }
 
 func (w *world) SaveDraft(_ context.Context, secret string, hash []byte, a selfrefer.Answers) error {
-	return w.write(func() { w.drafts[secret+string(hash)] = a })
+	return w.write(func() { w.drafts[secret+string(hash)] = a; w.saves++ })
 }
 
 func (w *world) DropDraft(_ context.Context, secret string, hash []byte) error {

@@ -2,8 +2,10 @@ package form
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/wellpaced/wellpaced/selfrefer"
 	"github.com/wellpaced/wellpaced/selfrefer/ui"
@@ -122,11 +124,15 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request, v *visit, q *ques
 		asked
 		Action, Continue, WhyAsked string
 		Again                      string // what was posted, if that was wrong: posting it once more means it
-	}{asked: q.ask(v, a), Action: v.base + "/" + q.path, Continue: v.say("frame.continue"), WhyAsked: v.say("frame.why")}
-	back := h.before(v, a, q.path)
+	}{asked: q.ask(v, a), Action: q.path, Continue: v.say("frame.continue"), WhyAsked: v.say("frame.why")}
+	// Relative: a page without answers is then the same for everybody.
+	back := "." + strings.TrimPrefix(h.before(v, a, q.path), v.base)
+	if back == "." {
+		back = "./"
+	}
 	if isChange(r) {
 		d.Action += changing
-		back = v.base + "/check"
+		back = "./check"
 	}
 	title := d.Heading
 	if title == "" {
@@ -139,8 +145,44 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request, v *visit, q *ques
 		d.Again = a.BirthDate
 	}
 	p := v.private(title, back, d)
+	p.Leave = "leave"
 	p.Errors = wrong
-	h.UI.Render(w, r, status, "question", p)
+	if len(wrong) > 0 || len(v.here) > 0 || !empties(d.Fields) {
+		h.UI.Render(w, r, status, "question", p)
+		return
+	}
+	// What is left to tell such pages apart.
+	key := fmt.Sprintf("%d %s %s %s %t %t %s", v.in.Network.ID, v.words.Code, q.path, back, v.general(), a.ForOther, v.in.Network.Name)
+	for _, f := range d.Fields {
+		if f.Kind == ui.Select {
+			key += " " + f.Value
+		}
+	}
+	page, ok := h.drawn.get(h.Machine(), key)
+	if !ok {
+		var err error
+		if page, err = h.UI.Keep("question", p); err != nil {
+			h.UI.Render(w, r, status, "question", p) // says what is wrong
+			return
+		}
+		h.drawn.put(h.Machine(), key, page)
+	}
+	page.Write(w, r, status)
+}
+
+// empties tells fields that nobody has answered, but for a choice from a short list, which may have been proposed.
+func empties(fields []ui.Field) bool {
+	for _, f := range fields {
+		if f.Value != "" && f.Kind != ui.Select {
+			return false
+		}
+		for _, value := range f.Values {
+			if value != "" {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // answer takes a question's answer.

@@ -1,12 +1,12 @@
 package form
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -31,7 +31,7 @@ type visit struct {
 
 	words *lang.Words
 	own   selfrefer.Words // what the network has changed of them
-	here  string          // this page's own address, to read it in another language; "" if it has none
+	here  url.Values      // what this page's address asks for, to read it in another language; nil if it cannot be got
 }
 
 // lookup says how well a page needs to know what its link leads to.
@@ -189,56 +189,6 @@ func (h *Handler) setCookie(w http.ResponseWriter, name, value string) {
 		age = -1
 	}
 	http.SetCookie(w, &http.Cookie{Name: h.cookieName(name), Value: value, Path: "/", MaxAge: age, HttpOnly: true, Secure: h.Secure, SameSite: http.SameSiteLaxMode})
-}
-
-// copied is what memory holds of a draft. ahead means that the store refused it, so it is newer than what the store has; else it only
-// stands in while the store cannot be read.
-type copied struct {
-	answers selfrefer.Answers
-	ahead   bool
-}
-
-// load gives this browser's answers back: empty ones if there are none.
-func (h *Handler) load(ctx context.Context, v *visit) (a selfrefer.Answers, err error) {
-	if v.secret == "" {
-		return a, nil
-	}
-	c, ok := h.copies.get(h.Machine(), v.formID())
-	if ok && c.ahead {
-		return c.answers, nil
-	}
-	a, _, err = h.Drafts.Draft(ctx, v.secret, v.hash)
-	if err != nil && ok {
-		h.Log.Warn("cannot read a draft", "error", err)
-		return c.answers, nil
-	}
-	return a, err
-}
-
-// save keeps answers that load gave. While the store refuses, memory has them: an unfinished form is a promise to nobody.
-func (h *Handler) save(ctx context.Context, v *visit, a selfrefer.Answers) {
-	err := h.Drafts.SaveDraft(ctx, v.secret, v.hash, a)
-	if err != nil {
-		h.Log.Warn("cannot keep a draft", "error", err)
-	}
-	h.copies.put(h.Machine(), v.formID(), copied{a, err != nil})
-}
-
-// forget removes this browser's answers, in its own time.
-func (h *Handler) forget(r *http.Request, v *visit) {
-	if v.secret == "" {
-		return
-	}
-	h.copies.drop(v.formID())
-	secret, hash := v.secret, v.hash
-	h.later(r, "drop a draft", func(ctx context.Context) error { return h.Drafts.DropDraft(ctx, secret, hash) })
-}
-
-// startDraft gives the browser a new secret. The store knows nothing under it, which memory can say if the store cannot.
-func (h *Handler) startDraft(w http.ResponseWriter, v *visit) {
-	v.secret = newSecret()
-	h.setCookie(w, formCookie, v.secret)
-	h.copies.put(h.Machine(), v.formID(), copied{})
 }
 
 // receipt is what the browser remembers of a form that it has sent: nothing of what was in it.

@@ -43,12 +43,9 @@ func (h *Handler) speak(r *http.Request, v *visit) {
 		}
 	}
 	v.words = lang.In(c)
-	v.here = r.URL.RequestURI()
-	if r.Method == http.MethodPost {
-		v.here = r.URL.Path // a page that answers a post has a twin to be got
-		if strings.HasSuffix(v.here, "/send") || strings.HasSuffix(v.here, "/start") {
-			v.here = "" // but for these
-		}
+	v.here = r.URL.Query()
+	if p := r.URL.Path; r.Method == http.MethodPost && (strings.HasSuffix(p, "/send") || strings.HasSuffix(p, "/start")) {
+		v.here = nil // every other page that answers a post has a twin to be got
 	}
 }
 
@@ -102,21 +99,18 @@ func tongue(w *lang.Words) string {
 
 // languages are the same page in all languages.
 func (v *visit) languages() []ui.Language {
-	here, err := url.Parse(v.here)
-	if err != nil || v.here == "" {
+	if v.here == nil {
 		return nil
 	}
 	var all []ui.Language
 	for _, l := range lang.All {
-		q := url.Values{}
+		q := url.Values{langParam: {string(l.Code)}}
 		for _, ours := range []string{"after", "change"} { // nothing else that somebody has put into the address
-			if has := here.Query()[ours]; len(has) > 0 {
+			if has := v.here[ours]; len(has) > 0 {
 				q.Set(ours, has[0])
 			}
 		}
-		q.Set(langParam, string(l.Code))
-		to := url.URL{Path: here.Path, RawQuery: q.Encode()}
-		all = append(all, ui.Language{Code: string(l.Code), Dir: l.Code.Dir(), Own: l.Own, Href: to.String(), Current: l.Code == v.words.Code})
+		all = append(all, ui.Language{Code: string(l.Code), Dir: l.Code.Dir(), Own: l.Own, Href: "?" + q.Encode(), Current: l.Code == v.words.Code})
 	}
 	return all
 }
