@@ -16,7 +16,7 @@ import (
 	"sync"
 )
 
-//go:embed layout.html components.html base.css icon.svg
+//go:embed layout.html components.html base.css icon.svg passkey.js
 var own embed.FS
 
 // Config of a Renderer. The zero value works, and serves the embedded assets.
