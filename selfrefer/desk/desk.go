@@ -182,7 +182,7 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request, status int, scree
 	p.Kind = ui.Desk
 	p.Organisation, p.Home = network.Name, homePath
 	p.Nav = h.Nav(who, r.URL.Path)
-	p.User, p.SignOutURL = who.Name, signOutPath
+	p.User, p.UserURL, p.SignOutURL = who.Name, accountPath, signOutPath
 	h.UI.Render(w, r, status, screen, p)
 	return nil
 }

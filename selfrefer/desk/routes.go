@@ -98,6 +98,15 @@ func (h *Handler) routes() []route {
 	}
 }
 
+// Access is every address with what it needs.
+func (h *Handler) Access() []staff.Route {
+	var all []staff.Route
+	for _, e := range h.routes() {
+		all = append(all, staff.Route{Method: e.method, Pattern: e.pattern, Do: e.do})
+	}
+	return all
+}
+
 // Routes mounts the desk. [Handler.Authenticate] must go around r: without it nobody is signed in, and all but sign-in is refused.
 func (h *Handler) Routes(r chi.Router) {
 	for _, e := range h.routes() {

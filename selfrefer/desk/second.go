@@ -36,7 +36,7 @@ func checkCode(now time.Time, code string) func(secret string) (step int64, righ
 	}
 }
 
-// codeScreen is the data of code.html.
+// codeScreen is the data of second.html.
 type codeScreen struct {
 	Code, Recovery ui.Field
 	App, Passkeys  bool
@@ -53,7 +53,7 @@ func (h *Handler) showCode(w http.ResponseWriter, r *http.Request, status int, e
 	if err != nil {
 		return fmt.Errorf("read the passkeys: %w", err)
 	}
-	return h.showOwn(w, r, status, "code", ui.Page{Title: "Show that it is you", Errors: errs, Data: codeScreen{
+	return h.showOwn(w, r, status, "second", ui.Page{Title: "Show that it is you", Errors: errs, Data: codeScreen{
 		Code:     ui.Field{Name: "code", Label: "Code", Hint: "The 6 figures that your authenticator app shows for Wellpaced", Width: 10, Code: true, Inputmode: "numeric", Autocomplete: "one-time-code", NoSpellcheck: true},
 		Recovery: ui.Field{Name: "recovery", Label: "Recovery code", Hint: "One of the ten that you wrote down, like abcd-efgh-2345. It works once", Width: 20, Code: true, Autocomplete: "off", NoSpellcheck: true},
 		App:      app, Passkeys: h.keys != nil && len(keys) > 0, Next: safeNext(r.FormValue("next")),

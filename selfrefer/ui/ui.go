@@ -94,6 +94,7 @@ type Page struct {
 	Footer       []NavItem
 	Footnote     string // a sentence below the footer's links
 	User         string // who is signed in
+	UserURL      string // where they change how they sign in
 	SignOutURL   string // gets a POST
 	Back         string // the back link; empty: none
 	Leave        string // "Leave this page": a neutral site to flee to; empty: none
