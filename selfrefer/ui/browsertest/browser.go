@@ -25,6 +25,7 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -225,6 +226,30 @@ func (p *Page) NoScripts() {
 		_, err := cdp.Call(ctx, t, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 		return chromedp.Void{}, err
 	})
+}
+
+// Authenticator gives the tab a device that keeps passkeys, as a phone or a laptop does, and whose owner is there at once. With verify it
+// makes sure that it is the owner (a finger, a face); verifies changes that later.
+func (p *Page) Authenticator(verify bool) (verifies func(bool)) {
+	p.tb.Helper()
+	var id webauthn.AuthenticatorID
+	p.do("plug in an authenticator", func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+		if _, err := cdp.Call(ctx, t, webauthn.Enable, webauthn.EnableParams{}); err != nil {
+			return chromedp.Void{}, err
+		}
+		made, err := cdp.Call(ctx, t, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
+			Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal, HasResidentKey: true, HasUserVerification: true,
+			AutomaticPresenceSimulation: true, IsUserVerified: verify}})
+		id = made.AuthenticatorID
+		return chromedp.Void{}, err
+	})
+	return func(verify bool) {
+		p.tb.Helper()
+		p.do("change an authenticator", func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+			_, err := cdp.Call(ctx, t, webauthn.SetUserVerified, webauthn.SetUserVerifiedParams{AuthenticatorID: id, IsUserVerified: verify})
+			return chromedp.Void{}, err
+		})
+	}
 }
 
 // Goto opens the address and returns the HTTP status.
