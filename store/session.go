@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
@@ -77,7 +78,7 @@ func (db *DB) startSession(ctx context.Context, kind string, in staff.SignIn) (s
 		if in.Half {
 			outcome = "half" // the second factor is still to come
 		}
-		return db.audit(tx, staff.Entry{Network: a.Network, Account: a.ID, Action: "session.start", Target: kind, Outcome: outcome})
+		return db.audit(tx, staff.Entry{Network: a.Network, Account: a.ID, Action: "session.start", Target: strings.TrimSpace(kind + " " + string(in.Factor)), Outcome: outcome})
 	})
 	if err != nil {
 		return "", err

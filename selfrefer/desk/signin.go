@@ -89,7 +89,8 @@ func sessionOf(ctx context.Context) staff.Session {
 // next for them, or answered 401 under /api/.
 func (h *Handler) Authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		polled := r.Header.Get("HX-Request") == "true" // a page by itself, every few seconds: nobody need sit there
+		inPage := r.Header.Get("HX-Request") == "true"
+		polled := inPage && r.Method == http.MethodGet // a page by itself, every few seconds: nobody need sit there
 		s := staff.Session{}
 		if secret := h.secret(r); secret != "" {
 			var err error
@@ -109,7 +110,7 @@ func (h *Handler) Authenticate(next http.Handler) http.Handler {
 		case isAPI(r):
 			w.Header().Set("WWW-Authenticate", `Bearer realm="wellpaced"`)
 			ui.Problem(w, http.StatusUnauthorized, "sign_in", "Send a token in the header Authorization: Bearer. `wellpaced staff token` makes one.")
-		case polled:
+		case inPage:
 			// A poll would put the sign-in page into the middle of the queue: the whole page has to go there.
 			w.Header().Set("HX-Redirect", to)
 			w.WriteHeader(http.StatusOK)

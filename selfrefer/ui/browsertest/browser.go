@@ -112,9 +112,15 @@ func (b *Browser) Page() *Page {
 	if err := chromedp.Listen(ctx, p.listen); err != nil {
 		b.tb.Fatalf("open a tab: %v", err)
 	}
-	p.width = 1280
-	p.do("set the size", chromedp.EmulateViewport(1280, 900))
+	p.desk()
 	return p
+}
+
+// desk is the size that a tab has at first.
+func (p *Page) desk() {
+	p.tb.Helper()
+	p.width = 1280
+	p.do("become a desk", chromedp.EmulateViewport(1280, 900))
 }
 
 func (p *Page) listen(event any) {
@@ -417,6 +423,7 @@ var revealing = regexp.MustCompile(`^<input class="nhsuk-(radios|checkboxes)__in
 // set: name-wide.png and name-phone.png.
 func (p *Page) CheckPage(url, name string) {
 	p.tb.Helper()
+	p.desk()
 	p.Goto(url)
 	p.CheckWide(name)
 	p.Phone()
