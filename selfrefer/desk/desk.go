@@ -225,6 +225,7 @@ var failures = []struct {
 	{selfrefer.ErrNotFound, http.StatusNotFound, "not_found", "There is no such referral in your network."},
 	{staff.ErrNotFound, http.StatusNotFound, "not_found", "There is no such thing in your network."},
 	{staff.ErrDenied, http.StatusForbidden, "denied", "Your role does not allow this. Ask an administrator of your network."},
+	{staff.ErrSignIn, http.StatusUnauthorized, "sign_in", "Sign in again."},
 	{staff.ErrInvitation, http.StatusGone, "invitation", "This link has been used, or is too old. Ask an administrator of your network for a new one."},
 	{staff.ErrSelf, http.StatusConflict, "self", "You cannot do this to your own account. Ask another administrator."},
 	{staff.ErrDisabled, http.StatusConflict, "disabled", "The account is disabled. Enable it first."},
