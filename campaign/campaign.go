@@ -51,6 +51,8 @@ type Campaign struct {
 	ApprovedHash string
 	// Held says why an alarm or a person holds the sending; "" if nothing does.
 	Held string
+	// LinksOffAt is when a person switched off the links of its texts; zero while they work.
+	LinksOffAt time.Time
 }
 
 // Step is one round of texts: the invitation, then perhaps a reminder.

@@ -10,8 +10,12 @@ import (
 // never means that a referral is not urgent. They stand in one file per language, for clinical safety officers and translators to read and
 // change; every file is searched whatever the language of the page, because people mix languages.
 //
-// What is accepted as too much: "I had a stroke in 2019", "I can't go on buses", "alcohol abuse", "urgent" of a bill. A call that was not
-// urgent costs a quarter of an hour.
+// A daughter may fill in the form for her mother: the files hold what people write of themselves and of others, in the verb forms of each
+// language, mostly without the person, so that "my mum has not eaten" and "they have not eaten" are one phrase.
+//
+// What is accepted as too much: "I had a stroke in 2019", "I can't go on buses", "alcohol abuse", "urgent" of a bill; of others "she hit her
+// head last year", "hurt herself in a fall", "she is hungry for company", "no heating bill problems". There is no list of words that silence a
+// phrase: what stands around a cry must never hide it. A call that was not urgent costs a quarter of an hour.
 //
 //go:embed danger/*.txt
 var dangerFiles embed.FS

@@ -1,6 +1,7 @@
 package selfrefer
 
 import (
+	"bytes"
 	"unicode"
 	"unicode/utf8"
 
@@ -132,4 +133,45 @@ func single(word []byte) []byte {
 		last = r
 	}
 	return out
+}
+
+// bare adds to ways the readings of a folded word without the particles that its script joins to a word: "and" and "so" (و ف), "with" and "for"
+// (ب ل) and "the" (ال) before an Arabic word, "also" (ও), "just" (ই) and "the" (টা টি টুকু) after a Bengali one. Somebody who writes "and she
+// does not eat" must be heard like somebody who writes "she does not eat". A reading is one more way to understand a word and never takes
+// the place of the whole word, so it does no harm that و and ف also begin words of their own.
+func bare(word []byte, ways [][]byte) [][]byte {
+	// A letter is two bytes in Arabic, three in Bengali. What is left of a word has at least two letters, behind ب ل ال at least three: what
+	// is left of shorter words is chance.
+	take := func(rest []byte, found bool, left int) bool {
+		if found && len(rest) >= left {
+			word, ways = rest, append(ways, rest)
+			return true
+		}
+		return false
+	}
+	before := func(particle string, left int) bool {
+		rest, found := bytes.CutPrefix(word, []byte(particle))
+		return take(rest, found, left)
+	}
+	after := func(particle string) bool {
+		rest, found := bytes.CutSuffix(word, []byte(particle))
+		return take(rest, found, 6)
+	}
+	switch {
+	case len(word) < 6:
+	case word[0]&0xfc == 0xd8: // Arabic: U+0600 to U+06FF
+		for range 2 { // "and so", and a word that begins with one of the two
+			if !before("و", 4) {
+				before("ف", 4)
+			}
+		}
+		if before("ب", 6) || before("ل", 6) {
+			before("ل", 6) // ل and ال together are لل
+		}
+		before("ال", 6)
+	case word[0] == 0xe0 && word[1]&0xfe == 0xa6: // Bengali: U+0980 to U+09FF
+		_ = after("ও") || after("ই")
+		_ = after("টা") || after("টি") || after("টুকু")
+	}
+	return ways
 }

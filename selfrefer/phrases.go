@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/wellpaced/wellpaced/selfrefer/lang"
@@ -147,8 +148,27 @@ func (p *phrases) add(line string, kind int) error {
 			return errors.New("~ stands between two words")
 		}
 		p.insert(way, kind)
+		for from := range way {
+			for to := from + 1; to < len(way) && joins(way[to-1], way[to]); to++ {
+				one := part{before: way[from].before, after: way[to].after}
+				for _, w := range way[from : to+1] {
+					one.word += w.word
+				}
+				p.insert(slices.Concat(way[:from], []part{one}, way[to+1:]), kind)
+			}
+		}
 	}
 	return nil
+}
+
+// joins tells whether people may leave out the space between two words of a phrase. In Arabic script a letter that does not reach to the next
+// looks like the end of a word, and in Gurmukhi and Bengali both ways are usual; in Latin and Cyrillic it is a slip, and would make other words.
+func joins(a, b part) bool {
+	loose := func(word string) bool {
+		r, _ := utf8.DecodeRuneInString(word)
+		return unicode.In(r, unicode.Arabic, unicode.Gurmukhi, unicode.Bengali)
+	}
+	return !a.gap && !b.gap && !a.after && !b.before && loose(a.word) && loose(b.word)
 }
 
 func readPart(choice string) ([]part, error) {
@@ -228,15 +248,9 @@ func (s *step) to(w part) *step {
 	return to
 }
 
-// follow calls each for every step that a word leads to.
-func (s *step) follow(t token, each func(*step)) {
-	if t.stretched {
-		for _, to := range s.loose[string(t.text)] {
-			each(to)
-		}
-	} else if to := s.next[string(t.text)]; to != nil {
-		each(to)
-	}
+// follow calls each for every step that a word leads to, as it stands or without what is joined to it.
+func (s *step) follow(t token, bare [][]byte, each func(*step)) {
+	s.exact(t.text, t.stretched, each)
 	if s.short > 0 {
 		for n := s.short; n <= min(s.long, len(t.text)); n++ {
 			if to := s.prefix[string(t.text[:n])]; to != nil {
@@ -247,10 +261,36 @@ func (s *step) follow(t token, each func(*step)) {
 			}
 		}
 	}
+	for _, word := range bare {
+		s.exact(word, t.stretched, each)
+		// The whole word has been asked for the side on which nothing was joined; to ask again would follow the same phrase twice.
+		behind := bytes.HasPrefix(t.text, word)
+		for n := s.short; n > 0 && n <= min(s.long, len(word)); n++ {
+			var to *step
+			if behind {
+				to = s.suffix[string(word[len(word)-n:])]
+			} else {
+				to = s.prefix[string(word[:n])]
+			}
+			if to != nil {
+				each(to)
+			}
+		}
+	}
 	for _, in := range s.within {
 		if bytes.Contains(t.text, in.part) {
 			each(in.to)
 		}
+	}
+}
+
+func (s *step) exact(word []byte, stretched bool, each func(*step)) {
+	if stretched {
+		for _, to := range s.loose[string(word)] {
+			each(to)
+		}
+	} else if to := s.next[string(word)]; to != nil {
+		each(to)
 	}
 }
 
@@ -264,8 +304,9 @@ type begun struct {
 // match calls found for every phrase in a text: from the word from up to and including the word to.
 func (p *phrases) match(tokens []token, found func(ends uint32, from, to int)) {
 	var open, next []begun
+	var ways [][]byte
 	for i, t := range tokens {
-		next = next[:0]
+		next, ways = next[:0], bare(t.text, ways[:0])
 		advance := func(from int) func(*step) {
 			return func(to *step) {
 				if to.ends != 0 {
@@ -278,12 +319,12 @@ func (p *phrases) match(tokens []token, found func(ends uint32, from, to int)) {
 			}
 		}
 		for _, b := range open {
-			b.at.follow(t, advance(b.from))
+			b.at.follow(t, ways, advance(b.from))
 			if b.spare > 0 {
 				next = append(next, begun{b.at, b.from, b.spare - 1})
 			}
 		}
-		p.root.follow(t, advance(i))
+		p.root.follow(t, ways, advance(i))
 		open, next = next, open
 	}
 }

@@ -18,17 +18,17 @@ import (
 )
 
 const campaignColumns = `id, network, team, audience, name, state, steps, policy, seed, approved_hash, held,
-	created_by, submitted_by, approved_by, created_at, launched_at, finished_at`
+	created_by, submitted_by, approved_by, created_at, launched_at, finished_at, links_off_at`
 
 func scanCampaign(row interface{ Scan(...any) error }) (c campaign.Campaign, err error) {
 	var steps, policy string
-	var seed, created, launched, finished int64
+	var seed, created, launched, finished, off int64
 	err = row.Scan((*int64)(&c.ID), (*int64)(&c.Network), (*int64)(&c.Team), (*int64)(&c.Audience), &c.Name, (*string)(&c.State), &steps, &policy, &seed,
-		&c.ApprovedHash, &c.Held, (*int64)(&c.CreatedBy), (*int64)(&c.SubmittedBy), (*int64)(&c.ApprovedBy), &created, &launched, &finished)
+		&c.ApprovedHash, &c.Held, (*int64)(&c.CreatedBy), (*int64)(&c.SubmittedBy), (*int64)(&c.ApprovedBy), &created, &launched, &finished, &off)
 	if err != nil {
 		return c, err
 	}
-	c.Seed, c.CreatedAt, c.LaunchedAt, c.FinishedAt = uint64(seed), timeOf(created), timeOf(launched), timeOf(finished)
+	c.Seed, c.CreatedAt, c.LaunchedAt, c.FinishedAt, c.LinksOffAt = uint64(seed), timeOf(created), timeOf(launched), timeOf(finished), timeOf(off)
 	return c, errors.Join(json.Unmarshal([]byte(steps), &c.Steps), json.Unmarshal([]byte(policy), &c.Policy))
 }
 
@@ -66,7 +66,7 @@ func (db *DB) CreateCampaign(ctx context.Context, who staff.Account, c campaign.
 		c.CreatedAt = timeOf(tx.now)
 		_, err = tx.Exec(`
 			INSERT INTO campaign (`+campaignColumns+`, strata, memory, planning, segments)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '', '', $10, 0, 0, $11, 0, 0, '{}', '{}', 0, 1)`,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '', '', $10, 0, 0, $11, 0, 0, 0, '{}', '{}', 0, 1)`,
 			int64(c.ID), int64(c.Network), int64(c.Team), int64(c.Audience), c.Name, string(c.State), string(steps), string(policy), int64(c.Seed), int64(who.ID), tx.now)
 		if err != nil {
 			return err
@@ -256,6 +256,28 @@ func (db *DB) moveCampaign(ctx context.Context, who staff.Account, id campaign.I
 
 // explained reports whether somebody has looked at the link since a silence was noticed; the pacer counts in whole seconds.
 func explained(s *throttle.Silence, resumedAt int64) bool { return resumedAt/1000 > s.To }
+
+// SwitchLinks switches the links of a campaign's texts off, as after a wrong text, or on again. Who has begun a form can still send it, and
+// nobody is turned away: a link that is off leads to the form without one.
+func (db *DB) SwitchLinks(ctx context.Context, who staff.Account, id campaign.ID, off bool) error {
+	return db.write(ctx, "switch links", func(tx *Tx) error {
+		c, err := campaignOf(tx, who.Network, id, db.engine.lockClause())
+		if err != nil {
+			return err
+		}
+		if c.LaunchedAt.IsZero() {
+			return campaign.ErrNotNow
+		}
+		at, word := int64(0), "links-on"
+		if off {
+			at, word = max(tx.now, 1), "links-off"
+		}
+		if _, err := tx.Exec(`UPDATE campaign SET links_off_at = $1 WHERE id = $2`, at, int64(id)); err != nil {
+			return err
+		}
+		return db.audit(tx, staff.Entry{Network: who.Network, Account: who.ID, Action: string(staff.RunCampaign), Target: fmt.Sprintf("campaign %d %s", id, word), Outcome: "done"})
+	})
+}
 
 // ConfirmLink notes that somebody has looked at the link of a campaign whose answers had stopped, and found that it works. Whoever says so
 // again changes nothing; where nothing waits for it, it is refused.

@@ -31,14 +31,14 @@ func (db *DB) Invitation(ctx context.Context, tokenHash []byte) (in selfrefer.In
 			return err
 		}
 		var network staff.NetworkID
-		var finished int64
+		var finished, off int64
 		var practice string
 		err = tx.QueryRow(`
-			SELECT c.network, c.team, c.finished_at, p.practice, p.language
+			SELECT c.network, c.team, c.finished_at, c.links_off_at, p.practice, p.language
 			FROM message m
 			JOIN campaign c ON c.id = m.campaign
 			JOIN patient p ON p.id = m.patient
-			WHERE m.id = $1`, m.id).Scan((*int64)(&network), (*int64)(&in.Team), &finished, &practice, &in.Language)
+			WHERE m.id = $1`, m.id).Scan((*int64)(&network), (*int64)(&in.Team), &finished, &off, &practice, &in.Language)
 		if err != nil {
 			return err
 		}
@@ -49,11 +49,29 @@ func (db *DB) Invitation(ctx context.Context, tokenHash []byte) (in selfrefer.In
 			return err
 		}
 		in.Found = true
-		in.Expired = finished != 0 && tx.now-finished > linkLife.Milliseconds()
+		if in.Expired, err = expired(tx, int64(network), m.id, tx.now, finished, off); err != nil {
+			return err
+		}
 		in.Practice = practiceOf(in.Network, practice)
 		return nil
 	})
 	return in, err
+}
+
+// expired tells whether a text's link leads no further: its campaign is long over, a person has switched its links off, or we have been told
+// that the number or the person is not who the text was for. Then it must not open that person's form for somebody else.
+func expired(tx *Tx, network, message, now, finished, off int64) (bool, error) {
+	if finished != 0 && now-finished > linkLife.Milliseconds() || off != 0 {
+		return true, nil
+	}
+	var n int
+	err := tx.QueryRow(`
+		SELECT COUNT(*)
+		FROM message m
+		JOIN patient p ON p.id = m.patient
+		JOIN suppression s ON s.network = $1 AND (s.kind = 'phone' AND s.ix = m.phone_ix OR s.kind = 'nhs' AND s.ix = p.nhs_ix)
+		WHERE m.id = $2 AND s.why IN ($3, $4, $5)`, network, message, selfrefer.WhyNotMe, selfrefer.WhyMoved, selfrefer.WhyDied).Scan(&n)
+	return n > 0, err
 }
 
 // Sending lists what each network sends now, as texts that stand for anybody's.

@@ -234,7 +234,7 @@ type onNumber struct {
 // origin finds the text behind a form: by its link, or for a reply the last text that went to that number.
 func (db *DB) origin(tx *Tx, f selfrefer.Form) (o origin, err error) {
 	const text = `
-		SELECT m.id, m.campaign, m.stratum, m.delivered_at, m.phone_ix, c.network, c.audience, c.finished_at, t.id, t.network, t.name, t.promise_days
+		SELECT m.id, m.campaign, m.stratum, m.delivered_at, m.phone_ix, c.network, c.audience, c.finished_at, c.links_off_at, t.id, t.network, t.name, t.promise_days
 		FROM message m
 		JOIN campaign c ON c.id = m.campaign
 		JOIN team t ON t.id = c.team
@@ -249,10 +249,10 @@ func (db *DB) origin(tx *Tx, f selfrefer.Form) (o origin, err error) {
 			ORDER BY m.delivered_at DESC, m.id DESC
 			LIMIT 1`, db.phoneIndex(f.From), int64(f.Network))
 	}
-	var finished int64
+	var finished, off int64
 	if row != nil {
 		team := &o.matched.Team
-		err := row.Scan(&o.message, &o.campaign, &o.stratum, &o.delivered, &o.phoneIx, (*int64)(&o.network), &o.audience, &finished,
+		err := row.Scan(&o.message, &o.campaign, &o.stratum, &o.delivered, &o.phoneIx, (*int64)(&o.network), &o.audience, &finished, &off,
 			(*int64)(&team.ID), (*int64)(&team.Network), &team.Name, &team.PromiseDays)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return o, fmt.Errorf("find the text of a form: %w", err)
@@ -262,8 +262,8 @@ func (db *DB) origin(tx *Tx, f selfrefer.Form) (o origin, err error) {
 		return o, o.homeless(tx, f.Network)
 	}
 	o.matched.Found = true
-	o.matched.Expired = finished != 0 && f.At.UnixMilli()-finished > linkLife.Milliseconds()
-	return o, nil
+	o.matched.Expired, err = expired(tx, int64(o.network), o.message, f.At.UnixMilli(), finished, off)
+	return o, err
 }
 
 // homeless gives a form that no text brought to the first team of its network, or of the first network: it is never turned away.

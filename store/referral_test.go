@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wellpaced/wellpaced/campaign"
 	"github.com/wellpaced/wellpaced/selfrefer"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 	"github.com/wellpaced/wellpaced/throttle"
@@ -338,4 +339,58 @@ func TestSealed(t *testing.T) {
 	if err != nil || files < 3 {
 		t.Errorf("looked at %d files, %v", files, err)
 	}
+}
+
+// A link leads no further when a person has switched its campaign's links off, or when we know that it reached somebody else; a form that
+// comes by it all the same is taken, and waits for a person to say whose it is.
+func TestLinks_revoked(t *testing.T) {
+	ctx := context.Background()
+	eachEngine(t, func(t *testing.T, cfg Config) {
+		w := mustWorld(t, mustOpen(t, cfg))
+		expired := func(token []byte) bool {
+			t.Helper()
+			in, err := w.db.Invitation(ctx, token)
+			w.must(err)
+			return in.Expired
+		}
+		for i, why := range []string{selfrefer.WhyNotMe, selfrefer.WhyMoved, selfrefer.WhyDied} {
+			doc := agnes
+			doc.Phone, doc.NHS = fmt.Sprintf("+44770090020%d", i), []string{"9990000018", "9990000026", "9990000034"}[i]
+			p := w.text(doc, false)
+			if expired(p.token) {
+				t.Fatal("a fresh link does not work")
+			}
+			w.must(w.db.OptOut(ctx, selfrefer.OptOut{TokenHash: p.token, Why: why}))
+			if !expired(p.token) {
+				t.Errorf("%s: the link still opens somebody's form", why)
+			}
+		}
+		doc := agnes
+		doc.Phone, doc.NHS = "+447700900209", "9990000042"
+		p := w.text(doc, false)
+		w.must(w.db.OptOut(ctx, selfrefer.OptOut{TokenHash: p.token, Why: selfrefer.WhyStop}))
+		if expired(p.token) {
+			t.Error("who wants no more texts may still ask for help")
+		}
+		var id int64
+		w.must(w.db.read(ctx, "campaign of a text", func(tx *Tx) error {
+			return tx.QueryRow(`SELECT campaign FROM message WHERE token = $1`, p.token).Scan(&id)
+		}))
+		w.write(`UPDATE campaign SET launched_at = 1 WHERE id = $1`, id)
+		wantErr(t, w.db.SwitchLinks(ctx, w.stranger, campaign.ID(id), true), campaign.ErrNotFound)
+		w.must(w.db.SwitchLinks(ctx, w.senior, campaign.ID(id), true))
+		if !expired(p.token) {
+			t.Error("a link works although its campaign's links are off")
+		}
+		r := selfrefer.Receiver{Keeper: w.db, Now: func() time.Time { return testCivil }}
+		rc, err := r.Receive(ctx, selfrefer.Form{ID: "form-by-a-dead-link", Source: selfrefer.ByLink, TokenHash: p.token, Answers: selfrefer.Answers{Words: "help", BirthDate: "2 8 1970"}})
+		w.must(err)
+		if n := w.count(`SELECT COUNT(*) FROM referral WHERE reference = $1 AND lane = 'unverified'`, rc.Reference); n != 1 {
+			t.Error("a form by a link that is off was not kept, or not set apart")
+		}
+		w.must(w.db.SwitchLinks(ctx, w.senior, campaign.ID(id), false))
+		if expired(p.token) {
+			t.Error("the links are on again, and this one is not")
+		}
+	})
 }

@@ -335,6 +335,13 @@ func (h *Handler) buttons(who staff.Account, v campaign.View, missing int) (all 
 		add(staff.RunCampaign, action{"Go on sending", at(campaign.Resume), "", true})
 		add(staff.RunCampaign, action{"Stop for good", at(campaign.Stop), "warning", false})
 	}
+	// Not beside the buttons of a campaign that runs well: whoever sent a wrong text pauses or stops first.
+	switch over := v.State == campaign.Paused || v.State == campaign.Stopped || v.State == campaign.Finished; {
+	case !v.LinksOffAt.IsZero():
+		add(staff.RunCampaign, action{"Switch its links on again", fmt.Sprintf("/desk/campaigns/%d/links-on", v.ID), "secondary", true})
+	case over && !v.LaunchedAt.IsZero():
+		add(staff.RunCampaign, action{"Switch its links off", fmt.Sprintf("/desk/campaigns/%d/links-off", v.ID), "secondary", true})
+	}
 	return all
 }
 
@@ -351,6 +358,9 @@ func (h *Handler) facts(who staff.Account, v campaign.View, names map[staff.Acco
 	}}
 	add := func(key, value string) {
 		l.Rows = append(l.Rows, ui.SummaryRow{Key: key, Values: []ui.Cell{{Text: value}}})
+	}
+	if !v.LinksOffAt.IsZero() {
+		add("Links in its texts", "Switched off at "+h.when(v.LinksOffAt)+": they lead to the form without a link")
 	}
 	if v.Policy.DailyCap > 0 {
 		add("Most texts in one day", number(v.Policy.DailyCap))
@@ -729,6 +739,26 @@ func (h *Handler) confirmPage(w http.ResponseWriter, r *http.Request) {
 	h.moved(w, r, id, err)
 }
 
+// switchLinks switches the links of a campaign's texts off or on.
+func (h *Handler) switchLinks(r *http.Request, off bool) (campaign.ID, error) {
+	id, err := pathID(r, "id")
+	if err != nil {
+		return 0, err
+	}
+	who, err := h.may(r.Context(), staff.RunCampaign, fmt.Sprintf("campaign %d links", id))
+	if err != nil {
+		return 0, err
+	}
+	return campaign.ID(id), h.cfg.Store.SwitchLinks(r.Context(), who, campaign.ID(id), off)
+}
+
+func (h *Handler) linksPage(off bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		id, err := h.switchLinks(r, off)
+		h.moved(w, r, id, err)
+	}
+}
+
 // settlePage takes a person's word on a held message.
 func (h *Handler) settlePage(w http.ResponseWriter, r *http.Request) {
 	if err := readForm(w, r); err != nil {
@@ -770,6 +800,7 @@ type campaignAnswer struct {
 	CreatedAt   time.Time           `json:"created_at"`
 	LaunchedAt  *time.Time          `json:"launched_at"`
 	FinishedAt  *time.Time          `json:"finished_at"`
+	LinksOffAt  *time.Time          `json:"links_off_at,omitempty"` // while they are off
 	// Hash is what an approval is for; sent back with approve or launch it makes sure that nothing changed in between.
 	Hash string `json:"hash"`
 }
@@ -863,7 +894,7 @@ func campaignJSON(c campaign.Campaign) campaignAnswer {
 		}
 	}
 	return campaignAnswer{ID: c.ID, Name: c.Name, State: c.State, List: c.Audience, Team: c.Team, Steps: c.Steps, Policy: p, Held: c.Held, CreatedBy: c.CreatedBy,
-		SubmittedBy: c.SubmittedBy, ApprovedBy: c.ApprovedBy, CreatedAt: c.CreatedAt, LaunchedAt: optional(c.LaunchedAt), FinishedAt: optional(c.FinishedAt), Hash: c.Hash()}
+		SubmittedBy: c.SubmittedBy, ApprovedBy: c.ApprovedBy, CreatedAt: c.CreatedAt, LaunchedAt: optional(c.LaunchedAt), FinishedAt: optional(c.FinishedAt), LinksOffAt: optional(c.LinksOffAt), Hash: c.Hash()}
 }
 
 func (h *Handler) apiCampaign(w http.ResponseWriter, r *http.Request) {
@@ -940,6 +971,16 @@ func (h *Handler) apiConfirm(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.apiMoved(w, r)
+}
+
+func (h *Handler) apiLinks(off bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if _, err := h.switchLinks(r, off); err != nil {
+			h.apiError(r.Context(), w, err)
+			return
+		}
+		h.apiMoved(w, r)
+	}
 }
 
 func (h *Handler) apiPractice(w http.ResponseWriter, r *http.Request) {

@@ -68,6 +68,8 @@ type Consents interface {
 	ApprovePractice(ctx context.Context, who staff.Account, id campaign.ID, ods string) error
 	HeldMessages(ctx context.Context, n staff.NetworkID, id campaign.ID, limit int) ([]campaign.HeldMessage, error)
 	SettleHeld(ctx context.Context, who staff.Account, id campaign.MessageID, attempt int, on campaign.Event) error
+	// SwitchLinks switches the links of a campaign's texts off or on again; campaign.ErrNotNow before the launch.
+	SwitchLinks(ctx context.Context, who staff.Account, id campaign.ID, off bool) error
 	// ConfirmLink notes that somebody has found the link to work, after answers had stopped; campaign.ErrNotNow if nothing waits for it.
 	ConfirmLink(ctx context.Context, who staff.Account, id campaign.ID) error
 }
@@ -176,6 +178,8 @@ func (h *Handler) routes() []route {
 		{"GET", "/desk/campaigns/{id}/{move}", "", h.askPage},
 		{"POST", "/desk/campaigns/{id}/{move}", "", h.movePage},
 		{"POST", "/desk/campaigns/{id}/confirm-link", staff.RunCampaign, h.confirmPage},
+		{"POST", "/desk/campaigns/{id}/links-off", staff.RunCampaign, h.linksPage(true)},
+		{"POST", "/desk/campaigns/{id}/links-on", staff.RunCampaign, h.linksPage(false)},
 		{"POST", "/desk/campaigns/{id}/practices/{ods}", staff.ApprovePractice, h.practicePage},
 		{"POST", "/desk/campaigns/{id}/messages/{message}", staff.SettleMessage, h.settlePage},
 		{"GET", "/desk/system", staff.ViewSystem, h.systemPage},
@@ -189,6 +193,8 @@ func (h *Handler) routes() []route {
 		{"GET", "/api/v1/campaigns/{id}", staff.ViewCampaigns, h.apiCampaign},
 		{"POST", "/api/v1/campaigns/{id}/{move}", "", h.apiMove},
 		{"POST", "/api/v1/campaigns/{id}/confirm-link", staff.RunCampaign, h.apiConfirm},
+		{"POST", "/api/v1/campaigns/{id}/links-off", staff.RunCampaign, h.apiLinks(true)},
+		{"POST", "/api/v1/campaigns/{id}/links-on", staff.RunCampaign, h.apiLinks(false)},
 		{"POST", "/api/v1/campaigns/{id}/practices/{ods}/approve", staff.ApprovePractice, h.apiPractice},
 		{"GET", "/api/v1/system", staff.ViewSystem, h.apiSystem},
 	}

@@ -383,6 +383,21 @@ func TestCampaign_life(t *testing.T) {
 		}
 	}
 	refuse(manager, 409, "resume", "", "not_now")
+	// After a wrong text its links can be switched off, and on again; nobody else may.
+	if v := w.call(manager, 200, at+"/links-off", ""); v["links_off_at"] == nil {
+		t.Errorf("links off: %v", v)
+	}
+	desk := strings.Replace(at, "/api/v1", "/desk", 1)
+	if page := w.get(manager, desk).Body.String(); !strings.Contains(page, "Switched off at") || !strings.Contains(page, `action="`+desk+`/links-on"`) {
+		t.Error("the page does not say that the links are off, or how to switch them on")
+	}
+	refuse(w.by[staff.PracticeViewer], 403, "links-on", "", "denied")
+	if rec := w.post(manager, desk+"/links-on", nil); rec.Code != 303 {
+		t.Errorf("links on: %d", rec.Code)
+	}
+	if page := w.get(manager, desk).Body.String(); strings.Contains(page, "Switched off at") || !strings.Contains(page, `action="`+desk+`/links-off"`) {
+		t.Error("the page does not say that the links are on")
+	}
 	if all := w.answer(w.get(second, "/api/v1/campaigns"), 200)["campaigns"].([]any); len(all) != 1 {
 		t.Errorf("campaigns %v", all)
 	}

@@ -43,7 +43,7 @@ func OpenAPI() map[string]any {
 	basics := object{"id": number, "name": word, "state": word, "list": number, "team": number,
 		"steps":  object{"type": "array", "items": thing(object{"number": number, "template": word, "translations": translations, "after_days": number})},
 		"policy": thing(object{"windows": windows, "daily_cap": number, "budget": pounds, "price": pounds, "rate": object{"type": "number"}, "last": instant}),
-		"held":   word, "created_by": number, "submitted_by": number, "approved_by": number, "created_at": instant, "launched_at": instant, "finished_at": instant,
+		"held":   word, "created_by": number, "submitted_by": number, "approved_by": number, "created_at": instant, "launched_at": instant, "finished_at": instant, "links_off_at": instant,
 		"hash": with(word, object{"description": "What an approval is for"})}
 	states := object{}
 	for _, s := range campaign.MessageStates {
@@ -93,6 +93,8 @@ func OpenAPI() map[string]any {
 			"post": call("createCampaign", "Make a campaign, as a draft", answer("201", "The draft", thing(basics)), body("application/json", draft, true)),
 		},
 		"/api/v1/campaigns/{id}":              object{"get": call("campaign", "How a campaign goes", answer("200", "Counts per message state, forecast, last decision", view), object{"parameters": []object{id}})},
+		"/api/v1/campaigns/{id}/links-off":    object{"post": call("linksOff", "Switch the links of its texts off, as after a wrong text", answer("200", "The campaign", thing(basics)), object{"parameters": []object{id}})},
+		"/api/v1/campaigns/{id}/links-on":     object{"post": call("linksOn", "Switch them on again", answer("200", "The campaign", thing(basics)), object{"parameters": []object{id}})},
 		"/api/v1/campaigns/{id}/confirm-link": object{"post": call("confirmLink", "Say that the link works, after answers have stopped; sending goes on", answer("200", "The campaign", thing(basics)), object{"parameters": []object{id}})},
 		"/api/v1/campaigns/{id}/practices/{ods}/approve": object{"post": call("approvePractice", "A practice agrees to its patients being texted", answer("200", "The campaign", thing(basics)),
 			object{"parameters": []object{id, parameter("ods", word)}})},

@@ -14,25 +14,36 @@
 //	POST BASE/start      "Start now"; again=1 starts with empty answers
 //	POST BASE/danger     danger=yes|no|unsaid (yes leads by BASE/urgent)
 //	POST BASE/who        for_other=yes|no
+//	POST BASE/helper     helper, helper_is, helper_phone (asked of those who answer for someone else)
 //	POST BASE/name       name (asked without a link, or for someone else)
 //	POST BASE/reasons    reasons=CODE, any number
-//	POST BASE/tell       words, at most 2,000 characters (words of danger lead by BASE/urgent)
-//	POST BASE/channel    channel=call|text|visit
+//	POST BASE/tell       words, at most 2,000 characters (words of danger lead by BASE/urgent, in every field of words)
+//	POST BASE/channel    channel=call|text|email|video|visit
+//	POST BASE/email      email (asked of those who chose it)
 //	POST BASE/when       when=mornings|afternoons|any, days=monday…friday, any number
 //	POST BASE/safe       call_safe (needed), text_safe, message_safe = yes|no; if_another
 //	POST BASE/number     phone
-//	POST BASE/needs      language (of [Languages]), needs
+//	POST BASE/language   language (of [Languages])
+//	POST BASE/needs      support=CODE, any number; needs
+//	POST BASE/sharing    tell=practice|family, tell_whom
 //	POST BASE/birth      birth_date-day, birth_date-month, birth_date-year
 //	POST BASE/agree      agreed=yes
 //	GET  BASE/check      all answers
-//	POST BASE/send       303 to BASE/sent, which shows the reference
+//	POST BASE/send       303 to BASE/sent, which shows the reference; BASE/sent.ics is its day for a calendar
 //
 // [Steps] holds the same for programs. BASE/send also takes any of these fields itself and needs neither cookie nor earlier steps: that is
 // how the page works that gives a person the answers back which we could not keep.
 //
-// Beside it: GET / (what is being sent and how to check it), GET and POST /r (type a code), GET and POST /stop/TOKEN (why=opted_out|not_me|
-// moved|died), BASE/leave (a GET, because it must be instant and work without scripts: it only forgets this browser's own answers and goes
-// to a weather page).
+// Beside it: GET / (what is being sent and how to check it), GET and POST /r (type a code), GET and POST /stop/TOKEN (why=opted_out|practice|
+// not_me|moved|died, or undo=1), BASE/leave and /leave (a GET, because it must be instant and work without scripts: it only forgets what this
+// browser knows and goes to a weather page).
+//
+// # Languages
+//
+// What a page says is in selfrefer/lang/words, a file for each language, by keys that begin with the page's own name. Which language it is, is
+// settled for each request: chosen on a page (lang=CODE in an address, then a cookie), else as the patient list says, else as the browser is
+// set, else English. A file that no translator has reviewed says so at the foot of each page. A network's own numbers and reasons come from
+// selfrefer.Words; what it has not translated stands in English, and is marked as English.
 //
 // # While the database is down
 //

@@ -107,6 +107,7 @@ func (h *Handler) Routes(r chi.Router) {
 	r.Get("/r", h.askCode)
 	r.Post("/r", h.readCode)
 	r.Get("/help", h.help)
+	r.Get("/leave", func(w http.ResponseWriter, r *http.Request) { h.leave(w, r, h.guest(r)) })
 	for _, base := range []string{"/r/{token}", "/help/{network}"} {
 		r.Get(base, h.at(fresh, h.start))
 		r.Head(base, h.at(fresh, h.start))

@@ -16,13 +16,14 @@ type homePage struct {
 	Down     string
 	Networks []homeNetwork
 
-	CheckHeading string
-	Check        []string
-	DataHeading  string
-	Data         []string
-	Complain     phoneLine
-	WaysHeading  string
-	Ways         []wayOn
+	PracticeHeading string
+	CheckHeading    string
+	Check           []string
+	DataHeading     string
+	Data            []string
+	Complain        phoneLine
+	WaysHeading     string
+	Ways            []wayOn
 }
 
 type homeText struct {
@@ -35,6 +36,7 @@ type homeNetwork struct {
 	Texts      []homeText
 	Known      []string
 	Ring       phoneLine
+	Practices  []number
 }
 
 // home is for people who rightly distrust a link in a text: what is being sent now, by whom, and how to check it without the link.
@@ -42,15 +44,16 @@ func (h *Handler) home(w http.ResponseWriter, r *http.Request) {
 	v := h.guest(r)
 	all, err := h.sendings(r.Context())
 	p := homePage{
-		Heading:      v.say("home.heading"),
-		Lead:         v.says("home.lead"),
-		CheckHeading: v.say("home.check"),
-		Check:        v.says("home.check.ring", "home.check.never", "home.check.type"),
-		DataHeading:  v.say("home.data"),
-		Data:         v.says("home.data.from", "home.data.who", "home.data.free", "home.data.ask"),
-		Complain:     v.ringUs("home.complain", "0303 123 1113"),
-		WaysHeading:  v.say("home.ways"),
-		Ways:         []wayOn{{v.say("home.ways.code"), "/r"}, {v.say("home.ways.help"), "/help"}},
+		Heading:         v.say("home.heading"),
+		Lead:            v.says("home.lead"),
+		PracticeHeading: v.say("home.practices"),
+		CheckHeading:    v.say("home.check"),
+		Check:           v.says("home.check.ring", "home.check.never", "home.check.type"),
+		DataHeading:     v.say("home.data"),
+		Data:            v.says("home.data.from", "home.data.who", "home.data.free", "home.data.ask"),
+		Complain:        v.ringUs("home.complain", "0303 123 1113"),
+		WaysHeading:     v.say("home.ways"),
+		Ways:            []wayOn{{v.say("home.ways.code"), "/r"}, {v.say("home.ways.help"), "/help"}},
 	}
 	if err != nil {
 		p.Down = v.say("home.down")
@@ -83,6 +86,11 @@ func (h *Handler) home(w http.ResponseWriter, r *http.Request) {
 			}
 			if s.Network.LinkHost != "" {
 				n.Known = append(n.Known, v.say("home.host", "Host", s.Network.LinkHost+"/"))
+			}
+		}
+		for _, g := range s.Network.Practices {
+			if g.Phone != "" {
+				n.Practices = append(n.Practices, ring(g.Name, g.Phone))
 			}
 		}
 		p.Networks = append(p.Networks, n)

@@ -146,3 +146,23 @@ func TestStop_undo(t *testing.T) {
 		t.Error("the opt-out is still in force")
 	}
 }
+
+// Every page can be left in one press, and leaving forgets what this browser knows.
+func TestLeave_everywhere(t *testing.T) {
+	s := newSite(t)
+	base := link.URL("", known)
+	b := s.browser(t)
+	b.post(base+"/start", url.Values{})
+	for _, path := range []string{"/", "/r", base, base + "/danger", base + "/urgent", link.URL("", used), link.URL("", unknown), link.StopURL("", known), "/help/7"} {
+		if _, body := b.get(path); !strings.Contains(body, "data-wp-leave") {
+			t.Errorf("%s cannot be left", path)
+		}
+	}
+	b.get("/leave")
+	if left := b.c.Jar.Cookies(mustURL(t, s.url)); len(left) != 0 {
+		t.Errorf("cookies are left: %v", left)
+	}
+	if code, body := s.browser(t).get("/"); code != 200 || !strings.Contains(body, "0151 496 0000") {
+		t.Error("the page that tells how to check a text gives no number to check it by")
+	}
+}

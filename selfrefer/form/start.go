@@ -78,7 +78,6 @@ func (h *Handler) start(w http.ResponseWriter, r *http.Request, v *visit) {
 		p.Lost = v.say("start.lost")
 	}
 	page := v.page(p.Heading, p)
-	page.Leave = v.base + "/leave"
 	h.UI.Render(w, r, http.StatusOK, "start", page)
 }
 

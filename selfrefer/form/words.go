@@ -82,7 +82,7 @@ var frame = func() map[lang.Code]*ui.Words {
 	for _, l := range lang.All {
 		w := lang.In(l.Code)
 		all[l.Code] = &ui.Words{
-			Skip: w.Say("frame.skip"), Back: w.Say("frame.back"), Leave: w.Say("frame.leave"), Menu: w.Say("frame.menu"), Links: w.Say("frame.links"), Language: w.Say("frame.language"),
+			Skip: w.Say("frame.skip"), Back: w.Say("frame.back"), Leave: w.Say("frame.leave"), Menu: w.Say("frame.menu"), Links: w.Say("frame.links"), Language: tongue(w),
 			ErrorIs: w.Say("frame.error"), Problem: w.Say("frame.problem"), Information: w.Say("frame.information"), Missing: w.Say("frame.missing"),
 			Day: w.Say("frame.day"), Month: w.Say("frame.month"), Year: w.Say("frame.year"),
 			Emergency: w.Say("frame.emergency"), Urgent: w.Say("frame.urgent"), NonUrgent: w.Say("frame.non_urgent"),
@@ -90,6 +90,15 @@ var frame = func() map[lang.Code]*ui.Words {
 	}
 	return all
 }()
+
+// tongue is the heading of the languages: in English too, for whoever is on a page that they cannot read.
+func tongue(w *lang.Words) string {
+	own := w.Say("frame.language")
+	if w.Code == lang.English {
+		return own
+	}
+	return own + " / " + lang.In(lang.English).Say("frame.language")
+}
 
 // languages are the same page in all languages.
 func (v *visit) languages() []ui.Language {
@@ -116,6 +125,7 @@ func (v *visit) languages() []ui.Language {
 func (v *visit) page(title string, data any) ui.Page {
 	p := ui.Page{Title: title, Lang: string(v.words.Code), Dir: v.words.Code.Dir(), Words: frame[v.words.Code], Languages: v.languages(),
 		Organisation: v.in.Network.Name, Home: "/", Footer: []ui.NavItem{{Text: v.say("frame.check"), Href: "/"}}, Data: data}
+	p.Leave = v.base + "/leave" // where there is nothing to delete, the cookies are forgotten
 	if p.Organisation == "" {
 		p.Organisation = v.say("frame.service")
 	}
@@ -128,6 +138,6 @@ func (v *visit) page(title string, data any) ui.Page {
 // private is page for what somebody may have to hide in a moment.
 func (v *visit) private(title, back string, data any) ui.Page {
 	p := v.page(title, data)
-	p.Back, p.Leave, p.Folded = back, v.base+"/leave", true
+	p.Back, p.Folded = back, true
 	return p
 }

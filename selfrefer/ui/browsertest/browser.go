@@ -296,7 +296,7 @@ func (p *Page) Click(css string) {
 // Fill replaces what stands in an input.
 func (p *Page) Fill(css, value string) {
 	p.tb.Helper()
-	p.do("fill in "+css, chromedp.Clear(chromedp.CSS(css)), chromedp.SendKeys(chromedp.CSS(css), value))
+	p.do("fill in "+css, chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`document.querySelector(%q).value = ''`, css)), chromedp.SendKeys(chromedp.CSS(css), value))
 }
 
 // Press sends one key to whatever has the focus: "Tab", "Enter", "Escape", or a character.
