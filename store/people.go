@@ -96,23 +96,45 @@ func (db *DB) Reinvite(ctx context.Context, who staff.Account, account staff.Acc
 	}
 	err = db.manage(ctx, who, account, action, func(tx *Tx, of staff.Account) error {
 		a = of
-		if a.Disabled {
-			return staff.ErrDisabled
-		}
-		if lost {
-			for _, s := range [...]string{`DELETE FROM totp WHERE account = $1`, `DELETE FROM passkey WHERE account = $1`, `DELETE FROM recovery_code WHERE account = $1`,
-				`DELETE FROM session WHERE account = $1`, `UPDATE account SET password = '', subject = '' WHERE id = $1`} {
-				if _, err := tx.Exec(s, int64(account)); err != nil {
-					return fmt.Errorf("reset an account: %w", err)
-				}
-			}
-		}
-		return db.putInvitation(tx, who.ID, a, secret)
+		return db.reinvite(tx, who.ID, a, secret, lost)
 	})
 	if err != nil {
 		return staff.Account{}, "", err
 	}
 	return a, secret, nil
+}
+
+// OperatorResets is Reinvite of a lost account for whoever runs this computer: the last administrator may lose a phone, too.
+func (db *DB) OperatorResets(ctx context.Context, account staff.AccountID) (a staff.Account, secret string, err error) {
+	secret = newSecret()
+	err = db.write(ctx, "account.reset", func(tx *Tx) error {
+		if a, err = accountOf(tx, account); err != nil {
+			return err
+		}
+		if err := db.reinvite(tx, 0, a, secret, true); err != nil {
+			return err
+		}
+		return db.audit(tx, staff.Entry{Network: a.Network, Action: "account.reset", Target: fmt.Sprintf("account %d", a.ID), Outcome: "done"})
+	})
+	if err != nil {
+		return staff.Account{}, "", err
+	}
+	return a, secret, nil
+}
+
+func (db *DB) reinvite(tx *Tx, by staff.AccountID, a staff.Account, secret string, lost bool) error {
+	if a.Disabled {
+		return staff.ErrDisabled
+	}
+	if lost {
+		for _, s := range [...]string{`DELETE FROM totp WHERE account = $1`, `DELETE FROM passkey WHERE account = $1`, `DELETE FROM recovery_code WHERE account = $1`,
+			`DELETE FROM session WHERE account = $1`, `UPDATE account SET password = '', subject = '' WHERE id = $1`} {
+			if _, err := tx.Exec(s, int64(a.ID)); err != nil {
+				return fmt.Errorf("reset an account: %w", err)
+			}
+		}
+	}
+	return db.putInvitation(tx, by, a, secret)
 }
 
 // Disable keeps somebody out from now on: their sessions, tokens and links end. Nothing of theirs is deleted.

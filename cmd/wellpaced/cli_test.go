@@ -273,6 +273,10 @@ func TestStaffInvite(t *testing.T) {
 			t.Errorf("taken for the %d. time: %d to %s", i+1, answer.StatusCode, answer.Header.Get("Location"))
 		}
 	}
+	again := s.command("staff", "reset", "nell@n83.example", "--public-url", s.app.PublicURL).at("link")
+	if _, hash, err := s.app.db.AccountByEmail(context.Background(), "nell@n83.example"); err != nil || hash != "" || again == link || again == "" {
+		t.Errorf("after the reset: link %q, a password: %v, %v", again, hash != "", err)
+	}
 	if strings.Contains(s.logged.String(), link[len(s.app.PublicURL):]) || strings.Contains(s.logged.String(), "nell@") {
 		t.Error("the log holds the link, or whose it is")
 	}

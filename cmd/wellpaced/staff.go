@@ -27,6 +27,7 @@ type staffCmd struct {
 	TextBack  staffTextBackCmd  `cmd:"" help:"Decide whether people who send a network's form get a text back, if they say that it is safe."`
 	Add       staffAddCmd       `cmd:"" help:"Add somebody to a network."`
 	Invite    staffInviteCmd    `cmd:"" help:"Invite somebody to a network. Prints a link, by which they choose their password; it is shown once."`
+	Reset     staffResetCmd     `cmd:"" help:"Take away all that somebody signs in by, because they have lost it, and print a new link."`
 	Token     staffTokenCmd     `cmd:"" help:"Make an API token. It is shown once."`
 }
 
@@ -257,9 +258,39 @@ func (c *staffInviteCmd) Run(ctx context.Context, to std) error {
 	if err != nil {
 		return err
 	}
-	link := referdesk.InvitationLink(c.PublicURL, invitation)
-	return report(to.out, c.JSON, map[string]any{"account": int64(a.ID), "link": link},
-		fmt.Sprintf("Give this link to %s and nobody else. It works once, and for 3 days:\n%s", a.Name, link))
+	return reportLink(to.out, c.JSON, a, c.PublicURL, invitation)
+}
+
+func reportLink(w io.Writer, asJSON bool, a staff.Account, publicURL, invitation string) error {
+	link := referdesk.InvitationLink(publicURL, invitation)
+	return report(w, asJSON, map[string]any{"account": int64(a.ID), "link": link}, fmt.Sprintf("Give this link to %s and nobody else. It works once, and for 3 days:\n%s", a.Name, link))
+}
+
+type staffResetCmd struct {
+	settings  `embed:""`
+	Email     string `arg:"" help:"Whose password, second factors and sessions are taken away."`
+	PublicURL string `env:"WELLPACED_PUBLIC_URL" required:"" placeholder:"URL" help:"How people reach the site."`
+	JSON      bool   `help:"Print JSON."`
+}
+
+func (c *staffResetCmd) Run(ctx context.Context, to std) error {
+	db, err := c.beside(ctx, to)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	a, _, err := db.AccountByEmail(ctx, c.Email)
+	if errors.Is(err, staff.ErrSignIn) {
+		return fmt.Errorf("find %s: there is no such account", c.Email)
+	}
+	if err != nil {
+		return fmt.Errorf("find %s: %w", c.Email, err)
+	}
+	a, invitation, err := db.OperatorResets(ctx, a.ID)
+	if err != nil {
+		return err
+	}
+	return reportLink(to.out, c.JSON, a, c.PublicURL, invitation)
 }
 
 // newAccount places somebody new: in the network, and in its team if they answer people.

@@ -50,8 +50,8 @@ func (h *Handler) moment(t time.Time) string {
 type keyRow struct{ ID, Name, Used string }
 
 type sessionRow struct {
-	ID, Name, Kind, Started, Seen string
-	This                          bool
+	ID, Name, Started, Seen string
+	This                    bool
 }
 
 // accountScreen is the data of account.html.
@@ -96,6 +96,9 @@ func (h *Handler) accountPage(w http.ResponseWriter, r *http.Request, s staff.Se
 	}
 	for _, o := range sessions {
 		row := sessionRow{ID: o.ID, Name: capital(o.Name), Started: h.moment(o.Started), Seen: h.moment(o.Seen), This: o.ID == s.ID}
+		if h.stageOf(o) != whole { // if it is not themselves, somebody has their password
+			row.Name += ", where only the password was entered"
+		}
 		if !o.Browser {
 			row.Name = "Token “" + o.Name + "” for programs"
 		}

@@ -216,6 +216,8 @@ func TestOwnAccount(t *testing.T) {
 	secret, codes := tab.setUpApp()
 	b.pass(stepLength)
 	elsewhere := b.tab("home")
+	elsewhere.signIn(lin)
+	tab.get(accountPath).holds(t, 200, "Firefox on Linux, where only the password was entered")
 	come := func() {
 		t.Helper()
 		b.pass(stepLength)
