@@ -116,11 +116,13 @@ func (b *Browser) Page() *Page {
 	return p
 }
 
+const deskWidth = 1280
+
 // desk is the size that a tab has at first.
 func (p *Page) desk() {
 	p.tb.Helper()
-	p.width = 1280
-	p.do("become a desk", chromedp.EmulateViewport(1280, 900))
+	p.width = deskWidth
+	p.do("become a desk", chromedp.EmulateViewport(deskWidth, 900))
 }
 
 func (p *Page) listen(event any) {
@@ -423,7 +425,9 @@ var revealing = regexp.MustCompile(`^<input class="nhsuk-(radios|checkboxes)__in
 // set: name-wide.png and name-phone.png.
 func (p *Page) CheckPage(url, name string) {
 	p.tb.Helper()
-	p.desk()
+	if p.width != deskWidth {
+		p.desk()
+	}
 	p.Goto(url)
 	p.CheckWide(name)
 	p.Phone()
