@@ -20,11 +20,12 @@ import (
 // benchCmd measures what Wellpaced promises to be fast at. Speed alone says more of the machine than of us, so every speed stands
 // against the bare operation: the same work through the same driver on the same disk in the same run, with nothing of ours around it.
 type benchCmd struct {
-	Case    string `default:"all" enum:"all,import,memory,sends,forms,tick,demo" placeholder:"NAME" help:"One case only: ${enum}. The demo takes minutes and is not among all."`
+	Case    string `default:"all" enum:"all,import,memory,sends,forms,hour,tick,demo" placeholder:"NAME" help:"One case only: ${enum}. The hour and the demo take minutes and are not among all."`
 	JSON    bool   `help:"Print one JSON object."`
 	Quick   bool   `help:"Smaller amounts: rougher figures in a fraction of the time."`
 	Dir     string `type:"path" placeholder:"FOLDER" help:"Where the databases of the measurement go; its disk is what is measured. Default: the system's folder for temporary files."`
 	Profile string `type:"path" placeholder:"FILE" help:"Write a CPU profile of the measurement."`
+	Serve   string `enum:",site,bare" default:"" hidden:"" help:"Be the process that serves in the case hour."`
 }
 
 // figure is one measured number, with its aim if it has one.
@@ -64,6 +65,8 @@ type bench struct {
 	quick bool
 	words io.Writer
 	log   *slog.Logger
+	// profile is where a case that measures another process has that one write its own.
+	profile string
 }
 
 // some is how many of something a case does.
@@ -95,6 +98,7 @@ var benchCases = []struct {
 	{name: "memory", what: "memory that a long list takes", run: (*bench).memory, alone: true},
 	{name: "sends", what: "texts: release, queue, claim, gateway, record, callbacks", run: (*bench).sends},
 	{name: "forms", what: "self-referrals, durable in database and journal", run: (*bench).forms},
+	{name: "hour", what: "a hundred times the hour after a blast, whole forms over HTTP, in a minute", run: (*bench).hour, asked: true},
 	{name: "tick", what: "the pacer's minute with a short and with a long list", run: (*bench).tick},
 	{name: "demo", what: "six weeks of the demo, without a window", run: (*bench).demo, asked: true},
 }
@@ -118,6 +122,9 @@ func profile(path string) (stop func() error, err error) {
 }
 
 func (c *benchCmd) Run(ctx context.Context, to std) (err error) {
+	if c.Serve != "" {
+		return c.serve(ctx, to)
+	}
 	dir, err := os.MkdirTemp(c.Dir, "wellpaced-bench-")
 	if err != nil {
 		return fmt.Errorf("make a folder for the measurement: %w", err)
@@ -128,7 +135,7 @@ func (c *benchCmd) Run(ctx context.Context, to std) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	b := &bench{dir: dir, quick: c.Quick, words: to.err, log: slog.New(slog.NewTextHandler(to.err, &slog.HandlerOptions{Level: slog.LevelError}))}
+	b := &bench{dir: dir, quick: c.Quick, words: to.err, profile: c.Profile, log: slog.New(slog.NewTextHandler(to.err, &slog.HandlerOptions{Level: slog.LevelError}))}
 	var all []benchResult
 	for _, k := range benchCases {
 		if c.Case != k.name && (c.Case != "all" || k.asked) {

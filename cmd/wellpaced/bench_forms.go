@@ -45,7 +45,7 @@ func (b *bench) forms(ctx context.Context) (r benchResult, err error) {
 	if err != nil {
 		return r, err
 	}
-	tokens, err := b.texted(ctx, w, rounds*each, now)
+	texts, err := b.texted(ctx, w, rounds*each, now)
 	if err != nil {
 		return r, fmt.Errorf("text people: %w", err)
 	}
@@ -59,10 +59,10 @@ func (b *bench) forms(ctx context.Context) (r benchResult, err error) {
 		if err != nil {
 			return r, err
 		}
-		some := tokens[round*each:][:each]
+		some := texts[round*each:][:each]
 		runtime.GC()
 		took, each1, err := clients(formClients, len(some), func(i int) error {
-			_, err := receiver.Receive(ctx, benchForm(round, i, some[i]))
+			_, err := receiver.Receive(ctx, benchForm(round, i, some[i].token))
 			return err
 		})
 		if err != nil {
@@ -93,8 +93,14 @@ func benchForm(round, i int, token link.Token) selfrefer.Form {
 		Channel: "call", When: []string{"morning"}, CallSafe: selfrefer.SafeYes, BirthDate: "01/02/1950"}}
 }
 
-// texted gives people a text each, as far as the store knows, and returns their links.
-func (b *bench) texted(ctx context.Context, w benchWorld, n int, now func() time.Time) ([]link.Token, error) {
+// textedTo is a text that somebody has: its link, and the number that it went to.
+type textedTo struct {
+	token  link.Token
+	number string
+}
+
+// texted gives people a text each, as far as the store knows.
+func (b *bench) texted(ctx context.Context, w benchWorld, n int, now func() time.Time) ([]textedTo, error) {
 	list := stream(n*11/10 + 100) // some of it is dirt
 	defer list.Close()
 	a, err := w.upload(ctx, list, nil)
@@ -111,7 +117,7 @@ func (b *bench) texted(ctx context.Context, w benchWorld, n int, now func() time
 	if len(bell.rings) < n {
 		return nil, fmt.Errorf("%d people were to be texted and the pacer released %d", n, len(bell.rings))
 	}
-	tokens := make([]link.Token, n)
+	texts := make([]textedTo, n)
 	_, _, err = clients(formClients, n, func(i int) error {
 		out, err := w.db.Claim(ctx, bell.rings[i])
 		if err != nil {
@@ -121,10 +127,10 @@ func (b *bench) texted(ctx context.Context, w benchWorld, n int, now func() time
 		if len(found) == 0 {
 			return errors.New("a text has no link")
 		}
-		tokens[i] = found[0]
+		texts[i] = textedTo{found[0], out.To.Reveal()}
 		return w.db.Adopt(ctx, campaign.Evidence{Message: out.Message, Attempt: out.Attempt, Event: campaign.Deliver, Kind: "callback", SID: fmt.Sprintf("SM%032x", i), At: now()})
 	})
-	return tokens, err
+	return texts, err
 }
 
 // heard keeps the rings instead of putting them into a queue.

@@ -119,15 +119,13 @@ func patients(w io.Writer, n int) error {
 	given := []string{"Patricia", "Mohammed", "Siân", "Zoë", "Peter", "Agnieszka", "Jean", "Callum", "Wei", "Dorothy"}
 	family := []string{"Singh", "O'Connor", "Smith", "Khan", "Kowalski", "Murphy", "Okafor", "Lunt", "Smith-Jones", "Fazakerley", "Rimmer"}
 	codes := []string{"L32 8RE", "L34 1LA", "L26 1TT", "L28 1ST", "L33 7XY", "L36 9GA", "WA9 5DZ"}
-	born := benchStart.AddDate(-90, 0, 0)
 	at := 0
 	for i := range n {
 		nhs := ""
 		for ; nhs == ""; at++ {
 			nhs = madeUpNHS(at)
 		}
-		day := born.AddDate(0, 0, i*7919%(72*365))
-		mobile := fmt.Sprintf("7%09d", 400_000_000+i*7_368_787%99_000_000)
+		day, mobile := benchBirth(i), benchMobile(i)
 		date, died, dissent := day.Format("02-Jan-2006"), "", "N"
 		if i%3 == 0 {
 			date = day.Format("02/01/2006")
@@ -159,6 +157,11 @@ func patients(w io.Writer, n int) error {
 	}
 	return b.Flush()
 }
+
+// benchBirth and benchMobile are of the i-th row.
+func benchBirth(i int) time.Time { return benchStart.AddDate(-90, 0, 0).AddDate(0, 0, i*7919%(72*365)) }
+
+func benchMobile(i int) string { return fmt.Sprintf("7%09d", 400_000_000+i*7_368_787%99_000_000) }
 
 // madeUpNHS is a number with a right check digit, or "" if these digits have none.
 func madeUpNHS(i int) string {

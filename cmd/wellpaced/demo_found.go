@@ -14,6 +14,7 @@ import (
 	"github.com/wellpaced/wellpaced/campaign"
 	"github.com/wellpaced/wellpaced/cmd/wellpaced/town"
 	"github.com/wellpaced/wellpaced/selfrefer/desk"
+	"github.com/wellpaced/wellpaced/selfrefer/lang"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 	"github.com/wellpaced/wellpaced/store"
 	"github.com/wellpaced/wellpaced/throttle"
@@ -261,7 +262,7 @@ func (d *demo) settleCampaign(ctx context.Context, n staff.Network, list demoLis
 		}
 		// Not by the page: it offers neither a blast nor the longest age of a list.
 		c, err := d.app.db.CreateCampaign(ctx, who, campaign.Campaign{Network: n.ID, Team: d.home.team, Audience: campaign.AudienceID(list.ID), Name: demoCampaign,
-			Steps: []campaign.Step{{Number: 1, Template: campaign.DefaultText}}, Policy: d.charter.policyOf(), Seed: d.charter.Seed})
+			Steps: []campaign.Step{{Number: 1, Template: campaign.DefaultText, Translations: demoTranslations()}}, Policy: d.charter.policyOf(), Seed: d.charter.Seed})
 		if err != nil {
 			return err
 		}
@@ -303,6 +304,17 @@ func (d *demo) settleCampaign(ctx context.Context, n staff.Network, list demoLis
 			return err
 		}
 	}
+}
+
+// demoTranslations are those that are ready. No professional has reviewed them, and nobody real reads them here.
+func demoTranslations() map[lang.Code]campaign.Translation {
+	all := map[lang.Code]campaign.Translation{}
+	for _, l := range lang.All {
+		if ready, ok := campaign.Ready(l.Code); ok {
+			all[l.Code] = campaign.Translation{Text: ready.Text}
+		}
+	}
+	return all
 }
 
 // call asks the API with a JSON body, or none.

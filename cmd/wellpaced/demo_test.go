@@ -58,6 +58,22 @@ func TestDemo(t *testing.T) {
 	case r.PromiseDays != 2 || r.Decisions == 0:
 		t.Errorf("%+v", r)
 	}
+	// People of whom the list says what they speak are written to in it.
+	j, err := emulator.ReadJournal(filepath.Join(dir, "data", "town"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign := map[string]int{}
+	for _, text := range j.Texts {
+		for language, words := range map[string]string{"Polish": "Bez kolejnych SMS-ów", "Romanian": "consilier", "Arabic": "لإيقاف الرسائل"} {
+			if strings.Contains(text.Body, words) {
+				foreign[language]++
+			}
+		}
+	}
+	if foreign["Polish"] == 0 || foreign["Polish"] > r.Texts/40 || len(foreign) < 2 {
+		t.Errorf("of %d texts %v are in other languages", r.Texts, foreign)
+	}
 	// The same command again: the days are over, and nothing more happens.
 	again, words := runDemo(t, args)
 	if again.Texts != r.Texts || again.Referrals != r.Referrals || again.Twice != 0 {

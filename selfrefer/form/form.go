@@ -11,7 +11,6 @@ import (
 	_ "time/tzdata" // the civil zone must exist on a bare machine too
 
 	"github.com/go-chi/chi/v5"
-	"github.com/go-chi/chi/v5/middleware"
 
 	"github.com/wellpaced/wellpaced/selfrefer"
 	"github.com/wellpaced/wellpaced/selfrefer/ui"
@@ -102,7 +101,7 @@ func New(c Config) (*Handler, error) {
 
 // Routes mounts the pages.
 func (h *Handler) Routes(r chi.Router) {
-	r = r.With(middleware.Compress(5, "text/html"), h.chooseLanguage)
+	r = r.With(h.chooseLanguage)
 	r.Get("/", h.home)
 	r.Get("/r", h.askCode)
 	r.Post("/r", h.readCode)

@@ -3,15 +3,18 @@ package ui
 import (
 	"bytes"
 	"cmp"
+	"compress/gzip"
 	"crypto/rand"
 	"embed"
 	"errors"
 	"fmt"
 	"html/template"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
 	"path"
+	"runtime"
 	"strings"
 	"sync"
 )
@@ -220,6 +223,10 @@ func (r *Renderer) Render(w http.ResponseWriter, req *http.Request, status int, 
 		r.Error(w, req, http.StatusInternalServerError, "", fmt.Errorf("render screen %q: %w", screen, err))
 		return
 	}
+	if p.Kind == Patient && acceptsGzip(req) {
+		writeZipped(w, status, buf.Bytes())
+		return
+	}
 	write(w, status, buf.Bytes())
 }
 
@@ -239,6 +246,38 @@ func write(w http.ResponseWriter, status int, page []byte) {
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_, _ = w.Write(page) // the reader has gone: nobody is left to tell
+}
+
+// zippers compress patients' pages, which may come over one bar of signal. Each holds about a megabyte, so that there are no more than
+// processors: a thousand pages at once wait for a moment instead of taking a gigabyte. Desks' pages are not compressed: they hold what people
+// search for beside what is secret, and their length would tell of it.
+var zippers = func() chan *gzip.Writer {
+	all := make(chan *gzip.Writer, runtime.GOMAXPROCS(0))
+	for range cap(all) {
+		all <- gzip.NewWriter(io.Discard)
+	}
+	return all
+}()
+
+func acceptsGzip(req *http.Request) bool {
+	return strings.Contains(req.Header.Get("Accept-Encoding"), "gzip")
+}
+
+func writeZipped(w http.ResponseWriter, status int, page []byte) {
+	buf := buffers.Get().(*bytes.Buffer)
+	defer func() {
+		buf.Reset()
+		buffers.Put(buf)
+	}()
+	z := <-zippers
+	z.Reset(buf)
+	_, _ = z.Write(page) // a buffer takes everything
+	_ = z.Close()
+	zippers <- z
+	h := w.Header()
+	h.Set("Content-Encoding", "gzip")
+	h.Set("Vary", "Accept-Encoding")
+	write(w, status, buf.Bytes())
 }
 
 // Error shows a failure in words for people. An empty sentence gets the usual one for the status. From 500 on,

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 
@@ -266,6 +268,42 @@ func TestBuilt(t *testing.T) {
 					t.Errorf("%s needs %s, which is not there", name, m[1])
 				}
 			}
+		}
+	}
+}
+
+// A patient's page travels compressed to whoever takes it so, from many at once too; a desk's does not.
+func TestRender_compressed(t *testing.T) {
+	r := newRenderer(t, Config{}, map[string]string{"x.html": "<h1>" + strings.Repeat("word ", 2000) + "</h1>"})
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() {
+			req := httptest.NewRequest("GET", "/", nil)
+			req.Header.Set("Accept-Encoding", "gzip, br")
+			w := httptest.NewRecorder()
+			r.Render(w, req, 200, "x", Page{})
+			z, err := gzip.NewReader(w.Body)
+			if err != nil {
+				t.Errorf("not compressed: %v", err)
+				return
+			}
+			page, err := io.ReadAll(z)
+			if err != nil || !strings.Contains(string(page), "</html>") || w.Header().Get("Vary") != "Accept-Encoding" {
+				t.Errorf("%v: %d bytes", err, len(page))
+			}
+		})
+	}
+	all.Wait()
+	for _, c := range []struct {
+		accept string
+		kind   Kind
+	}{{"", Patient}, {"gzip", Desk}} {
+		req := httptest.NewRequest("GET", "/", nil)
+		req.Header.Set("Accept-Encoding", c.accept)
+		w := httptest.NewRecorder()
+		r.Render(w, req, 200, "x", Page{Kind: c.kind})
+		if w.Header().Get("Content-Encoding") != "" || !strings.Contains(w.Body.String(), "</html>") {
+			t.Errorf("kind %v, accepting %q: %v", c.kind, c.accept, w.Header())
 		}
 	}
 }

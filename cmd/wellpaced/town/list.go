@@ -50,6 +50,7 @@ type resident struct {
 	mobile        string // E.164; "" if the row has none that is right
 	practice      int
 	postcode      string
+	speaks        *tongue
 	rng           *rand.Rand // for how the row is written
 }
 
@@ -115,6 +116,7 @@ func residents(seed uint64, n int, practices []staff.Practice, today time.Time) 
 				r.mobile = ""
 			}
 			r.born = time.Date(r.born.Year(), r.born.Month(), r.born.Day(), 0, 0, 0, 0, time.UTC)
+			r.speaks = tongueOf(seed, r.nhs)
 			if r.fate == "" {
 				before[known%len(before)] = *r
 				known++
@@ -181,9 +183,9 @@ func WriteList(w io.Writer, seed uint64, patients int, practices []staff.Practic
 	line("Organisation:", "Knowsley Riverside PCN")
 	line("Run on:", today.Format("02-Jan-2006 15:04"))
 	_, _ = b.WriteString("\r\n")
-	line("NHS Number", "Given Name", "Family Name", "Date of Birth", "Gender", "Mobile Telephone", "Organisation ODS Code", "Postcode", "Date of Death", "SMS Dissent")
+	line("NHS Number", "Given Name", "Family Name", "Date of Birth", "Gender", "Mobile Telephone", "Organisation ODS Code", "Postcode", "Date of Death", "SMS Dissent", "Main Spoken Language")
 	for r := range residents(seed, patients, practices, today) {
-		line(r.cells(practices, today)...)
+		line(r.cells(seed, practices, today)...)
 	}
 	_, _ = b.WriteString("\r\n")
 	line("Total patients:", fmt.Sprint(patients))
@@ -194,7 +196,7 @@ func WriteList(w io.Writer, seed uint64, patients int, practices []staff.Practic
 }
 
 // cells spells a row as one of the people who typed it would have.
-func (r *resident) cells(practices []staff.Practice, today time.Time) []string {
+func (r *resident) cells(seed uint64, practices []staff.Practice, today time.Time) []string {
 	rng := r.rng
 	nhs := r.nhs
 	switch x := rng.IntN(4); {
@@ -224,7 +226,7 @@ func (r *resident) cells(practices []staff.Practice, today time.Time) []string {
 	case fateDissent:
 		dissent = pick(rng, []string{"Dissent", "Y", "Yes"})
 	}
-	return []string{nhs, r.given, r.family, born, sex, r.spellMobile(), practices[r.practice].ODS, r.postcode, died, dissent}
+	return []string{nhs, r.given, r.family, born, sex, r.spellMobile(), practices[r.practice].ODS, r.postcode, died, dissent, r.speaks.spell(lots(seed, "cell", r.nhs))}
 }
 
 // spellMobile writes a number in one of the ways that GP systems hold one, or one of the ways in which it is no mobile number.
@@ -272,6 +274,7 @@ type neighbour struct {
 	given, family string
 	born          time.Time
 	practice      int
+	speaks        *tongue
 }
 
 // register finds who lives behind which number. Of those who share a number the first is in it: the one who is texted.
@@ -279,7 +282,7 @@ func register(seed uint64, n int, practices []staff.Practice, today time.Time) m
 	all := make(map[string]neighbour, n)
 	for r := range residents(seed, n, practices, today) {
 		if r.fate == "" {
-			all[r.mobile] = neighbour{r.given, r.family, r.born, r.practice}
+			all[r.mobile] = neighbour{r.given, r.family, r.born, r.practice, r.speaks}
 		}
 	}
 	return all

@@ -137,7 +137,7 @@ func (t *Town) openLink(ctx context.Context, now time.Time) error {
 	if t.down(now) {
 		return errDown
 	}
-	b := t.browser()
+	b := t.browser("")
 	base, err := b.get(ctx, "/help")
 	if err != nil {
 		return err

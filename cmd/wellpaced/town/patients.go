@@ -26,6 +26,16 @@ const (
 	shareMistaken = .03 // give a wrong date of birth
 	shareDanger   = .02 // write that they are in danger
 	shareForwards = .02 // send the link on to somebody who wants help, too
+	shareEmail    = .05 // want an e-mail
+	shareHelped   = .03 // have the form filled in by somebody else
+	// Of those of them who speak another language:
+	shareInterpreter = .6
+	// Of those who opt out by the link:
+	sharePractice = .15 // want no texts of the practice at all
+	shareUndo     = .05 // take it back at once
+	// Of those who answer in words:
+	shareCall = .4 // ask for a call
+	shareCry  = .1 // are in danger
 )
 
 // What people do. The names are in the diary.
@@ -66,6 +76,15 @@ func (t *Town) readTexts() {
 			return
 		}
 	}
+}
+
+// reply picks the words of somebody who answers a text.
+func (t *Town) reply(p plan, what func(*tongue) []string) string {
+	speaks := t.people[p.text.To].speaks
+	if speaks == nil {
+		speaks = &tongues[0]
+	}
+	return speaks.say(lots(t.cfg.Seed, "reply", p.text.To), what)
 }
 
 // decide is what somebody makes of a text. It depends on the town's seed, the number, and which of the texts to it this is.
@@ -123,16 +142,25 @@ var (
 func (t *Town) act(ctx context.Context, p plan) error {
 	switch p.what {
 	case replies:
-		return t.cfg.Phones.InboundFrom(ctx, p.text.To, "STOP", "")
+		return t.cfg.Phones.InboundFrom(ctx, p.text.To, t.reply(p, func(s *tongue) []string { return s.stops }), "")
 	case writes:
-		return t.cfg.Phones.InboundFrom(ctx, p.text.To, "Yes please, can somebody ring me? I cannot use the link.", "")
+		kind := func(s *tongue) []string { return s.answers }
+		if x := lots(t.cfg.Seed, "writes", p.text.To).Float64(); x < shareCry {
+			kind = func(s *tongue) []string { return s.cries }
+		} else if x < shareCry+shareCall {
+			kind = func(s *tongue) []string { return s.calls }
+		}
+		return t.cfg.Phones.InboundFrom(ctx, p.text.To, t.reply(p, kind), "")
 	case stops, moved, notMe, died:
 		path := stopPattern.FindStringSubmatch(p.text.Body)
 		if path == nil {
 			return errors.New("there is no link to opt out in the text")
 		}
 		why := map[string]string{stops: "opted_out", moved: "moved", notMe: "not_me", died: "died"}[p.what]
-		return t.stop(ctx, path[1], why)
+		if p.what == stops && lots(t.cfg.Seed, "practice", p.text.To).Float64() < sharePractice {
+			why = "practice"
+		}
+		return t.stop(ctx, p.text.To, path[1], why)
 	}
 	if t.down(p.at) {
 		return nil // they get an error, and do not come back
@@ -143,14 +171,14 @@ func (t *Town) act(ctx context.Context, p plan) error {
 	}
 	switch p.what {
 	case opens, starts:
-		return t.look(ctx, path[1], p.what == starts)
+		return t.look(ctx, p.text.To, path[1], p.what == starts)
 	case asks:
 		return t.refer(ctx, path[1], p)
 	case forwards:
 		// A link works once: by now it says so, and offers the form without a link.
-		base, err := t.browser().get(ctx, path[1])
+		base, err := t.browser(p.text.To).get(ctx, path[1])
 		if errors.Is(err, errGone) {
-			base, err = t.browser().get(ctx, "/help")
+			base, err = t.browser(p.text.To).get(ctx, "/help")
 		}
 		if err != nil {
 			return err

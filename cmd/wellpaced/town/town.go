@@ -121,7 +121,11 @@ func (t *Town) Owner(number string) string {
 	if !ok {
 		return ""
 	}
-	return fmt.Sprintf("%s %s, born %s", who.given, who.family, who.born.Format("2 January 2006"))
+	owner := fmt.Sprintf("%s %s, born %s", who.given, who.family, who.born.Format("2 January 2006"))
+	if who.speaks != &tongues[0] {
+		owner += ", speaks " + who.speaks.name
+	}
+	return owner
 }
 
 // Close lets go of the diary.

@@ -1,6 +1,7 @@
 package town
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,13 +22,35 @@ var errGone = errors.New("the link does not work any more")
 // browser is one person's: it keeps its own cookies.
 type browser struct {
 	http.Client
-	site string
-	page []byte // the last page opened
+	site   string
+	accept string // languages that its owner has chosen
+	page   []byte // the last page opened
 }
 
-func (t *Town) browser() *browser {
+// shareForeign of those who speak another language have telephones that do so, too. The others are as they came from the shop.
+const shareForeign = .75
+
+// browser is that of somebody with this number.
+func (t *Town) browser(number string) *browser {
 	jar, _ := cookiejar.New(nil) // no options, no error
-	return &browser{http.Client{Transport: t.web.Transport, Timeout: t.web.Timeout, Jar: jar}, t.cfg.Site, nil}
+	accept := tongues[0].accept()
+	if who, ok := t.people[number]; ok && lots(t.cfg.Seed, "browser", number).Float64() < shareForeign {
+		accept = who.speaks.accept()
+	}
+	return &browser{http.Client{Transport: t.web.Transport, Timeout: t.web.Timeout, Jar: jar}, t.cfg.Site, accept, nil}
+}
+
+// inOwn opens a page in the language of whoever has this number, if it speaks it already or offers it at its top.
+func (t *Town) inOwn(ctx context.Context, b *browser, number, path string) error {
+	if _, err := b.get(ctx, path); err != nil {
+		return err
+	}
+	who, ok := t.people[number]
+	if !ok || who.speaks.code == "" || bytes.Contains(b.page, []byte(`<html lang="`+string(who.speaks.code)+`"`)) {
+		return nil
+	}
+	_, err := b.get(ctx, path+"?lang="+string(who.speaks.code))
+	return err
 }
 
 // get opens a page, and post sends a form; both give the path where they ended up.
@@ -50,6 +73,7 @@ func (b *browser) post(ctx context.Context, path string, answers url.Values) (st
 
 // do names no path in its errors: it holds a token.
 func (b *browser) do(req *http.Request) (string, error) {
+	req.Header.Set("Accept-Language", b.accept)
 	res, err := b.Do(req)
 	if err != nil {
 		if quoted, ok := errors.AsType[*url.Error](err); ok {
@@ -71,8 +95,8 @@ func (b *browser) do(req *http.Request) (string, error) {
 }
 
 // look opens a link, and perhaps presses Start, and leaves it at that.
-func (t *Town) look(ctx context.Context, path string, start bool) error {
-	b := t.browser()
+func (t *Town) look(ctx context.Context, number, path string, start bool) error {
+	b := t.browser(number)
 	if _, err := b.get(ctx, path); err != nil || !start {
 		return err
 	}
@@ -80,20 +104,28 @@ func (t *Town) look(ctx context.Context, path string, start bool) error {
 	return err
 }
 
-// stop opens the page behind the link to opt out, and presses its button.
-func (t *Town) stop(ctx context.Context, path, why string) error {
-	b := t.browser()
+// stop opens the page behind the link to opt out, and presses its button; some press the next one too, which takes it back.
+func (t *Town) stop(ctx context.Context, number, path, why string) error {
+	b := t.browser(number)
 	if _, err := b.get(ctx, path); err != nil {
 		return err
 	}
-	_, err := b.post(ctx, path, url.Values{"why": {why}})
-	return err
+	if _, err := b.post(ctx, path, url.Values{"why": {why}}); err != nil {
+		return err
+	}
+	if why != "opted_out" || lots(t.cfg.Seed, "undo", number).Float64() >= shareUndo {
+		return nil
+	}
+	if _, err := b.post(ctx, path, url.Values{"undo": {"1"}}); err != nil && !errors.Is(err, errGone) { // too late for it
+		return err
+	}
+	return nil
 }
 
 // refer goes through the whole form. What is about to be sent goes into the diary first, so that after a crash the same form is sent
 // again and not another one.
 func (t *Town) refer(ctx context.Context, path string, p plan) error {
-	b := t.browser()
+	b := t.browser(p.text.To)
 	site, err := url.Parse(t.cfg.Site)
 	if err != nil {
 		return fmt.Errorf("read the site's address: %w", err)
@@ -114,7 +146,7 @@ func (t *Town) refer(ctx context.Context, path string, p plan) error {
 		b.Jar.SetCookies(site, cookies)
 		return t.send(ctx, b, before.Base, answers)
 	}
-	if _, err := b.get(ctx, path); err != nil {
+	if err := t.inOwn(ctx, b, p.text.To, path); err != nil {
 		return err
 	}
 	if _, err := b.post(ctx, path+"/start", nil); err != nil {
@@ -219,8 +251,43 @@ func (t *Town) answers(p plan) url.Values {
 	if rng.Float64() < shareDanger {
 		a.Set("words", pick(rng, cries))
 		a.Set("danger", pick(rng, []string{"no", "unsaid", "yes"}))
+		t.inWords(a, p, who, func(s *tongue) []string { return s.cries })
+	} else {
+		t.inWords(a, p, who, func(s *tongue) []string { return s.wishes })
 	}
+	t.otherWays(a, p, who)
 	return a
+}
+
+// inWords lets somebody write in their own language.
+func (t *Town) inWords(a url.Values, p plan, who neighbour, what func(*tongue) []string) {
+	if who.speaks == nil || who.speaks == &tongues[0] {
+		return
+	}
+	rng := lots(t.cfg.Seed, "words", p.what, p.text.To)
+	if own := what(who.speaks); len(own) > 0 && a.Get("words") != "" {
+		a.Set("words", pick(rng, own))
+	}
+	a.Set("language", who.speaks.asked)
+	if rng.Float64() < shareInterpreter {
+		a.Set("support", "interpreter")
+	}
+}
+
+// otherWays are those of people who want an e-mail, or fill the form in for somebody else.
+func (t *Town) otherWays(a url.Values, p plan, who neighbour) {
+	rng := lots(t.cfg.Seed, "other ways", p.what, p.text.To)
+	if rng.Float64() < shareEmail {
+		a.Set("channel", "email")
+		a.Set("email", fmt.Sprintf("resident%d@post.example", rng.IntN(1_000_000)))
+	}
+	if p.what == asks && rng.Float64() < shareHelped {
+		a.Set("for_other", "yes")
+		a.Set("name", who.given+" "+who.family)
+		a.Set("helper", pick(rng, givenFemale)+" "+who.family)
+		a.Set("helper_is", pick(rng, []string{"daughter", "neighbour", "carer"}))
+		a.Set("helper_phone", fmt.Sprintf("07700 900%03d", 500+rng.IntN(500)))
+	}
 }
 
 // some picks n different ones.
