@@ -2,19 +2,12 @@ package store
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 )
-
-// ErrEmailTaken is an account that exists already, perhaps in another network.
-var ErrEmailTaken = errors.New("there is an account with this e-mail address already; use another address")
 
 // scanner is a row of a query, or the only one.
 type scanner interface{ Scan(dest ...any) error }
@@ -193,37 +186,40 @@ func (db *DB) CreateAccount(ctx context.Context, a staff.Account, passwordHash s
 	if _, err := staff.ParseRole(string(a.Role)); err != nil {
 		return staff.Account{}, err
 	}
-	err := db.write(ctx, "create account", func(tx *Tx) error {
-		if a.Team != 0 {
-			t, err := teamOf(tx, a.Team)
-			if err != nil {
-				return err
-			}
-			if t.Network != a.Network {
-				return staff.ErrNotFound
-			}
-		}
-		disabled := int64(0)
-		if a.Disabled {
-			disabled = tx.now
-		}
-		n, err := tx.Exec(`
-			INSERT INTO account (id, network, team, email, name, role, password, disabled_at, created_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-			ON CONFLICT (email) DO NOTHING`,
-			int64(a.ID), int64(a.Network), int64(a.Team), a.Email, a.Name, string(a.Role), passwordHash, disabled, tx.now)
-		if err != nil {
-			return fmt.Errorf("create account: %w", err)
-		}
-		if n == 0 {
-			return ErrEmailTaken
-		}
-		return db.audit(tx, staff.Entry{Network: a.Network, Action: "account.create", Target: fmt.Sprintf("account %d", a.ID), Outcome: "done"})
-	})
+	err := db.write(ctx, "create account", func(tx *Tx) error { return db.createAccount(tx, 0, a, passwordHash) })
 	if err != nil {
 		return staff.Account{}, err
 	}
 	return a, nil
+}
+
+// createAccount is CreateAccount within a transaction; by is who does it, 0 for whoever runs this computer.
+func (db *DB) createAccount(tx *Tx, by staff.AccountID, a staff.Account, passwordHash string) error {
+	if a.Team != 0 {
+		t, err := teamOf(tx, a.Team)
+		if err != nil {
+			return err
+		}
+		if t.Network != a.Network {
+			return staff.ErrNotFound
+		}
+	}
+	disabled := int64(0)
+	if a.Disabled {
+		disabled = tx.now
+	}
+	n, err := tx.Exec(`
+		INSERT INTO account (id, network, team, email, name, role, password, disabled_at, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+		ON CONFLICT (email) DO NOTHING`,
+		int64(a.ID), int64(a.Network), int64(a.Team), a.Email, a.Name, string(a.Role), passwordHash, disabled, tx.now)
+	if err != nil {
+		return fmt.Errorf("create account: %w", err)
+	}
+	if n == 0 {
+		return staff.ErrEmailTaken
+	}
+	return db.audit(tx, staff.Entry{Network: a.Network, Account: by, Action: "account.create", Target: fmt.Sprintf("account %d", a.ID), Outcome: "done"})
 }
 
 func tidyEmail(s string) string { return strings.ToLower(strings.TrimSpace(s)) }
@@ -269,92 +265,6 @@ func (db *DB) AccountByEmail(ctx context.Context, email string) (a staff.Account
 		return notFound(err, staff.ErrSignIn)
 	})
 	return a, passwordHash, err
-}
-
-// Kinds of sessions.
-const (
-	SessionBrowser = "browser"
-	SessionAPI     = "api"
-)
-
-// secretSize is 160 bits: nobody guesses a secret, so an unsalted fast hash of it is safe to store.
-const secretSize = 20
-
-func hashSecret(secret string) []byte {
-	sum := sha256.Sum256([]byte(secret))
-	return sum[:]
-}
-
-// StartSession signs an account in for ttl of machine time. The secret is given out once; the store keeps its hash.
-// name tells the tokens of one account apart and is "" for a browser.
-func (db *DB) StartSession(ctx context.Context, account staff.AccountID, kind, name string, ttl time.Duration) (secret string, err error) {
-	var random [secretSize]byte
-	_, _ = rand.Read(random[:]) // never fails
-	secret = base64.RawURLEncoding.EncodeToString(random[:])
-	err = db.write(ctx, "start session", func(tx *Tx) error {
-		a, err := accountOf(tx, account)
-		if err != nil {
-			return err
-		}
-		if a.Disabled {
-			return staff.ErrSignIn
-		}
-		if _, err := tx.Exec(`DELETE FROM session WHERE expires_at <= $1`, tx.machine); err != nil {
-			return fmt.Errorf("drop ended sessions: %w", err)
-		}
-		_, err = tx.Exec(`
-			INSERT INTO session (hash, account, kind, name, created_at, seen_at, expires_at)
-			VALUES ($1, $2, $3, $4, $5, $5, $6)`,
-			hashSecret(secret), int64(account), kind, name, tx.machine, tx.machine+ttl.Milliseconds())
-		if err != nil {
-			return fmt.Errorf("start session: %w", err)
-		}
-		return db.audit(tx, staff.Entry{Network: a.Network, Account: a.ID, Action: "session.start", Target: kind, Outcome: "done"})
-	})
-	if err != nil {
-		return "", err
-	}
-	return secret, nil
-}
-
-// seenEvery bounds how often a session that is in use is written.
-const seenEvery = time.Minute
-
-// SessionAccount tells whose session a secret is; [staff.ErrSignIn] if it is unknown, over, or its account disabled.
-func (db *DB) SessionAccount(ctx context.Context, secret string) (a staff.Account, err error) {
-	hash := hashSecret(secret)
-	var stale bool
-	err = db.read(ctx, "session", func(tx *Tx) error {
-		var seen int64
-		err := scanAccount(tx.QueryRow(`
-			SELECT `+accountColumns+`, s.seen_at
-			FROM session s
-			JOIN account a ON a.id = s.account
-			WHERE s.hash = $1 AND s.expires_at > $2 AND a.disabled_at = 0`, hash, tx.machine), &a, &seen)
-		stale = tx.machine-seen >= seenEvery.Milliseconds()
-		return notFound(err, staff.ErrSignIn)
-	})
-	if err != nil {
-		return staff.Account{}, err
-	}
-	if stale {
-		err := db.write(ctx, "session seen", func(tx *Tx) error {
-			_, err := tx.Exec(`UPDATE session SET seen_at = $1 WHERE hash = $2`, tx.machine, hash)
-			return err
-		})
-		if err != nil {
-			db.log.Warn("cannot note that a session is in use") // no reason to turn somebody away
-		}
-	}
-	return a, nil
-}
-
-// EndSession signs out. A secret that is not known is signed out already.
-func (db *DB) EndSession(ctx context.Context, secret string) error {
-	return db.write(ctx, "end session", func(tx *Tx) error {
-		_, err := tx.Exec(`DELETE FROM session WHERE hash = $1`, hashSecret(secret))
-		return err
-	})
 }
 
 // Audit writes one line of the audit on its own: a refusal, or something that changes no row.

@@ -40,7 +40,7 @@ func TestStaff(t *testing.T) {
 		_, _, err = w.db.AccountByEmail(ctx, "nobody@riverside.test")
 		wantErr(t, err, staff.ErrSignIn)
 		_, err = w.db.CreateAccount(ctx, staff.Account{Network: w.stranger.Network, Email: w.worker.Email, Name: "Twin", Role: staff.LinkWorker}, "")
-		wantErr(t, err, ErrEmailTaken)
+		wantErr(t, err, staff.ErrEmailTaken)
 		_, err = w.db.CreateAccount(ctx, staff.Account{Network: w.stranger.Network, Team: w.team.ID, Email: "x@hillside.test", Name: "X", Role: staff.LinkWorker}, "")
 		wantErr(t, err, staff.ErrNotFound)
 		if all, err := w.db.Accounts(ctx, n.ID); err != nil || len(all) != 4 || all[0] != w.other {
@@ -67,9 +67,9 @@ func TestSession(t *testing.T) {
 		}
 		in := func(secret string, want bool) {
 			t.Helper()
-			a, err := w.db.SessionAccount(ctx, secret)
-			if want && (err != nil || a != w.worker) {
-				t.Errorf("got %+v, %v", a, err)
+			s, err := w.db.Session(ctx, secret, true)
+			if want && (err != nil || s.Account != w.worker) {
+				t.Errorf("got %+v, %v", s, err)
 			} else if !want {
 				wantErr(t, err, staff.ErrSignIn)
 			}

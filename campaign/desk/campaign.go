@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -568,14 +569,13 @@ type askData struct {
 // askPage says what will happen before it happens: approving, launching, stopping.
 func (h *Handler) askPage(w http.ResponseWriter, r *http.Request) {
 	m := campaign.Move(chi.URLParam(r, "move"))
-	do, ok := map[campaign.Move]staff.Action{campaign.Approve: staff.ApproveCampaign, campaign.Launch: staff.RunCampaign, campaign.Stop: staff.RunCampaign}[m]
-	if !ok {
+	if !slices.Contains(asked, m) {
 		h.pageError(w, r, campaign.ErrNotFound)
 		return
 	}
 	who, v, err := h.view(r)
 	if err == nil {
-		_, err = h.may(r.Context(), do, fmt.Sprintf("campaign %d %s", v.ID, m))
+		_, err = h.may(r.Context(), moves[m], fmt.Sprintf("campaign %d %s", v.ID, m))
 	}
 	if err == nil {
 		if _, can := campaign.NextState(v.State, m); !can {

@@ -66,8 +66,7 @@ func (h *Handler) apiCampaigns(w http.ResponseWriter, r *http.Request) {
 // move takes a campaign one step further on behalf of a page or a call. hash is what the person has seen, "" if a program does not say.
 func (h *Handler) move(r *http.Request, m campaign.Move, hash string) (campaign.ID, error) {
 	ctx := r.Context()
-	do := map[campaign.Move]staff.Action{campaign.Submit: staff.SubmitCampaign, campaign.Approve: staff.ApproveCampaign, campaign.Return: staff.ApproveCampaign,
-		campaign.Launch: staff.RunCampaign, campaign.Pause: staff.RunCampaign, campaign.Resume: staff.RunCampaign, campaign.Stop: staff.RunCampaign}[m]
+	do := moves[m]
 	id, err := pathID(r, "id")
 	if err != nil || do == "" {
 		return 0, campaign.ErrNotFound

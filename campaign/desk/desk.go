@@ -156,39 +156,122 @@ func (h *Handler) Close() {
 	h.launches.Wait()
 }
 
-// Routes adds the pages and the API. They expect the signed-in account in the request's context.
-func (h *Handler) Routes(r chi.Router) {
-	r.Get("/desk/lists", h.listsPage)
-	r.Post("/desk/lists", h.uploadPage)
-	r.Get("/desk/lists/{id}", h.listPage)
-	r.Get("/desk/lists/{id}/not-invited.csv", h.notInvited)
-	r.Get("/desk/campaigns", h.campaignsPage)
-	r.Post("/desk/campaigns", h.createPage)
-	r.Get("/desk/campaigns/new", h.newPage)
-	r.Post("/desk/campaigns/check", h.checkPage)
-	r.Get("/desk/campaigns/{id}", h.campaignPage)
-	r.Get("/desk/campaigns/{id}/{move}", h.askPage)
-	r.Post("/desk/campaigns/{id}/{move}", h.movePage)
-	r.Post("/desk/campaigns/{id}/confirm-link", h.confirmPage)
-	r.Post("/desk/campaigns/{id}/links-off", h.linksPage(true))
-	r.Post("/desk/campaigns/{id}/links-on", h.linksPage(false))
-	r.Post("/desk/campaigns/{id}/practices/{ods}", h.practicePage)
-	r.Post("/desk/campaigns/{id}/messages/{message}", h.settlePage)
-	r.Get("/desk/system", h.systemPage)
+// route is one address. It needs do, or what the move in its path needs if that is "".
+type route struct {
+	method, pattern string
+	do              staff.Action
+	serve           http.HandlerFunc
+}
 
-	r.Get("/api/v1/lists", h.apiLists)
-	r.Post("/api/v1/lists", h.apiUpload)
-	r.Get("/api/v1/lists/{id}", h.apiList)
-	r.Get("/api/v1/lists/{id}/not-invited.csv", h.notInvited)
-	r.Get("/api/v1/campaigns", h.apiCampaigns)
-	r.Post("/api/v1/campaigns", h.apiCreate)
-	r.Get("/api/v1/campaigns/{id}", h.apiCampaign)
-	r.Post("/api/v1/campaigns/{id}/{move}", h.apiMove)
-	r.Post("/api/v1/campaigns/{id}/confirm-link", h.apiConfirm)
-	r.Post("/api/v1/campaigns/{id}/links-off", h.apiLinks(true))
-	r.Post("/api/v1/campaigns/{id}/links-on", h.apiLinks(false))
-	r.Post("/api/v1/campaigns/{id}/practices/{ods}/approve", h.apiPractice)
-	r.Get("/api/v1/system", h.apiSystem)
+// routes is every address of this desk.
+func (h *Handler) routes() []route {
+	return []route{
+		{"GET", "/desk/lists", staff.ViewLists, h.listsPage},
+		{"POST", "/desk/lists", staff.UploadList, h.uploadPage},
+		{"GET", "/desk/lists/{id}", staff.ViewLists, h.listPage},
+		{"GET", "/desk/lists/{id}/not-invited.csv", staff.ViewLists, h.notInvited},
+		{"GET", "/desk/campaigns", staff.ViewCampaigns, h.campaignsPage},
+		{"POST", "/desk/campaigns", staff.EditCampaign, h.createPage},
+		{"GET", "/desk/campaigns/new", staff.EditCampaign, h.newPage},
+		{"POST", "/desk/campaigns/check", staff.EditCampaign, h.checkPage},
+		{"GET", "/desk/campaigns/{id}", staff.ViewCampaigns, h.campaignPage},
+		{"GET", "/desk/campaigns/{id}/{move}", "", h.askPage},
+		{"POST", "/desk/campaigns/{id}/{move}", "", h.movePage},
+		{"POST", "/desk/campaigns/{id}/confirm-link", staff.RunCampaign, h.confirmPage},
+		{"POST", "/desk/campaigns/{id}/links-off", staff.RunCampaign, h.linksPage(true)},
+		{"POST", "/desk/campaigns/{id}/links-on", staff.RunCampaign, h.linksPage(false)},
+		{"POST", "/desk/campaigns/{id}/practices/{ods}", staff.ApprovePractice, h.practicePage},
+		{"POST", "/desk/campaigns/{id}/messages/{message}", staff.SettleMessage, h.settlePage},
+		{"GET", "/desk/system", staff.ViewSystem, h.systemPage},
+
+		{"GET", "/api/v1/lists", staff.ViewLists, h.apiLists},
+		{"POST", "/api/v1/lists", staff.UploadList, h.apiUpload},
+		{"GET", "/api/v1/lists/{id}", staff.ViewLists, h.apiList},
+		{"GET", "/api/v1/lists/{id}/not-invited.csv", staff.ViewLists, h.notInvited},
+		{"GET", "/api/v1/campaigns", staff.ViewCampaigns, h.apiCampaigns},
+		{"POST", "/api/v1/campaigns", staff.EditCampaign, h.apiCreate},
+		{"GET", "/api/v1/campaigns/{id}", staff.ViewCampaigns, h.apiCampaign},
+		{"POST", "/api/v1/campaigns/{id}/{move}", "", h.apiMove},
+		{"POST", "/api/v1/campaigns/{id}/confirm-link", staff.RunCampaign, h.apiConfirm},
+		{"POST", "/api/v1/campaigns/{id}/links-off", staff.RunCampaign, h.apiLinks(true)},
+		{"POST", "/api/v1/campaigns/{id}/links-on", staff.RunCampaign, h.apiLinks(false)},
+		{"POST", "/api/v1/campaigns/{id}/practices/{ods}/approve", staff.ApprovePractice, h.apiPractice},
+		{"GET", "/api/v1/system", staff.ViewSystem, h.apiSystem},
+	}
+}
+
+// moves are what each move of a campaign needs.
+var moves = map[campaign.Move]staff.Action{campaign.Submit: staff.SubmitCampaign, campaign.Approve: staff.ApproveCampaign, campaign.Return: staff.ApproveCampaign,
+	campaign.Launch: staff.RunCampaign, campaign.Pause: staff.RunCampaign, campaign.Resume: staff.RunCampaign, campaign.Stop: staff.RunCampaign}
+
+// asked are the moves that have a page of their own before them.
+var asked = []campaign.Move{campaign.Approve, campaign.Launch, campaign.Stop}
+
+const anyMove = "/{move}"
+
+// Access is every address with what it needs, each move on its own.
+func (h *Handler) Access() []staff.Route {
+	var all []staff.Route
+	for _, e := range h.routes() {
+		if e.do != "" {
+			all = append(all, staff.Route{Method: e.method, Pattern: e.pattern, Do: e.do})
+			continue
+		}
+		for m, do := range moves {
+			if e.method == http.MethodPost || slices.Contains(asked, m) {
+				all = append(all, staff.Route{Method: e.method, Pattern: strings.TrimSuffix(e.pattern, anyMove) + "/" + string(m), Do: do})
+			}
+		}
+	}
+	return all
+}
+
+// Routes adds the pages and the API. They expect the signed-in account in the request's context, and ask [staff.Check] before anything else.
+func (h *Handler) Routes(r chi.Router) {
+	for _, e := range h.routes() {
+		r.MethodFunc(e.method, e.pattern, func(w http.ResponseWriter, r *http.Request) {
+			do, err := e.do, error(nil)
+			if do == "" {
+				if do = moves[campaign.Move(chi.URLParam(r, "move"))]; do == "" {
+					err = campaign.ErrNotFound
+				}
+			}
+			if err == nil {
+				_, err = h.may(r.Context(), do, target(r))
+			}
+			if err != nil {
+				h.pageError(w, r, err)
+				return
+			}
+			e.serve(w, r)
+		})
+	}
+}
+
+// target names for the audit what a request is about: "campaign 12 approve", "lists".
+func target(r *http.Request) string {
+	kind := "campaign"
+	switch {
+	case strings.Contains(r.URL.Path, "/lists"):
+		kind = "list"
+	case strings.Contains(r.URL.Path, "/system"):
+		return "system"
+	}
+	id, err := pathID(r, "id")
+	if err != nil {
+		return kind + "s"
+	}
+	what := fmt.Sprintf("%s %d", kind, id)
+	if message, err := pathID(r, "message"); err == nil {
+		return fmt.Sprintf("%s message %d", what, message)
+	}
+	if ods := chi.URLParam(r, "ods"); ods != "" {
+		return what + " practice " + cut(ods, 10)
+	}
+	if m := chi.URLParam(r, "move"); m != "" {
+		return what + " " + m // one of ours: it has been looked up
+	}
+	return what
 }
 
 // may asks for permission and names who asks.
@@ -218,7 +301,7 @@ func (h *Handler) page(ctx context.Context, r *http.Request, who staff.Account, 
 	if err != nil {
 		return ui.Page{}, fmt.Errorf("read the network: %w", err)
 	}
-	p := ui.Page{Kind: ui.Desk, Title: title, Organisation: n.Name, Home: "/desk", User: who.Name, SignOutURL: "/desk/sign-out", Data: data}
+	p := ui.Page{Kind: ui.Desk, Title: title, Organisation: n.Name, Home: "/desk", User: who.Name, UserURL: "/desk/account", SignOutURL: "/desk/sign-out", Data: data}
 	if h.cfg.Nav != nil {
 		p.Nav = h.cfg.Nav(who, r.URL.Path)
 	}

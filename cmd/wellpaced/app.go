@@ -58,7 +58,10 @@ type options struct {
 	Idle time.Duration
 	// Metrics is the listener of /metrics; "" means none.
 	Metrics string
-	Log     *slog.Logger
+	// Provider signs staff in, and Demo asks nobody for a second factor; see referdesk.Config.
+	Provider referdesk.Provider
+	Demo     bool
+	Log      *slog.Logger
 }
 
 // app is everything in one process. A test starts it as main does.
@@ -76,6 +79,7 @@ type app struct {
 	listener net.Listener
 	handler  http.Handler
 	patient  *form.Handler
+	workers  *referdesk.Handler
 	managers *campaigndesk.Handler
 	pages    []interface{ Close() } // wait for what goes on behind their responses
 	ready    chan struct{}          // closed once it was safe to send for the first time
@@ -228,7 +232,8 @@ func (a *app) routes() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	workers, err := referdesk.New(referdesk.Config{Store: a.db, UI: pages, Nav: nav, Now: a.Now, Machine: a.Machine, Log: a.Log.With("comp", "desk"), ClientIP: clientIP, Secure: secure})
+	workers, err := referdesk.New(referdesk.Config{Store: a.db, UI: pages, Nav: nav, Now: a.Now, Machine: a.Machine, Log: a.Log.With("comp", "desk"), ClientIP: clientIP, Secure: secure,
+		PublicURL: a.PublicURL, Provider: a.Provider, Demo: a.Demo})
 	if err != nil {
 		return nil, err
 	}
@@ -243,7 +248,7 @@ func (a *app) routes() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.patient, a.managers = patient, managers
+	a.patient, a.workers, a.managers = patient, workers, managers
 	return a.mux(pages, patient, workers, managers, hooks), nil
 }
 

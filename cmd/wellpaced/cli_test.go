@@ -5,14 +5,19 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/wellpaced/wellpaced/campaign"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
@@ -248,5 +253,66 @@ func TestPace(t *testing.T) {
 	write.Close()
 	if code != exitFailed || !strings.Contains(words, "write a reply") {
 		t.Errorf("a broken pipe: exit code %d, %q", code, words)
+	}
+}
+
+// An invitation is a link by which somebody chooses a password on the site.
+func TestStaffInvite(t *testing.T) {
+	s := newStand(t, "", "", nil)
+	s.network("Our PCN", "N83")
+	link := s.command("staff", "invite", "nell@n83.example", "--name", "Nell New", "--role", "volunteer", "--public-url", s.app.PublicURL+"/").at("link")
+	if !strings.HasPrefix(link, s.app.PublicURL+"/desk/invitations/") {
+		t.Fatalf("the link is %q", link)
+	}
+	browser := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	for i, want := range []int{http.StatusSeeOther, http.StatusGone} {
+		answer, err := browser.PostForm(link, url.Values{"password": {"gull kettle seven"}})
+		s.must(err)
+		_ = answer.Body.Close()
+		if answer.StatusCode != want || i == 0 && answer.Header.Get("Location") != "/desk/account/set-up" {
+			t.Errorf("taken for the %d. time: %d to %s", i+1, answer.StatusCode, answer.Header.Get("Location"))
+		}
+	}
+	again := s.command("staff", "reset", "nell@n83.example", "--public-url", s.app.PublicURL).at("link")
+	if _, hash, err := s.app.db.AccountByEmail(context.Background(), "nell@n83.example"); err != nil || hash != "" || again == link || again == "" {
+		t.Errorf("after the reset: link %q, a password: %v, %v", again, hash != "", err)
+	}
+	if strings.Contains(s.logged.String(), link[len(s.app.PublicURL):]) || strings.Contains(s.logged.String(), "nell@") {
+		t.Error("the log holds the link, or whose it is")
+	}
+}
+
+// The README's table of settings names every one that serve has, and none that it has not.
+func TestReadmeNamesEverySetting(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parser, err := kong.New(&cli{}, kong.Vars{"version": "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, command := range parser.Model.Children {
+		if command.Name != "serve" {
+			continue
+		}
+		for _, f := range command.Flags {
+			for _, env := range f.Envs {
+				known[env] = true
+				named := strings.Contains(string(readme), "`"+env+"`")
+				if plain, ok := strings.CutSuffix(env, "_FILE"); ok { // written as "NAME (or …_FILE)"
+					named = named || strings.Contains(string(readme), "`"+plain+"` (or `…_FILE`)")
+				}
+				if !named && !f.Hidden {
+					t.Errorf("the README does not name %s", env)
+				}
+			}
+		}
+	}
+	for _, name := range regexp.MustCompile(`\| .?WELLPACED_[A-Z_]+`).FindAllString(string(readme), -1) {
+		if name := strings.Trim(name, "|` "); !known[name] {
+			t.Errorf("the README names %s, which serve does not have", name)
+		}
 	}
 }

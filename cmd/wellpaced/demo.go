@@ -140,7 +140,7 @@ func (d *demo) open(ctx context.Context) error {
 		Gateway: gateway, Rate: 1e6, // the pacer's limits are civil; the machine sends as fast as it can
 		// These phones have no faults and list at once what they accepted. A real provider may be minutes late with both.
 		Settle: 2 * time.Second, Again: time.Second,
-		Now: d.clock.Now, Stepped: true, Idle: 5 * time.Millisecond, Log: d.log,
+		Now: d.clock.Now, Stepped: true, Idle: 5 * time.Millisecond, Log: d.log, Demo: true,
 	})
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wellpaced/wellpaced/campaign/twilio"
+	referdesk "github.com/wellpaced/wellpaced/selfrefer/desk"
 	"github.com/wellpaced/wellpaced/selfrefer/ui"
 )
 
@@ -20,6 +21,12 @@ type serveCmd struct {
 	Redis          string   `env:"WELLPACED_REDIS" placeholder:"URL" help:"redis://… Default: one inside this process."`
 	Roles          []string `env:"WELLPACED_ROLES" default:"web,worker,pacer" help:"What this process does. Fewer than all needs --database and --redis."`
 	TrustedProxies []string `env:"WELLPACED_TRUSTED_PROXIES" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed."`
+
+	OIDCIssuer           string `name:"oidc-issuer" env:"WELLPACED_OIDC_ISSUER" placeholder:"URL" help:"Staff can sign in with their organisation: the issuer of its OpenID Connect provider. Default: none."`
+	OIDCClientID         string `name:"oidc-client-id" env:"WELLPACED_OIDC_CLIENT_ID" help:"What the provider calls this site. Let it redirect to /desk/sign-in/provider/callback."`
+	OIDCClientSecret     secret `name:"oidc-client-secret" env:"WELLPACED_OIDC_CLIENT_SECRET" help:"What this site proves itself by to the provider."`
+	OIDCClientSecretFile string `name:"oidc-client-secret-file" env:"WELLPACED_OIDC_CLIENT_SECRET_FILE" type:"path" help:"File that holds it."`
+	OIDCTrustEmail       bool   `name:"oidc-trust-email" env:"WELLPACED_OIDC_TRUST_EMAIL" help:"Take an address that the provider does not say it has verified, because all its accounts are one organisation's own (Entra ID with a tenant's own issuer)."`
 
 	AccountSID          string  `name:"twilio-account-sid" env:"TWILIO_ACCOUNT_SID" help:"The provider's account."`
 	AuthToken           secret  `name:"twilio-auth-token" env:"TWILIO_AUTH_TOKEN" help:"Its token."`
@@ -53,11 +60,16 @@ func (c *serveCmd) Run(ctx context.Context, s std) error {
 	if err != nil {
 		return err
 	}
+	oidcSecret, err := c.OIDCClientSecret.or(c.OIDCClientSecretFile)
+	if err != nil {
+		return err
+	}
 	log := c.logger(s.err)
 	o := options{settings: c.settings, Listen: c.Listen, PublicURL: strings.TrimSuffix(c.PublicURL, "/"), Redis: c.Redis, TrustedProxies: proxies, Rate: c.Rate, Metrics: c.MetricsListen, Log: log,
 		Web: slices.Contains(c.Roles, "web"), Worker: slices.Contains(c.Roles, "worker"), Pacer: slices.Contains(c.Roles, "pacer"),
 		PreviousToken: string(c.PreviousToken), Settle: c.Settle, Again: c.Settle / 2, Ballast: max(0, c.Ballast) << 20,
-		Gateway: twilio.Config{BaseURL: c.APIURL, AccountSID: c.AccountSID, AuthToken: token, From: c.From, MessagingServiceSID: c.MessagingServiceSID},
+		Provider: referdesk.Provider{Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: oidcSecret, TrustEmail: c.OIDCTrustEmail},
+		Gateway:  twilio.Config{BaseURL: c.APIURL, AccountSID: c.AccountSID, AuthToken: token, From: c.From, MessagingServiceSID: c.MessagingServiceSID},
 	}
 	a, err := open(ctx, o)
 	if err != nil {

@@ -119,6 +119,7 @@ func nav(who staff.Account, path string) []ui.NavItem {
 		{"Capacity", "/desk/capacity", staff.ViewCapacity},
 		{"What patients read", "/desk/words", staff.ViewWords},
 		{"Opt-outs", "/desk/optouts", staff.ManageOptOuts},
+		{"Staff", "/desk/staff", staff.ManageStaff},
 		{"System", "/desk/system", staff.ViewSystem},
 	} {
 		if staff.May(who, p.do, who.Network) == nil {

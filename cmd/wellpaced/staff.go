@@ -26,6 +26,8 @@ type staffCmd struct {
 	Practices staffPracticesCmd `cmd:"" help:"Add practices to a network, or change the name and number of known ones."`
 	TextBack  staffTextBackCmd  `cmd:"" help:"Decide whether people who send a network's form get a text back, if they say that it is safe."`
 	Add       staffAddCmd       `cmd:"" help:"Add somebody to a network."`
+	Invite    staffInviteCmd    `cmd:"" help:"Invite somebody to a network. Prints a link, by which they choose their password; it is shown once."`
+	Reset     staffResetCmd     `cmd:"" help:"Take away all that somebody signs in by, because they have lost it, and print a new link."`
 	Token     staffTokenCmd     `cmd:"" help:"Make an API token. It is shown once."`
 }
 
@@ -183,17 +185,9 @@ func (c *staffAddCmd) Run(ctx context.Context, to std) error {
 		return err
 	}
 	defer db.Close()
-	n, err := networkNamed(ctx, db, c.Network)
+	a, err := newAccount(ctx, db, c.Network, staff.Account{Email: c.Email, Name: c.Name, Role: role})
 	if err != nil {
 		return err
-	}
-	teams, err := db.NetworkTeams(ctx, n.ID)
-	if err != nil {
-		return err
-	}
-	a := staff.Account{Network: n.ID, Email: c.Email, Name: c.Name, Role: role}
-	if role.Answers() && len(teams) > 0 {
-		a.Team = teams[0].ID
 	}
 	password, made, err := c.password(to)
 	if err != nil {
@@ -234,6 +228,86 @@ func (c *staffAddCmd) password(to std) (password string, made bool, err error) {
 		return strings.ToLower(rand.Text()[:16]), true, nil
 	}
 	return string(b), false, nil
+}
+
+type staffInviteCmd struct {
+	settings  `embed:""`
+	Email     string `arg:"" help:"E-mail address: the name to sign in with."`
+	Name      string `required:"" help:"Full name."`
+	Role      string `required:"" help:"administrator, campaign_manager, senior_link_worker, link_worker, volunteer or practice_viewer."`
+	Network   string `help:"Name of the network; not needed if there is one only."`
+	PublicURL string `env:"WELLPACED_PUBLIC_URL" required:"" placeholder:"URL" help:"How people reach the site."`
+	JSON      bool   `help:"Print JSON."`
+}
+
+func (c *staffInviteCmd) Run(ctx context.Context, to std) error {
+	role, err := staff.ParseRole(c.Role)
+	if err != nil {
+		return usageError{err}
+	}
+	db, err := c.beside(ctx, to)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	a, err := newAccount(ctx, db, c.Network, staff.Account{Email: c.Email, Name: c.Name, Role: role})
+	if err != nil {
+		return err
+	}
+	a, invitation, err := db.OperatorInvites(ctx, a)
+	if err != nil {
+		return err
+	}
+	return reportLink(to.out, c.JSON, a, c.PublicURL, invitation)
+}
+
+func reportLink(w io.Writer, asJSON bool, a staff.Account, publicURL, invitation string) error {
+	link := referdesk.InvitationLink(publicURL, invitation)
+	return report(w, asJSON, map[string]any{"account": int64(a.ID), "link": link}, fmt.Sprintf("Give this link to %s and nobody else. It works once, and for 3 days:\n%s", a.Name, link))
+}
+
+type staffResetCmd struct {
+	settings  `embed:""`
+	Email     string `arg:"" help:"Whose password, second factors and sessions are taken away."`
+	PublicURL string `env:"WELLPACED_PUBLIC_URL" required:"" placeholder:"URL" help:"How people reach the site."`
+	JSON      bool   `help:"Print JSON."`
+}
+
+func (c *staffResetCmd) Run(ctx context.Context, to std) error {
+	db, err := c.beside(ctx, to)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	a, _, err := db.AccountByEmail(ctx, c.Email)
+	if errors.Is(err, staff.ErrSignIn) {
+		return fmt.Errorf("find %s: there is no such account", c.Email)
+	}
+	if err != nil {
+		return fmt.Errorf("find %s: %w", c.Email, err)
+	}
+	a, invitation, err := db.OperatorResets(ctx, a.ID)
+	if err != nil {
+		return err
+	}
+	return reportLink(to.out, c.JSON, a, c.PublicURL, invitation)
+}
+
+// newAccount places somebody new: in the network, and in its team if they answer people.
+func newAccount(ctx context.Context, db *store.DB, network string, a staff.Account) (staff.Account, error) {
+	n, err := networkNamed(ctx, db, network)
+	if err != nil {
+		return a, err
+	}
+	teams, err := db.NetworkTeams(ctx, n.ID)
+	if err != nil {
+		return a, err
+	}
+	a.Network = n.ID
+	if a.Role.Answers() && len(teams) > 0 {
+		a.Team = teams[0].ID
+	}
+	return a, nil
 }
 
 type staffTokenCmd struct {

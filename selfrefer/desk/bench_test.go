@@ -88,9 +88,10 @@ func newBench(tb testing.TB) *bench {
 			accounts[role] = must(b.db.CreateAccount(ctx, a, passwordHash()))(tb)
 		}
 	}
+	b.server = httptest.NewUnstartedServer(nil)
 	renderer := must(ui.New(ui.Config{}))(tb)
 	logger := slog.New(slog.NewJSONHandler(b.log, nil))
-	b.desk = must(New(Config{Store: b.db, UI: renderer, Now: b.civil, Machine: b.wall, Log: logger,
+	b.desk = must(New(Config{Store: b.db, UI: renderer, Now: b.civil, Machine: b.wall, Log: logger, PublicURL: "http://" + b.server.Listener.Addr().String(), Demo: true, // no second factor, but where a test wants one
 		Nav: func(_ staff.Account, path string) []ui.NavItem {
 			return []ui.NavItem{{Text: "Queue", Href: queuePath, Current: strings.HasPrefix(path, queuePath)}, {Text: "Capacity", Href: rosterPath, Current: strings.HasPrefix(path, rosterPath)}}
 		},
@@ -101,7 +102,8 @@ func newBench(tb testing.TB) *bench {
 		r.Use(renderer.Protect, b.desk.Authenticate)
 		b.desk.Routes(r)
 	})
-	b.server = httptest.NewServer(b.router)
+	b.server.Config.Handler = b.router
+	b.server.Start()
 	tb.Cleanup(b.server.Close)
 	return b
 }

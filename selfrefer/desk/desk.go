@@ -15,22 +15,66 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-webauthn/webauthn/webauthn"
 
 	"github.com/wellpaced/wellpaced/selfrefer"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 	"github.com/wellpaced/wellpaced/selfrefer/ui"
 	"github.com/wellpaced/wellpaced/throttle"
+	"github.com/wellpaced/wellpaced/throttle/limit"
 )
 
 //go:embed *.html
 var screens embed.FS
 
-// Sessions signs people in. SessionAccount and AccountByEmail answer [staff.ErrSignIn] for what they do not know.
+// Sessions signs people in. Session and AccountByEmail answer [staff.ErrSignIn] for what they do not know.
 type Sessions interface {
 	AccountByEmail(ctx context.Context, email string) (a staff.Account, passwordHash string, err error)
-	StartSession(ctx context.Context, account staff.AccountID, kind, name string, ttl time.Duration) (secret string, err error)
-	SessionAccount(ctx context.Context, secret string) (staff.Account, error)
+	// AccountOfProvider is for whom the sign-in provider vouches.
+	AccountOfProvider(ctx context.Context, email, subject string) (staff.Account, error)
+	SignIn(ctx context.Context, in staff.SignIn) (secret string, err error)
+	// Session says with used that a person does something, and not a page by itself.
+	Session(ctx context.Context, secret string, used bool) (staff.Session, error)
 	EndSession(ctx context.Context, secret string) error
+	// Ask keeps what a browser has been asked; Asked gives it back, once. account is 0 while nobody is known.
+	Ask(ctx context.Context, kind string, account staff.AccountID, data []byte, ttl time.Duration) (secret string, err error)
+	Asked(ctx context.Context, kind string, account staff.AccountID, secret string) (data []byte, err error)
+}
+
+// Own is what people change of their own account. keep is the id of the session that stays when the others end.
+type Own interface {
+	Account(ctx context.Context, id staff.AccountID) (staff.Account, error)
+	Sessions(ctx context.Context, account staff.AccountID) ([]staff.Session, error)
+	EndOwn(ctx context.Context, who staff.Account, id string) error
+	EndOthers(ctx context.Context, who staff.Account, id string) error
+	SetPassword(ctx context.Context, who staff.Account, passwordHash, keep string) error
+
+	Factors(ctx context.Context, account staff.AccountID) (totp bool, codes int, err error)
+	OfferTOTP(ctx context.Context, who staff.Account, secret string) error
+	OfferedTOTP(ctx context.Context, account staff.AccountID) (secret string, err error)
+	ConfirmTOTP(ctx context.Context, who staff.Account, keep string, check func(secret string) (step int64, right bool)) error
+	UseTOTP(ctx context.Context, account staff.AccountID, check func(secret string) (step int64, right bool)) error
+	RemoveTOTP(ctx context.Context, who staff.Account, keep string, need bool) error
+	Passkeys(ctx context.Context, account staff.AccountID) ([]staff.PasskeyRecord, error)
+	AddPasskey(ctx context.Context, who staff.Account, keep string, p staff.PasskeyRecord) error
+	UsePasskey(ctx context.Context, p staff.PasskeyRecord) error
+	RemovePasskey(ctx context.Context, who staff.Account, keep string, id []byte, need bool) error
+	SetRecoveryCodes(ctx context.Context, who staff.Account, codes []string) error
+	UseRecoveryCode(ctx context.Context, account staff.AccountID, code string) (left int, err error)
+}
+
+// Personnel is what administrators change of other people's accounts. Each change asks [staff.May] again and audits in the same transaction.
+type Personnel interface {
+	Members(ctx context.Context, n staff.NetworkID) ([]staff.Member, error)
+	Invite(ctx context.Context, who, a staff.Account) (invited staff.Account, secret string, err error)
+	// Reinvite makes a new link; with lost, all that the account signs in by is taken away.
+	Reinvite(ctx context.Context, who staff.Account, account staff.AccountID, lost bool) (a staff.Account, secret string, err error)
+	Disable(ctx context.Context, who staff.Account, account staff.AccountID) error
+	Enable(ctx context.Context, who staff.Account, account staff.AccountID) error
+	EndSessions(ctx context.Context, who staff.Account, account staff.AccountID) error
+	// InvitedAccount and AcceptInvitation are for whoever has the link's secret.
+	InvitedAccount(ctx context.Context, secret string) (staff.Account, error)
+	AcceptInvitation(ctx context.Context, secret, passwordHash string) (staff.Account, error)
 }
 
 // Directory says who works where.
@@ -57,6 +101,8 @@ type RosterEditor interface {
 // Store is all that the desk asks of the database.
 type Store interface {
 	Sessions
+	Own
+	Personnel
 	Directory
 	Roster
 	RosterEditor
@@ -77,6 +123,12 @@ type Config struct {
 	Log     *slog.Logger
 	// Secure says that the site is reached by https: the cookie then never travels without.
 	Secure bool
+	// PublicURL is where browsers reach the site: passkeys and the sign-in provider are bound to it. Without it there are neither.
+	PublicURL string
+	// Provider signs people in by OpenID Connect; the zero value is none.
+	Provider Provider
+	// Demo asks nobody for a second factor who has none, and ends no session for want of use.
+	Demo bool
 	// ClientIP is the address that a request comes from, behind proxies that are trusted.
 	ClientIP func(*http.Request) string
 	// Calendar is the networks' own; the zero value is England's.
@@ -90,16 +142,26 @@ type Handler struct {
 	slow *slowdown
 	// hashing bounds how many passwords are checked at a time: each check takes 19 MB on purpose.
 	hashing chan struct{}
+	// asking bounds how often one address may begin with a passkey or at the provider: each beginning is a row in the database.
+	asking   *limit.Limiter
+	keys     *webauthn.WebAuthn // nil: no passkeys
+	provider *provider          // nil: none
 }
 
 // New parses the screens. It fails on a mistake of the operator's or of the caller's Config.
 func New(c Config) (*Handler, error) {
 	if c.Store == nil || c.UI == nil || c.Nav == nil || c.Now == nil || c.Machine == nil || c.Log == nil || c.ClientIP == nil {
-		return nil, errors.New("the link workers' desk: every field of Config but Secure and Calendar must be set")
+		return nil, errors.New("the link workers' desk: the fields of Config without a zero value that is explained must be set")
 	}
-	h := &Handler{Config: c, zone: c.Calendar.Location, slow: newSlowdown(), hashing: make(chan struct{}, 2)}
+	h := &Handler{Config: c, zone: c.Calendar.Location, slow: newSlowdown(), hashing: make(chan struct{}, 2), asking: limit.NewLimiter(limit.Per(30, time.Minute), 10_000)}
+	var err error
+	if h.keys, err = newKeys(c.PublicURL); err != nil {
+		return nil, fmt.Errorf("set up passkeys: %w", err)
+	}
+	if h.provider, err = newProvider(c.Provider, c.PublicURL, c.Machine); err != nil {
+		return nil, err
+	}
 	if h.zone == nil {
-		var err error
 		if h.zone, err = time.LoadLocation("Europe/London"); err != nil { // package throttle embeds it
 			return nil, fmt.Errorf("load the time zone: %w", err)
 		}
@@ -120,7 +182,20 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request, status int, scree
 	p.Kind = ui.Desk
 	p.Organisation, p.Home = network.Name, homePath
 	p.Nav = h.Nav(who, r.URL.Path)
-	p.User, p.SignOutURL = who.Name, signOutPath
+	p.User, p.UserURL, p.SignOutURL = who.Name, accountPath, signOutPath
+	h.UI.Render(w, r, status, screen, p)
+	return nil
+}
+
+// showOwn is show for pages that somebody sees who is not quite signed in yet: without the menu until they are.
+func (h *Handler) showOwn(w http.ResponseWriter, r *http.Request, status int, screen string, p ui.Page) error {
+	if staff.From(r.Context()).ID != 0 {
+		return h.show(w, r, status, screen, p)
+	}
+	p.Kind, p.Organisation = ui.Desk, "Wellpaced"
+	if s := sessionOf(r.Context()); s.Account.ID != 0 {
+		p.User, p.SignOutURL = s.Account.Name, signOutPath
+	}
 	h.UI.Render(w, r, status, screen, p)
 	return nil
 }
@@ -150,13 +225,22 @@ var failures = []struct {
 	{selfrefer.ErrNotFound, http.StatusNotFound, "not_found", "There is no such referral in your network."},
 	{staff.ErrNotFound, http.StatusNotFound, "not_found", "There is no such thing in your network."},
 	{staff.ErrDenied, http.StatusForbidden, "denied", "Your role does not allow this. Ask an administrator of your network."},
+	{staff.ErrSignIn, http.StatusUnauthorized, "sign_in", "Sign in again."},
+	{staff.ErrInvitation, http.StatusGone, "invitation", "This link has been used, or is too old. Ask an administrator of your network for a new one."},
+	{staff.ErrSelf, http.StatusConflict, "self", "You cannot do this to your own account. Ask another administrator."},
+	{staff.ErrDisabled, http.StatusConflict, "disabled", "The account is disabled. Enable it first."},
+	{staff.ErrLastFactor, http.StatusConflict, "last_factor", "This is your only second factor. Set up another one first."},
+	{errTooOften, http.StatusTooManyRequests, "too_often", "That was tried too often. Wait a minute, then try again."},
 	{selfrefer.ErrTaken, http.StatusConflict, "taken", "Somebody else has this referral."},
 	{selfrefer.ErrNotNow, http.StatusConflict, "not_now", "This cannot be done with the referral as it stands. Look at it again."},
 	{selfrefer.ErrChanged, http.StatusConflict, "changed", "Somebody else has changed this since you read it. Read it again."},
 	{errTooLarge, http.StatusRequestEntityTooLarge, "too_large", "That is too large. Send less at once."},
 }
 
-var errTooLarge = errors.New("the request is too large")
+var (
+	errTooLarge = errors.New("the request is too large")
+	errTooOften = errors.New("tried too often")
+)
 
 // fail answers with an error: problem+json under /api/, a page elsewhere.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {

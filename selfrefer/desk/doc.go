@@ -9,5 +9,7 @@
 // name and no number, and only to roles that may open a referral. A number is shown after what the person said is safe.
 //
 // Cookies and API tokens are both sessions of the store; [Handler.Authenticate] turns either into an account. It goes around the routes
-// of the campaign desk, too.
+// of the campaign desk, too. A browser whose password was right and whose second factor is still to come has a session, and no account: to
+// [staff.May] it is nobody. Which pages it may see stands in stageFor. Failures are held against an account together with the address that
+// tries (slowdown.go), so that nobody can lock anybody else out.
 package desk

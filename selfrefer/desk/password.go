@@ -3,6 +3,7 @@ package desk
 import (
 	"crypto/rand"
 	"crypto/subtle"
+	_ "embed"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -12,11 +13,63 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// What a password may be. There are no rules on kinds of characters: length is what helps.
+// What a password may be. There are no rules on kinds of characters: length is what helps, and not to be among the first that are tried.
 const (
-	minPassword = 8
+	minPassword = 12
 	maxPassword = 256
 )
+
+//go:embed passwords.txt
+var common string
+
+// commonWords are what the passwords are made of that everybody tries first.
+var commonWords = func() map[string]bool {
+	words := map[string]bool{}
+	for _, w := range strings.Fields(common) {
+		words[w] = true
+	}
+	return words
+}()
+
+// disguises are what people write for letters.
+var disguises = strings.NewReplacer("0", "o", "1", "i", "3", "e", "4", "a", "5", "s", "7", "t", "@", "a", "$", "s", "!", "i")
+
+// isCommon tells whether a password is made of common words alone, in their usual disguises and with whatever figures and signs, or of a
+// handful of different characters.
+func isCommon(password string) bool {
+	lower := strings.ToLower(password)
+	different := map[rune]bool{}
+	for _, r := range lower {
+		different[r] = true
+	}
+	return len(different) < 5 || madeOfCommon(letters(lower)) || madeOfCommon(letters(disguises.Replace(lower)))
+}
+
+func letters(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 'a' || r > 'z' {
+			if r > 127 {
+				return r // letters that no common word has
+			}
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// madeOfCommon tells whether s can be cut into common words, two letters left over at most.
+func madeOfCommon(s string) bool {
+	least := make([]int, len(s)+1) // letters left over in s[:i]
+	for i := 1; i <= len(s); i++ {
+		least[i] = least[i-1] + 1
+		for j := max(0, i-30); j < i; j++ {
+			if least[j] < least[i] && commonWords[s[j:i]] {
+				least[i] = least[j]
+			}
+		}
+	}
+	return least[len(s)] <= 2
+}
 
 // The cost of a check, by OWASP's advice for argon2id: 19 MB of memory, two passes, one thread; about 20 ms.
 const (
@@ -33,6 +86,8 @@ func HashPassword(password string) (string, error) {
 		return "", fmt.Errorf("a password must have at least %d characters; three random words are a good one", minPassword)
 	case n > maxPassword:
 		return "", fmt.Errorf("a password must have at most %d characters", maxPassword)
+	case isCommon(password):
+		return "", errors.New("a password must not be one of those that are tried first; three random words are a good one")
 	}
 	var salt [saltLength]byte
 	_, _ = rand.Read(salt[:]) // never fails

@@ -15,9 +15,22 @@ const (
 	signOutPath = "/desk/sign-out"
 	queuePath   = "/desk/queue"
 	rosterPath  = "/desk/capacity"
+
+	codePath       = signInPath + "/code"
+	passkeyPath    = signInPath + "/passkey"
+	providerPath   = signInPath + "/provider"
+	invitationPath = "/desk/invitations"
+	accountPath    = "/desk/account"
+	passwordPath   = accountPath + "/password"
+	setUpPath      = accountPath + "/set-up"
+	appPath        = accountPath + "/app"
+	keysPath       = accountPath + "/passkeys"
+	codesPath      = accountPath + "/codes"
+	sessionsPath   = accountPath + "/sessions"
+	staffPath      = "/desk/staff"
 )
 
-// route is one address. It needs do, or nobody's leave if that is "".
+// route is one address. It needs do; "" needs nobody's leave but one's own: what may be seen then is for stageFor and the page to say.
 type route struct {
 	method, pattern string
 	do              staff.Action
@@ -30,7 +43,31 @@ func (h *Handler) routes() []route {
 		{"GET", signInPath, "", h.signInPage},
 		{"POST", signInPath, "", h.signIn},
 		{"POST", signOutPath, "", h.signOut},
+		{"GET", codePath, "", h.codePage},
+		{"POST", codePath, "", h.code},
+		{"POST", passkeyPath, "", h.askPasskey},
+		{"POST", passkeyPath + "/finish", "", h.passkeySignIn},
+		{"GET", providerPath, "", h.toProvider},
+		{"GET", providerPath + "/callback", "", h.fromProvider},
+		{"GET", invitationPath + "/{secret}", "", h.invitationPage},
+		{"POST", invitationPath + "/{secret}", "", h.acceptInvitation},
+		{"GET", accountPath, "", h.own(h.accountPage)},
+		{"GET", passwordPath, "", h.own(h.passwordPage)},
+		{"POST", passwordPath, "", h.own(h.changePassword)},
+		{"GET", setUpPath, "", h.own(h.setUpPage)},
+		{"GET", appPath, "", h.own(h.appPage)},
+		{"POST", appPath, "", h.own(h.changeApp)},
+		{"POST", keysPath, "", h.own(h.offerPasskey)},
+		{"POST", keysPath + "/new", "", h.own(h.addPasskey)},
+		{"POST", keysPath + "/remove", "", h.own(h.removePasskey)},
+		{"POST", codesPath, "", h.own(h.newCodes)},
+		{"POST", sessionsPath, "", h.own(h.endSessions)},
 		{"GET", homePath, "", h.home},
+		{"GET", staffPath, staff.ManageStaff, h.staffPage},
+		{"POST", staffPath, staff.ManageStaff, h.invite},
+		{"GET", staffPath + "/new", staff.ManageStaff, h.invitePage},
+		{"GET", staffPath + "/{account}", staff.ManageStaff, h.memberPage},
+		{"POST", staffPath + "/{account}", staff.ManageStaff, h.changeMember},
 		{"GET", queuePath, staff.ViewQueue, h.queuePage},
 		{"GET", "/desk/referrals/{id}", staff.ViewReferral, h.referralPage},
 		{"POST", "/desk/referrals/{id}", staff.WorkReferral, h.actPage},
@@ -59,6 +96,15 @@ func (h *Handler) routes() []route {
 		{"GET", "/api/v1/corrections", staff.ManageOptOuts, h.listCorrections},
 		{"POST", "/api/v1/corrections/{correction}/done", staff.ManageOptOuts, h.corrected},
 	}
+}
+
+// Access is every address with what it needs.
+func (h *Handler) Access() []staff.Route {
+	var all []staff.Route
+	for _, e := range h.routes() {
+		all = append(all, staff.Route{Method: e.method, Pattern: e.pattern, Do: e.do})
+	}
+	return all
 }
 
 // Routes mounts the desk. [Handler.Authenticate] must go around r: without it nobody is signed in, and all but sign-in is refused.

@@ -30,10 +30,35 @@ func TestRolesAndRoutes(t *testing.T) {
 		alien int   // for the same role in the other network
 	}
 	targets := map[string]target{
-		"GET /desk/sign-in":                   {"", "/desk/sign-in", "", []int{303}, 303},
-		"POST /desk/sign-in":                  {"", "/desk/sign-in", form("email", "x@y.example", "password", "wrong wrong"), []int{422}, 422},
-		"POST /desk/sign-out":                 {"", "/desk/sign-out", "", []int{303}, 303},
-		"GET /desk":                           {"", "/desk", "", []int{303}, 303},
+		"GET /desk/sign-in":   {"", "/desk/sign-in", "", []int{303}, 303},
+		"POST /desk/sign-in":  {"", "/desk/sign-in", form("email", "x@y.example", "password", "wrong wrong"), []int{422}, 422},
+		"POST /desk/sign-out": {"", "/desk/sign-out", "", []int{303}, 303},
+		"GET /desk":           {"", "/desk", "", []int{303}, 303},
+
+		"GET /desk/sign-in/code":              {"", "/desk/sign-in/code", "", []int{303}, 303}, // who is in already goes on
+		"POST /desk/sign-in/code":             {"", "/desk/sign-in/code", form("code", "123456"), []int{303}, 303},
+		"POST /desk/sign-in/passkey":          {"", "/desk/sign-in/passkey", "", []int{200}, 200},
+		"POST /desk/sign-in/passkey/finish":   {"", "/desk/sign-in/passkey/finish", form("credential", "{}"), []int{422}, 422},
+		"GET /desk/sign-in/provider":          {"", "/desk/sign-in/provider", "", []int{404}, 404}, // none is set up
+		"GET /desk/sign-in/provider/callback": {"", "/desk/sign-in/provider/callback", "", []int{404}, 404},
+		"GET /desk/invitations/{secret}":      {"", "/desk/invitations/guess", "", []int{410}, 410},
+		"POST /desk/invitations/{secret}":     {"", "/desk/invitations/guess", form("password", "gull kettle seven"), []int{410}, 410},
+		"GET /desk/account":                   {"", "/desk/account", "", []int{403}, 403}, // by a token: these are for browsers
+		"GET /desk/account/password":          {"", "/desk/account/password", "", []int{403}, 403},
+		"POST /desk/account/password":         {"", "/desk/account/password", form("old", testPassword, "new", "gull kettle seven"), []int{403}, 403},
+		"GET /desk/account/set-up":            {"", "/desk/account/set-up", "", []int{403}, 403},
+		"GET /desk/account/app":               {"", "/desk/account/app", "", []int{403}, 403},
+		"POST /desk/account/app":              {"", "/desk/account/app", form("do", "offer"), []int{403}, 403},
+		"POST /desk/account/passkeys":         {"", "/desk/account/passkeys", "", []int{403}, 403},
+		"POST /desk/account/passkeys/new":     {"", "/desk/account/passkeys/new", form("credential", "{}"), []int{403}, 403},
+		"POST /desk/account/passkeys/remove":  {"", "/desk/account/passkeys/remove", form("id", "aaaa"), []int{403}, 403},
+		"POST /desk/account/codes":            {"", "/desk/account/codes", "", []int{403}, 403},
+		"POST /desk/account/sessions":         {"", "/desk/account/sessions", form("id", "others"), []int{403}, 403},
+		"GET /desk/staff":                     {staff.ManageStaff, "/desk/staff", "", []int{200}, 200},
+		"POST /desk/staff":                    {staff.ManageStaff, "/desk/staff", form("email", lin.Email, "name", "Lin", "role", "volunteer", "team", "0"), []int{422}, 422},
+		"GET /desk/staff/new":                 {staff.ManageStaff, "/desk/staff/new", "", []int{200}, 200},
+		"GET /desk/staff/{account}":           {staff.ManageStaff, fmt.Sprint("/desk/staff/", lin.ID), "", []int{200}, 404},
+		"POST /desk/staff/{account}":          {staff.ManageStaff, fmt.Sprint("/desk/staff/", lin.ID), form("do", "enable"), []int{303}, 404},
 		"GET /desk/queue":                     {staff.ViewQueue, "/desk/queue", "", []int{200}, 200},
 		"GET /desk/referrals/{id}":            {staff.ViewReferral, fmt.Sprint("/desk/referrals/", id), "", []int{200}, 404},
 		"POST /desk/referrals/{id}":           {staff.WorkReferral, fmt.Sprint("/desk/referrals/", id), form("event", "claim"), []int{303, 409}, 404},
@@ -100,9 +125,11 @@ func TestRolesAndRoutes(t *testing.T) {
 		}
 		nobody := b.send(staff.Account{}, method, c.path, c.body)
 		switch {
-		case strings.HasPrefix(pattern, "/api/") && (nobody.status != 401 || nobody.header.Get("Content-Type") != "application/problem+json"):
-			t.Errorf("%s %s signed out: %d", method, pattern, nobody.status)
-		case pattern != signInPath && pattern != signOutPath && !strings.HasPrefix(pattern, "/api/") && (nobody.status != 303 || !strings.HasPrefix(nobody.header.Get("Location"), signInPath)):
+		case strings.HasPrefix(pattern, "/api/"):
+			if nobody.status != 401 || nobody.header.Get("Content-Type") != "application/problem+json" {
+				t.Errorf("%s %s signed out: %d", method, pattern, nobody.status)
+			}
+		case stageFor(c.path) != outside && (nobody.status != 303 || !strings.HasPrefix(nobody.header.Get("Location"), signInPath)):
 			t.Errorf("%s %s signed out: %d to %s", method, pattern, nobody.status, nobody.header.Get("Location"))
 		}
 		return nil

@@ -37,9 +37,14 @@ func TestPassword(t *testing.T) {
 	if again, err := HashPassword(testPassword); err != nil || again == hash {
 		t.Errorf("two hashes of one password are the same: %v", err)
 	}
-	for _, bad := range []string{"", "7 chars", strings.Repeat("x", maxPassword+1)} {
+	for _, good := range []string{"gull kettle seven", "liverpool gull kettle", "пароль три слова", "correct horse battery staple lamp"} {
+		if _, err := HashPassword(good); err != nil {
+			t.Errorf("the password %q: %v", good, err)
+		}
+	}
+	for _, bad := range []string{"", "11 of chars", strings.Repeat("pq rs tu ", maxPassword/9+1), "password1234", "P4$$w0rd2026!", "Liverpool 2026 !", "aaaabbbbcccc", "123456789012345", "qwertyuiop[]", "Welcome to nhs"} {
 		if _, err := HashPassword(bad); err == nil {
-			t.Errorf("a password of %d characters is taken", len(bad))
+			t.Errorf("the password %q is taken", bad)
 		}
 	}
 }
@@ -74,30 +79,43 @@ func TestSlowdown(t *testing.T) {
 		s, now := newSlowdown(), time.Date(2026, 6, 1, 9, 0, 0, 0, time.UTC)
 		failures := rapid.IntRange(0, 40).Draw(t, "failures")
 		for i := range failures {
-			wait := s.wait(now, "attacker")
+			wait := s.try(now, "attacker")
 			if i < freeFailures && wait != 0 {
 				t.Fatalf("waits %v after %d failures", wait, i)
 			}
 			if i >= freeFailures && wait <= 0 || wait > longestWait {
 				t.Fatalf("waits %v after %d failures", wait, i)
 			}
-			now = now.Add(wait)
-			s.failed(now, "attacker")
-			if s.wait(now, "owner") != 0 {
+			if wait > 0 {
+				if s.try(now.Add(wait-1), "attacker") == 0 {
+					t.Fatal("too early, and yet it may try")
+				}
+				now = now.Add(wait)
+				if s.try(now, "attacker") != 0 {
+					t.Fatal("waits longer than it was told")
+				}
+			}
+			if s.try(now, "owner") != 0 {
 				t.Fatal("the owner waits for what an attacker did")
 			}
+			s.forget("owner")
 		}
-		if s.wait(now.Add(forgetAfter+1), "attacker") != 0 {
+		if s.try(now.Add(forgetAfter+1), "attacker") != 0 {
 			t.Fatal("failures are held for ever")
 		}
 		s.forget("attacker")
-		if s.wait(now, "attacker") != 0 {
-			t.Fatal("a right password does not clear the failures")
+		for range freeFailures {
+			if s.try(now, "attacker") != 0 {
+				t.Fatal("a right password does not clear the failures")
+			}
 		}
 	})
+	if a, b := slowKey("x", "2001:db8::1"), slowKey("x", "2001:db8::ffff:2"); a != b || a == slowKey("x", "2001:db8:0:1::1") || slowKey("x", "192.0.2.1") == slowKey("x", "192.0.2.2") {
+		t.Errorf("an address of IPv6 counts as one of 2^64: %q, %q", a, b)
+	}
 	s := newSlowdown()
 	for i := range 5 * mostKeys {
-		s.failed(time.Unix(0, 0), strings.Repeat("x", i%7)+string(rune(i)))
+		s.try(time.Unix(0, 0), strings.Repeat("x", i%7)+string(rune(i)))
 	}
 	if n := len(s.young) + len(s.old); n > 2*mostKeys {
 		t.Errorf("%d keys in memory", n)

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -29,11 +30,33 @@ type tries struct {
 
 func newSlowdown() *slowdown { return &slowdown{young: map[string]tries{}} }
 
-// wait is how long a key has to wait before it may try (again).
-func (s *slowdown) wait(now time.Time, key string) time.Duration {
+// slowKey is what failures are held against: what is tried, and the address that tries. Whoever has one address of IPv6 has 2^64.
+func slowKey(what, address string) string {
+	if a, err := netip.ParseAddr(address); err == nil && a.Is6() && !a.Is4In6() {
+		if p, err := a.WithZone("").Prefix(64); err == nil {
+			address = p.String()
+		}
+	}
+	return what + " " + address
+}
+
+// try is how long a key has to wait; 0 lets it try at once, and counts that as a failure until forget is called: of a hundred tries sent
+// at the same moment, all but the free ones wait.
+func (s *slowdown) try(now time.Time, key string) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.get(now, key)
+	wait := t.wait(now)
+	if wait == 0 {
+		if len(s.young) >= mostKeys {
+			s.old, s.young = s.young, map[string]tries{}
+		}
+		s.young[key] = tries{t.failed + 1, now}
+	}
+	return wait
+}
+
+func (t tries) wait(now time.Time) time.Duration {
 	if t.failed < freeFailures {
 		return 0
 	}
@@ -55,16 +78,7 @@ func (s *slowdown) get(now time.Time, key string) tries {
 	return t
 }
 
-func (s *slowdown) failed(now time.Time, key string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t := s.get(now, key)
-	if len(s.young) >= mostKeys {
-		s.old, s.young = s.young, map[string]tries{}
-	}
-	s.young[key] = tries{t.failed + 1, now}
-}
-
+// forget clears a key after it has been right.
 func (s *slowdown) forget(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -155,6 +155,12 @@ var table = map[Action][]Role{
 	ViewSystem:      {Administrator},
 }
 
+// Route is an address of a desk with the action that it needs; "" is one that is everybody's own, such as signing in.
+type Route struct {
+	Method, Pattern string
+	Do              Action
+}
+
 // Actions lists every action, sorted, for tests that walk them.
 func Actions() []Action {
 	var all []Action

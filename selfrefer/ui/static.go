@@ -72,7 +72,7 @@ func loadStatic(assets fs.FS) (*static, error) {
 			return nil, fmt.Errorf("read assets: %w", err)
 		}
 	}
-	for _, name := range []string{"base.css", "icon.svg"} {
+	for _, name := range []string{"base.css", "icon.svg", "passkey.js"} {
 		b, err := own.ReadFile(name)
 		if err != nil {
 			return nil, fmt.Errorf("read own assets: %w", err)

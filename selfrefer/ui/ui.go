@@ -19,7 +19,7 @@ import (
 	"sync"
 )
 
-//go:embed layout.html components.html base.css icon.svg
+//go:embed layout.html components.html base.css icon.svg passkey.js
 var own embed.FS
 
 // Config of a Renderer. The zero value works, and serves the embedded assets.
@@ -97,6 +97,7 @@ type Page struct {
 	Footer       []NavItem
 	Footnote     string // a sentence below the footer's links
 	User         string // who is signed in
+	UserURL      string // where they change how they sign in
 	SignOutURL   string // gets a POST
 	Back         string // the back link; empty: none
 	Leave        string // "Leave this page": a neutral site to flee to; empty: none

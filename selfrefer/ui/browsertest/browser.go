@@ -25,6 +25,7 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -111,9 +112,17 @@ func (b *Browser) Page() *Page {
 	if err := chromedp.Listen(ctx, p.listen); err != nil {
 		b.tb.Fatalf("open a tab: %v", err)
 	}
-	p.width = 1280
-	p.do("set the size", chromedp.EmulateViewport(1280, 900))
+	p.desk()
 	return p
+}
+
+const deskWidth = 1280
+
+// desk is the size that a tab has at first.
+func (p *Page) desk() {
+	p.tb.Helper()
+	p.width = deskWidth
+	p.do("become a desk", chromedp.EmulateViewport(deskWidth, 900))
 }
 
 func (p *Page) listen(event any) {
@@ -225,6 +234,30 @@ func (p *Page) NoScripts() {
 		_, err := cdp.Call(ctx, t, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 		return chromedp.Void{}, err
 	})
+}
+
+// Authenticator gives the tab a device that keeps passkeys, as a phone or a laptop does, and whose owner is there at once. With verify it
+// makes sure that it is the owner (a finger, a face); verifies changes that later.
+func (p *Page) Authenticator(verify bool) (verifies func(bool)) {
+	p.tb.Helper()
+	var id webauthn.AuthenticatorID
+	p.do("plug in an authenticator", func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+		if _, err := cdp.Call(ctx, t, webauthn.Enable, webauthn.EnableParams{}); err != nil {
+			return chromedp.Void{}, err
+		}
+		made, err := cdp.Call(ctx, t, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
+			Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal, HasResidentKey: true, HasUserVerification: true,
+			AutomaticPresenceSimulation: true, IsUserVerified: verify}})
+		id = made.AuthenticatorID
+		return chromedp.Void{}, err
+	})
+	return func(verify bool) {
+		p.tb.Helper()
+		p.do("change an authenticator", func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+			_, err := cdp.Call(ctx, t, webauthn.SetUserVerified, webauthn.SetUserVerifiedParams{AuthenticatorID: id, IsUserVerified: verify})
+			return chromedp.Void{}, err
+		})
+	}
 }
 
 // Goto opens the address and returns the HTTP status.
@@ -392,6 +425,9 @@ var revealing = regexp.MustCompile(`^<input class="nhsuk-(radios|checkboxes)__in
 // set: name-wide.png and name-phone.png.
 func (p *Page) CheckPage(url, name string) {
 	p.tb.Helper()
+	if p.width != deskWidth {
+		p.desk()
+	}
 	p.Goto(url)
 	p.CheckWide(name)
 	p.Phone()

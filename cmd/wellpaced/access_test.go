@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/wellpaced/wellpaced/campaign/person"
+	"github.com/wellpaced/wellpaced/selfrefer"
+	"github.com/wellpaced/wellpaced/selfrefer/staff"
+)
+
+// things are what one network has, by the first name in a route's path that stands for something.
+type things map[string]string
+
+// inPaths tells which thing a route is about: what stands before its first {name}. A new collection of either desk belongs here, and in
+// thingsOf.
+var inPaths = map[string]string{
+	"/desk/lists/": "list", "/api/v1/lists/": "list",
+	"/desk/campaigns/": "campaign", "/api/v1/campaigns/": "campaign",
+	"/desk/referrals/": "referral", "/api/v1/referrals/": "referral",
+	"/desk/capacity/": "account", "/desk/staff/": "account", "/api/v1/teams/": "team",
+	"/desk/optouts/": "correction", "/api/v1/corrections/": "correction",
+	"/desk/words/": "", "/desk/invitations/": "", // no ids: every network has its own words, and links are secrets
+}
+
+var named = regexp.MustCompile(`\{[a-z_]+\}`)
+
+// fill puts a network's things into a pattern. What is inside another thing gets the id of nothing.
+func (h things) fill(tb testing.TB, pattern string) (path string, about bool) {
+	tb.Helper()
+	first := strings.IndexByte(pattern, '{')
+	if first < 0 {
+		return pattern, false
+	}
+	kind, known := inPaths[pattern[:first]]
+	if !known {
+		tb.Errorf("%s: say in inPaths what %s is, and make one in thingsOf", pattern, pattern[first:])
+		return pattern, false
+	}
+	i := 0
+	return named.ReplaceAllStringFunc(pattern, func(name string) string {
+		i++
+		switch {
+		case i == 1 && kind != "":
+			return h[kind]
+		case name == "{event}":
+			return "claim"
+		case name == "{part}":
+			return "help"
+		case name == "{entry}":
+			return "new"
+		case name == "{ods}":
+			return h["ods"]
+		}
+		return "999"
+	}), kind != ""
+}
+
+// bodies are what a call needs for its rights to be asked at all, or so that it does no harm to the rest of the test.
+var bodies = map[string]string{
+	"POST /desk/capacity/{account}":                "monday-from=9&monday-to=17%3A00&share=50&minutes=40",
+	"POST /desk/capacity/{account}/leave":          "do=remove&from=1&to=2",
+	"PUT /api/v1/teams/{team}/capacity":            `{"workers":[]}`,
+	"POST /desk/staff/{account}":                   "do=enable",
+	"POST /desk/referrals/{id}":                    "event=claim",
+	"POST /desk/campaigns/{id}/messages/{message}": "attempt=1&was=sent",
+}
+
+// crew is somebody of every role, with tokens.
+func (s *stand) crew(network, ods string) map[staff.Role]staff.Account {
+	crew := map[staff.Role]staff.Account{}
+	for _, role := range staff.Roles {
+		email := fmt.Sprintf("%s@crew.%s.example", role, ods)
+		s.command("staff", "add", email, "--name", "One "+role.Words(), "--role", string(role), "--network", network)
+		a, _, err := s.app.db.AccountByEmail(context.Background(), email)
+		s.must(err)
+		crew[role] = a
+	}
+	return crew
+}
+
+func (n *network) things(of staff.NetworkID, ods, phone string) things {
+	n.Helper()
+	ctx := context.Background()
+	list := n.upload(listOf([]patient{{first: "Marigold", last: "Testperson", born: "01/02/1950", nhs: nhsNumber(1), mobile: phone, practice: ods + "1"}}), 201).at("id")
+	h := things{"list": list, "team": n.team, "account": n.accounts["Lee"], "ods": ods + "1",
+		"campaign": n.api("Mo", "POST", "/campaigns", object{"list": jsonNumber(list), "name": "Marigold campaign", "text": storyText}, 201).at("id")}
+	_, err := n.app.receiver.Receive(ctx, selfrefer.Form{ID: "form of " + ods, Network: of, Source: selfrefer.ByGeneral, Answers: selfrefer.Answers{Name: "Marigold Testperson", Reasons: []string{"loneliness"}}, At: n.clock.Now()})
+	n.must(err)
+	queue, err := n.app.db.Queue(ctx, selfrefer.Filter{Network: of, Limit: 10})
+	n.must(err)
+	h["referral"] = fmt.Sprint(int64(queue[0].ID))
+	number, err := person.ParseMobile(phone)
+	n.must(err)
+	n.must(n.app.db.OptOut(ctx, selfrefer.OptOut{Network: of, Phone: number, Why: selfrefer.WhyStop, All: true, At: n.clock.Now()}))
+	corrections, err := n.app.db.Corrections(ctx, of, 0)
+	n.must(err)
+	h["correction"] = fmt.Sprint(corrections[0].ID)
+	return h
+}
+
+// Every route of both desks, whoever wrote it, asks the one table: a role that may not is refused, and the refusal is in the audit; nobody
+// comes in without a sign-in; and the things of another network do not exist.
+func TestEveryRouteAsksTheTable(t *testing.T) {
+	ctx := context.Background()
+	s := newStand(t, "", "", nil)
+	ours, theirs := s.network("Our PCN", "N83"), s.network("Their PCN", "N84")
+	crew, aliens := s.crew("Our PCN", "N83"), s.crew("Their PCN", "N84")
+	own, other := ours.things(crew[staff.Volunteer].Network, "N83", "07400000001"), theirs.things(aliens[staff.Volunteer].Network, "N84", "07400000002")
+	tokens := map[staff.AccountID]string{}
+	for _, a := range crew {
+		token, err := s.app.db.StartSession(ctx, a.ID, "api", "test", 1<<40)
+		s.must(err)
+		tokens[a.ID] = token
+	}
+
+	ask := func(a staff.Account, method, pattern, path string) *httptest.ResponseRecorder {
+		body := bodies[method+" "+pattern]
+		req := httptest.NewRequest(method, path, strings.NewReader(body))
+		req.Header.Set("Content-Type", map[bool]string{true: "application/json", false: "application/x-www-form-urlencoded"}[strings.HasPrefix(body, "{")])
+		if a.ID != 0 {
+			req.Header.Set("Authorization", "Bearer "+tokens[a.ID])
+		}
+		w := httptest.NewRecorder()
+		s.app.handler.ServeHTTP(w, req)
+		return w
+	}
+	denials := func(a staff.Account, do staff.Action) (n int) {
+		entries, _, err := s.app.db.AuditEntries(ctx, a.Network, 0, 100_000)
+		s.must(err)
+		for _, e := range entries {
+			if e.Account == a.ID && e.Outcome == "denied" && e.Action == string(do) {
+				n++
+			}
+		}
+		return n
+	}
+
+	table := append(s.app.workers.Access(), s.app.managers.Access()...)
+	stated := map[string]bool{}
+	for _, e := range table {
+		stated[e.Method+" "+e.Pattern] = true
+	}
+	routes := 0
+	s.must(chi.Walk(s.app.handler.(chi.Routes), func(method, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		if !strings.HasPrefix(pattern, "/desk") && !strings.HasPrefix(pattern, "/api/") || pattern == "/api/v1/openapi.json" {
+			return nil
+		}
+		routes++
+		if before, ok := strings.CutSuffix(pattern, "/{move}"); ok && slices.ContainsFunc(table, func(e staff.Route) bool { return e.Method == method && strings.HasPrefix(e.Pattern, before+"/") }) {
+			return nil // each move is stated on its own
+		}
+		if !stated[method+" "+pattern] {
+			t.Errorf("%s %s is served, and no desk states what it needs", method, pattern)
+		}
+		return nil
+	}))
+	if routes < 70 {
+		t.Errorf("%d routes found: the walk goes wrong", routes)
+	}
+
+	// What changes something comes last, so that it spoils nothing for the others.
+	slices.SortStableFunc(table, func(a, b staff.Route) int { return strings.Compare(a.Method, b.Method) })
+	for _, e := range table {
+		path, about := own.fill(t, e.Pattern)
+		alien, _ := other.fill(t, e.Pattern)
+		if got := ask(staff.Account{}, e.Method, e.Pattern, path).Code; e.Do != "" && got != map[bool]int{true: 401, false: 303}[strings.HasPrefix(path, "/api/")] {
+			t.Errorf("%s %s signed out: %d", e.Method, e.Pattern, got)
+		}
+		if e.Do == "" {
+			continue // sign-in and one's own account: package desk tests them
+		}
+		for _, role := range staff.Roles {
+			a := crew[role]
+			if staff.May(a, e.Do, a.Network) != nil {
+				for _, path := range []string{path, alien} {
+					before := denials(a, e.Do)
+					if got := ask(a, e.Method, e.Pattern, path).Code; got != http.StatusForbidden || denials(a, e.Do) != before+1 {
+						t.Errorf("%s %s as %s: %d and %d more denials of %s, want 403 and 1", e.Method, e.Pattern, role, got, denials(a, e.Do)-before, e.Do)
+					}
+				}
+				continue
+			}
+			if about {
+				if got := ask(a, e.Method, e.Pattern, alien); got.Code != http.StatusNotFound {
+					t.Errorf("%s %s as %s, of another network: %d, want 404: %.200s", e.Method, e.Pattern, role, got.Code, got.Body)
+				}
+			}
+			got := ask(a, e.Method, e.Pattern, path)
+			if got.Code == http.StatusForbidden || got.Code == http.StatusUnauthorized || got.Code >= 500 {
+				t.Errorf("%s %s as %s: %d: %.200s", e.Method, e.Pattern, role, got.Code, got.Body)
+			}
+			// An id that is in the address, or none at all, gives no other network's things either.
+			for _, word := range []string{"Their PCN", other["referral"], other["campaign"], other["list"], other["correction"]} {
+				if body := got.Body.String(); strings.Contains(body, word) {
+					t.Errorf("%s %s as %s holds %q of another network", e.Method, e.Pattern, role, word)
+				}
+			}
+		}
+	}
+}
+
+func jsonNumber(s string) int64 { n, _ := strconv.ParseInt(s, 10, 64); return n }
