@@ -72,6 +72,7 @@ type DB struct {
 	closers           []func() error
 
 	lastID    atomic.Int64 // see newID
+	refuses   atomic.Bool  // the database took nothing of the last thing that somebody sent
 	senders   sync.Map     // staff.NetworkID -> knownSender
 	plans     sync.Map     // campaign.ID -> *knownPlan
 	estimates sync.Map     // campaign.AudienceID -> map[width]int

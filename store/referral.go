@@ -153,12 +153,14 @@ func (db *DB) keepTwice(ctx context.Context, kind string, record any, apply func
 	case err == nil && j.err != nil:
 		db.log.Error("the journal takes nothing: what people send now would be lost with the database", slog.Any("error", j.err))
 	case err == nil || errors.Is(err, selfrefer.ErrNotFound) || errors.Is(err, selfrefer.ErrNothingToUndo):
-		if j.err == nil {
+		if db.refuses.Store(false); j.err == nil {
 			db.journal.drained(j.seq)
 		}
 	case j.err == nil:
 		db.owed.add(j.seq, kind)
-		db.log.Error("the database takes nothing: the journal keeps what people send", slog.String("kind", kind), slog.Any("error", err))
+		if !db.refuses.Swap(true) { // said once, not for each of a thousand people; drain says when it is over
+			db.log.Error("the database takes nothing: the journal keeps what people send", slog.String("kind", kind), slog.Any("error", err))
+		}
 		return false, nil
 	default:
 		return false, fmt.Errorf("%w: %w", selfrefer.ErrNotKept, errors.Join(err, j.err))
