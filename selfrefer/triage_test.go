@@ -12,15 +12,15 @@ import (
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 )
 
-var allEvents = []Event{Claim, Release, Attempt, StartSupport, SendOnward, Close, Decline, GiveUp, MarkDuplicate}
+var allEvents = []Event{Claim, Release, Attempt, StartSupport, SendOnward, Close, Decline, GiveUp, MarkDuplicate, HandOver, TakeBack, Escalate}
 
 func TestNext(t *testing.T) {
 	// The whole life, written out: a transition that is not here does not exist.
 	life := map[State]string{
-		New:        "claim>claimed mark_duplicate>duplicate",
-		Claimed:    "attempt>contacting close>closed decline>declined mark_duplicate>duplicate release>new send_onward>onward start_support>in_support",
-		Contacting: "attempt>contacting close>closed decline>declined give_up>unreachable mark_duplicate>duplicate release>new send_onward>onward start_support>in_support",
-		InSupport:  "close>closed send_onward>onward",
+		New:        "claim>claimed escalate>new mark_duplicate>duplicate",
+		Claimed:    "attempt>contacting close>closed decline>declined escalate>claimed hand_over>claimed mark_duplicate>duplicate release>new send_onward>onward start_support>in_support take_back>claimed",
+		Contacting: "attempt>contacting close>closed decline>declined escalate>contacting give_up>unreachable hand_over>contacting mark_duplicate>duplicate release>new send_onward>onward start_support>in_support take_back>contacting",
+		InSupport:  "close>closed escalate>in_support hand_over>in_support send_onward>onward take_back>in_support",
 	}
 	reached := map[State]bool{New: true}
 	for _, s := range States {
