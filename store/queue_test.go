@@ -2,7 +2,9 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"database/sql"
 	"fmt"
 	"maps"
 	"strings"
@@ -395,4 +397,99 @@ func TestNotices_urgent(t *testing.T) {
 		check(119*time.Minute, selfrefer.ToTeam, nil) // put back: the half hour begins again
 		check(120*time.Minute, selfrefer.ToManager, all)
 	})
+}
+
+// explaining runs statements and keeps how SQLite goes about them.
+type explaining struct {
+	runner
+	plans map[string]string
+}
+
+func (e explaining) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
+	rows, err := e.runner.query(ctx, "EXPLAIN QUERY PLAN "+query, args)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var plan strings.Builder
+	for rows.Next() {
+		var id, parent, unused int
+		var line string
+		if err := rows.Scan(&id, &parent, &unused, &line); err != nil {
+			return nil, err
+		}
+		plan.WriteString(line + "\n")
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	e.plans[query] = plan.String()
+	return e.runner.query(ctx, query, args)
+}
+
+// A page of the queue, a count and a search read what they show and no more: SQLite goes along an index for each, and sorts nothing but what
+// one person has in hand.
+func TestQueue_plans(t *testing.T) {
+	ctx := context.Background()
+	w := mustWorld(t, mustOpen(t, testConfig(t)))
+	w.mustKeep(form("f", w.text(agnes, false), selfrefer.Answers{BirthDate: "1950-02-01", Reasons: []string{"money"}}))
+	look := func(name, index string, sorts bool, do func(tx *Tx) error) {
+		t.Helper()
+		plans := map[string]string{}
+		w.must(w.db.read(ctx, "test", func(tx *Tx) error {
+			tx.run = explaining{tx.run, plans}
+			return do(tx)
+		}))
+		seen := 0
+		for query, plan := range plans {
+			if !strings.Contains(query, "referral") {
+				continue
+			}
+			seen++
+			if !strings.Contains(plan, index) {
+				t.Errorf("%s: goes not along %s:\n%s", name, index, plan)
+			}
+			if strings.Contains(plan, "SCAN referral") || strings.Contains(plan, "SCAN t") || strings.Contains(plan, "TEMP B-TREE") && !sorts {
+				t.Errorf("%s: %s goes like this:\n%s", name, query, plan)
+			}
+		}
+		if seen == 0 {
+			t.Errorf("%s: nothing was looked at", name)
+		}
+	}
+	for _, team := range []staff.TeamID{0, w.team.ID} {
+		for _, state := range []string{"open", "new", "claimed", "waiting", "mine", "supported", "urgent", "unverified", "done", "closed", "in_support"} {
+			for _, noUrgent := range []bool{false, true} {
+				f := selfrefer.Filter{Network: w.network.ID, Team: team, State: state, NoUrgent: noUrgent, Mine: w.worker.ID, Limit: 51}
+				queue := func(f selfrefer.Filter) func(*Tx) error {
+					return func(tx *Tx) error { _, err := w.db.queue(tx, f); return err }
+				}
+				if state == "urgent" && noUrgent {
+					continue // there is nothing to read
+				}
+				index := map[string]string{"open": "referral_open (", "urgent": "referral_open (", "unverified": "referral_open (", "mine": "referral_hands", "supported": "referral_hands", "done": "referral_done (",
+					"closed": "referral_done_state", "in_support": "referral_done_state"}[state]
+				look(state, cmp.Or(index, "referral_open_state"), state == "mine", queue(f))
+				if state == "done" || state == "closed" || state == "in_support" || state == "supported" {
+					continue
+				}
+				for name, g := range map[string]selfrefer.Filter{"practice": {Practice: "N83001"}, "reason": {Reason: "money"}, "language": {Language: "en"}} {
+					n := f
+					n.Practice, n.Reason, n.Language = g.Practice, g.Reason, g.Language
+					index := map[string]string{"practice": "referral_open_practice", "reason": "SEARCH w USING PRIMARY KEY", "language": "referral_open_language"}[name]
+					if state == "mine" {
+						index = "referral_hands"
+					}
+					look(state+" by "+name, index, state == "mine", queue(n))
+				}
+			}
+		}
+	}
+	for _, typed := range []string{"K7QP-3XYZ", "999 000 0018", "07700 900001", "agnes", "agnes arkwright", "agnes mary arkwright"} {
+		s, err := selfrefer.ParseSearch(typed)
+		w.must(err)
+		for _, who := range []staff.Account{w.worker, w.helper} {
+			look("search "+typed, "SEARCH", strings.HasPrefix(typed, "9") || strings.HasPrefix(typed, "0"), func(tx *Tx) error { _, err := w.db.search(tx, who, s); return err })
+		}
+	}
 }

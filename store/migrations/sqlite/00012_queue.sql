@@ -41,7 +41,7 @@ CREATE INDEX referral_open ON referral (network, team, urgent, lane, due_at, id)
 CREATE INDEX referral_open_state ON referral (network, team, state, urgent, lane, due_at, id) WHERE state IN ('new', 'claimed', 'contacting');
 CREATE INDEX referral_open_practice ON referral (network, team, practice, urgent, lane, due_at, id) WHERE state IN ('new', 'claimed', 'contacting');
 CREATE INDEX referral_open_language ON referral (network, team, language, urgent, lane, due_at, id) WHERE state IN ('new', 'claimed', 'contacting');
-CREATE INDEX referral_hands ON referral (network, claimed_by, state) WHERE state IN ('claimed', 'contacting', 'in_support');
+CREATE INDEX referral_hands ON referral (network, claimed_by, state, id, urgent, team) WHERE state IN ('claimed', 'contacting', 'in_support');
 CREATE INDEX referral_done ON referral (network, team, id) WHERE state IN ('in_support', 'onward', 'closed', 'declined', 'unreachable', 'duplicate');
 CREATE INDEX referral_done_state ON referral (network, team, state, id) WHERE state IN ('in_support', 'onward', 'closed', 'declined', 'unreachable', 'duplicate');
 CREATE INDEX referral_phone_done ON referral (phone_ix) WHERE state IN ('closed', 'declined', 'unreachable', 'duplicate');
