@@ -127,7 +127,9 @@ func TestMay(t *testing.T) {
 }
 
 func TestMayBeTold(t *testing.T) {
-	at := func(id staff.AccountID, role staff.Role) staff.Account { return staff.Account{ID: id, Network: 7, Role: role} }
+	at := func(id staff.AccountID, role staff.Role) staff.Account {
+		return staff.Account{ID: id, Network: 7, Role: role}
+	}
 	who, away, gone := at(1, staff.LinkWorker), at(9, staff.SeniorLinkWorker), at(8, staff.LinkWorker)
 	away.Network, gone.Disabled = 8, true
 	calm, urgent := Referral{Network: 7, State: Claimed, ClaimedBy: 1}, Referral{Network: 7, State: Claimed, ClaimedBy: 1, Urgent: true}

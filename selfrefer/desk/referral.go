@@ -557,10 +557,10 @@ func (h *Handler) actPage(w http.ResponseWriter, r *http.Request, who staff.Acco
 		case selfrefer.HandOver:
 			c.To, missing = namedColleague(r.PostFormValue("to"), "hand-to")
 		case selfrefer.Escalate:
-			c.To, missing = namedColleague(r.PostFormValue("to"), "escalate-to")
-			var more invalid
-			c.Escalation, more = h.escalation(r.PostFormValue("why"), r.PostFormValue("told"), r.PostFormValue("number"), r.PostFormValue("told_at"))
-			missing = append(missing, more...)
+			var nobody invalid
+			c.Escalation, missing = h.escalation(r.PostFormValue("why"), r.PostFormValue("told"), r.PostFormValue("number"), r.PostFormValue("told_at"))
+			c.To, nobody = namedColleague(r.PostFormValue("to"), "escalate-to")
+			missing = append(missing, nobody...)
 		}
 		if missing != nil {
 			err = missing

@@ -13,7 +13,6 @@ ALTER TABLE referral ADD COLUMN indexed BIGINT NOT NULL DEFAULT 0;
 
 ALTER TABLE referral_event ADD COLUMN to_account BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE referral_event ADD COLUMN escalation BLOB; -- sealed: why, who was told, by which number, when
-ALTER TABLE referral_event ADD COLUMN was TEXT NOT NULL DEFAULT ''; -- JSON: how the referral stood before, so that the step can be undone
 
 -- Keyed blind indexes of the words of names, of any two of them, and of numbers that were typed. Equal words have other indexes in other networks.
 CREATE TABLE referral_term (
