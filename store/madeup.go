@@ -69,7 +69,7 @@ func (db *DB) MakeUp(ctx context.Context, network staff.NetworkID, team staff.Te
 			sums[queueTally(countLanguage, r.ref, r.ref.Language)]++
 			for _, reason := range reasonsOf(r.ref) {
 				sums[queueTally(countReason, r.ref, reason)]++
-				reasons = append(reasons, int64(network), int64(team), reason, r.ref.Urgent, string(r.ref.Lane), msOf(r.ref.Due), int64(r.ref.ID))
+				reasons = append(reasons, int64(network), int64(team), reason, r.ref.Urgent, string(r.ref.Lane), msOf(r.ref.Due), int64(r.ref.ID), r.ref.Practice, r.ref.Language)
 			}
 		}
 		err := db.write(ctx, "make up referrals", func(tx *Tx) error {
@@ -77,7 +77,7 @@ func (db *DB) MakeUp(ctx context.Context, network staff.NetworkID, team staff.Te
 				practice, language, received_at, due_at, contact_by, claimed_by, claimed_at, contacted_at, attempts, closed_at, person, phone_ix, nhs_ix, indexed)`, 27, values, ""); err != nil {
 				return err
 			}
-			_, err := tx.bulkInsert(`INSERT INTO referral_reason (network, team, reason, urgent, lane, due_at, referral)`, 7, reasons, "")
+			_, err := tx.bulkInsert(`INSERT INTO referral_reason (network, team, reason, urgent, lane, due_at, referral, practice, language)`, 9, reasons, "")
 			return err
 		})
 		if err != nil {

@@ -49,12 +49,13 @@ func (db *DB) placeReasons(tx *Tx, r selfrefer.Referral, n int) error {
 		}
 		args := []any{int64(r.Network), int64(r.Team), reason, r.Urgent, string(r.Lane), msOf(r.Due), int64(r.ID)}
 		query := `
-			INSERT INTO referral_reason (network, team, reason, urgent, lane, due_at, referral)
-			VALUES ($1, $2, $3, $4, $5, $6, $7)`
-		if n < 0 {
-			query = `
 			DELETE FROM referral_reason
 			WHERE network = $1 AND team = $2 AND reason = $3 AND urgent = $4 AND lane = $5 AND due_at = $6 AND referral = $7`
+		if n > 0 {
+			query = `
+			INSERT INTO referral_reason (network, team, reason, urgent, lane, due_at, referral, practice, language)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+			args = append(args, r.Practice, r.Language)
 		}
 		if _, err := tx.Exec(query, args...); err != nil {
 			return fmt.Errorf("list referral %d by reason: %w", r.ID, err)

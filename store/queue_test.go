@@ -477,8 +477,11 @@ func TestQueue_plans(t *testing.T) {
 					n := f
 					n.Practice, n.Reason, n.Language = g.Practice, g.Reason, g.Language
 					index := map[string]string{"practice": "referral_open_practice", "reason": "SEARCH w USING PRIMARY KEY", "language": "referral_open_language"}[name]
-					if state == "mine" {
+					switch {
+					case state == "mine":
 						index = "referral_hands"
+					case name == "reason" && (state == "claimed" || state == "waiting"):
+						index = "referral_open_state"
 					}
 					look(state+" by "+name, index, state == "mine", queue(n))
 				}

@@ -172,6 +172,11 @@ var lanes = []struct {
 	{true, selfrefer.Verified}, {true, selfrefer.Unverified}, {false, selfrefer.Verified}, {false, selfrefer.Unverified},
 }
 
+// inOrder compares referrals of one lane.
+func inOrder(a, b selfrefer.Referral) int {
+	return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(a.ID, b.ID))
+}
+
 func (db *DB) openQueue(tx *Tx, f selfrefer.Filter, where conditions, teams []int64) (all []selfrefer.Referral, err error) {
 	var after struct {
 		urgent  bool
@@ -187,7 +192,6 @@ func (db *DB) openQueue(tx *Tx, f selfrefer.Filter, where conditions, teams []in
 			return nil, notFound(err, selfrefer.ErrNotFound)
 		}
 	}
-	inOrder := func(a, b selfrefer.Referral) int { return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(a.ID, b.ID)) }
 	skip := f.After != 0
 	for _, l := range lanes {
 		here := skip && l.urgent == after.urgent && l.lane == after.lane
@@ -225,7 +229,7 @@ func (db *DB) openQueue(tx *Tx, f selfrefer.Filter, where conditions, teams []in
 }
 
 // ofTeams reads as many referrals of each team as would do, and merges them. Without teams it reads those of all.
-func (db *DB) ofTeams(tx *Tx, where conditions, teams []int64, order string, limit int, inOrder func(a, b selfrefer.Referral) int) (all []selfrefer.Referral, err error) {
+func (db *DB) ofTeams(tx *Tx, where conditions, teams []int64, order string, limit int, compare func(a, b selfrefer.Referral) int) (all []selfrefer.Referral, err error) {
 	if teams == nil {
 		return db.referrals(tx, `FROM referral WHERE `, where, order, limit)
 	}
@@ -237,36 +241,35 @@ func (db *DB) ofTeams(tx *Tx, where conditions, teams []int64, order string, lim
 		all = append(all, more...)
 	}
 	if len(teams) > 1 {
-		slices.SortFunc(all, inOrder)
+		slices.SortFunc(all, compare)
 	}
 	return all[:min(len(all), limit)], nil
 }
 
-// ofReason reads the open referrals that ask for help with one thing, in one lane of each team.
+// ofReason reads the open referrals that ask for help with one thing, in one lane of each team. Those that somebody has in hand are few: they
+// are gone through. The others are read in the order of referral_reason, which knows what they are narrowed by.
 func (db *DB) ofReason(tx *Tx, where conditions, teams []int64, f selfrefer.Filter, urgent bool, lane selfrefer.Lane, due, id int64, limit int) (all []selfrefer.Referral, err error) {
-	if teams == nil { // of somebody's own, which are few
-		return db.referrals(tx, `FROM referral WHERE `, where.and(`(due_at, id) > (?, ?)`, due, id).
+	switch f.State {
+	case "mine", "waiting", string(selfrefer.Claimed), string(selfrefer.Contacting):
+		where = where.and(`(due_at, id) > (?, ?)`, due, id).
 			and(`EXISTS (SELECT 1 FROM referral_reason w WHERE w.network = referral.network AND w.team = referral.team AND w.reason = ? AND w.urgent = referral.urgent
-				AND w.lane = referral.lane AND w.due_at = referral.due_at AND w.referral = referral.id)`, f.Reason), `due_at, id`, limit)
+				AND w.lane = referral.lane AND w.due_at = referral.due_at AND w.referral = referral.id)`, f.Reason)
+		return db.ofTeams(tx, where, teams, `due_at, id`, limit, inOrder)
 	}
 	for _, t := range teams {
-		// CROSS JOIN keeps SQLite to this order; names of columns are those of referral, but for those of w.
+		// CROSS JOIN keeps SQLite to this order.
 		part := conditions{`w.network = $1 AND w.team = $2 AND w.reason = $3 AND w.urgent = $4 AND w.lane = $5 AND (w.due_at, w.referral) > ($6, $7)
-			AND referral.id = w.referral AND `, []any{int64(f.Network), t, f.Reason, urgent, string(lane), due, id}}
-		rest := conditions{openReferrals, part.args}
+			AND referral.id = w.referral AND referral.` + openReferrals, []any{int64(f.Network), t, f.Reason, urgent, string(lane), due, id}}
 		if f.Practice != "" {
-			rest = rest.and(`practice = ?`, f.Practice)
+			part = part.and(`w.practice = ?`, f.Practice)
 		}
 		if f.Language != "" {
-			rest = rest.and(`language = ?`, f.Language)
+			part = part.and(`w.language = ?`, f.Language)
 		}
-		switch f.State {
-		case string(selfrefer.New), string(selfrefer.Claimed), string(selfrefer.Contacting):
-			rest = rest.and(`state = ?`, f.State)
-		case "waiting":
-			rest = rest.and(`state = ?`, string(selfrefer.Contacting))
+		if f.State == string(selfrefer.New) {
+			part = part.and(`referral.state = ?`, f.State)
 		}
-		more, err := db.referrals(tx, `FROM referral_reason w CROSS JOIN referral WHERE `, conditions{part.sql + rest.sql, rest.args}, `w.due_at, w.referral`, limit)
+		more, err := db.referrals(tx, `FROM referral_reason w CROSS JOIN referral WHERE `, part, `w.due_at, w.referral`, limit)
 		if err != nil {
 			return nil, err
 		}

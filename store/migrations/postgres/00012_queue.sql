@@ -30,6 +30,8 @@ CREATE TABLE referral_reason (
   lane     TEXT NOT NULL,
   due_at   BIGINT NOT NULL,
   referral BIGINT NOT NULL,
+  practice TEXT NOT NULL, -- to narrow further without looking each of them up
+  language TEXT NOT NULL,
   PRIMARY KEY (network, team, reason, urgent, lane, due_at, referral)
 );
 
