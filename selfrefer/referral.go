@@ -19,6 +19,8 @@ var (
 	ErrNotFound = errors.New("there is no such referral in your network")
 	ErrTaken    = errors.New("somebody else has claimed this referral")
 	ErrNotNow   = errors.New("this cannot be done with the referral as it stands; look again")
+	// ErrNotTheirs means that a colleague cannot be given a referral, or told of it.
+	ErrNotTheirs = errors.New("this colleague may not work on this referral: choose another")
 	// ErrNotKept means that neither the database nor the journal could keep the form: the person must not be told that we have it.
 	ErrNotKept = errors.New("we could not keep your answers")
 )
@@ -62,13 +64,18 @@ const (
 	Decline       Event = "decline"
 	GiveUp        Event = "give_up" // cannot be reached
 	MarkDuplicate Event = "mark_duplicate"
+	HandOver      Event = "hand_over" // to a colleague, by name
+	TakeBack      Event = "take_back" // what was handed over and not opened yet
+	Escalate      Event = "escalate"  // tell a senior, with a reason; it stays in the hands it is in
 )
 
 var transitions = map[State]map[Event]State{
-	New:        {Claim: Claimed, MarkDuplicate: Duplicate},
-	Claimed:    {Release: New, Attempt: Contacting, StartSupport: InSupport, SendOnward: Onward, Close: Closed, Decline: Declined, MarkDuplicate: Duplicate},
-	Contacting: {Release: New, Attempt: Contacting, StartSupport: InSupport, SendOnward: Onward, Close: Closed, Decline: Declined, GiveUp: Unreachable, MarkDuplicate: Duplicate},
-	InSupport:  {SendOnward: Onward, Close: Closed},
+	New: {Claim: Claimed, MarkDuplicate: Duplicate, Escalate: New},
+	Claimed: {Release: New, Attempt: Contacting, StartSupport: InSupport, SendOnward: Onward, Close: Closed, Decline: Declined, MarkDuplicate: Duplicate,
+		HandOver: Claimed, TakeBack: Claimed, Escalate: Claimed},
+	Contacting: {Release: New, Attempt: Contacting, StartSupport: InSupport, SendOnward: Onward, Close: Closed, Decline: Declined, GiveUp: Unreachable, MarkDuplicate: Duplicate,
+		HandOver: Contacting, TakeBack: Contacting, Escalate: Contacting},
+	InSupport: {SendOnward: Onward, Close: Closed, HandOver: InSupport, TakeBack: InSupport, Escalate: InSupport},
 }
 
 // Next gives a referral's state after an event; false if it is not possible there. It is the only place that knows.
@@ -80,7 +87,7 @@ func Next(s State, on Event) (State, bool) {
 // Events lists what can be done with a referral in state s, in a fixed order.
 func Events(s State) []Event {
 	var can []Event
-	for _, e := range []Event{Claim, Attempt, StartSupport, SendOnward, Decline, GiveUp, Close, MarkDuplicate, Release} {
+	for _, e := range []Event{Claim, Attempt, StartSupport, SendOnward, Decline, GiveUp, Close, MarkDuplicate, Release, HandOver, TakeBack, Escalate} {
 		if _, ok := Next(s, e); ok {
 			can = append(can, e)
 		}
@@ -211,7 +218,15 @@ type Referral struct {
 	Contacted  time.Time // first contact made; zero before
 	Attempts   int
 	ClosedAt   time.Time
-	NotMatched string // why it is unverified, "" otherwise
+	NotMatched string    // why it is unverified, "" otherwise
+	FreeSince  time.Time // since when nobody has it in hand, if nobody has
+	// HandedBy is who has handed it to ClaimedBy, until they open it.
+	HandedBy staff.AccountID
+	// The senior who was told of it last, when, and when they opened it.
+	EscalatedTo   staff.AccountID
+	EscalatedAt   time.Time
+	EscalatedSeen time.Time
+	Offer         Offer // whom an urgent one is offered to; known in lists alone
 
 	// Later are the replies that came from the same number while it was open, oldest first. Known only on the referral's own page.
 	Later []Later
@@ -247,8 +262,28 @@ type Contact struct {
 	By      staff.AccountID
 	Channel string // call, text, visit
 	Event   Event
-	Note    string // personal data: sealed
+	Note    string          // personal data: sealed
+	To      staff.AccountID // of HandOver and Escalate: the colleague
+	// Escalation is what an Escalate records.
+	Escalation Escalation
 }
+
+// Escalation is a step of the safeguarding pathway: what the matter is, and who was told of it by telephone. It hides itself as answers do.
+type Escalation struct {
+	Why    string    `json:"why"`
+	Told   string    `json:"told"`             // who, in the words of whoever rang them
+	Number string    `json:"number,omitempty"` // that was rung
+	At     time.Time `json:"at"`
+}
+
+// String hides the escalation.
+func (Escalation) String() string { return "[escalation]" }
+
+// GoString hides the escalation from %#v.
+func (Escalation) GoString() string { return "[escalation]" }
+
+// LogValue hides the escalation from logs.
+func (Escalation) LogValue() slog.Value { return slog.StringValue("[escalation]") }
 
 // Reasons are the 13 reasons of a self-referral, in the words of the service; a network can change them.
 // Source: the Care Merseyside / Elemental form. Covid-19 is kept for old data and not offered.

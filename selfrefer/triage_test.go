@@ -12,15 +12,15 @@ import (
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 )
 
-var allEvents = []Event{Claim, Release, Attempt, StartSupport, SendOnward, Close, Decline, GiveUp, MarkDuplicate}
+var allEvents = []Event{Claim, Release, Attempt, StartSupport, SendOnward, Close, Decline, GiveUp, MarkDuplicate, HandOver, TakeBack, Escalate}
 
 func TestNext(t *testing.T) {
 	// The whole life, written out: a transition that is not here does not exist.
 	life := map[State]string{
-		New:        "claim>claimed mark_duplicate>duplicate",
-		Claimed:    "attempt>contacting close>closed decline>declined mark_duplicate>duplicate release>new send_onward>onward start_support>in_support",
-		Contacting: "attempt>contacting close>closed decline>declined give_up>unreachable mark_duplicate>duplicate release>new send_onward>onward start_support>in_support",
-		InSupport:  "close>closed send_onward>onward",
+		New:        "claim>claimed escalate>new mark_duplicate>duplicate",
+		Claimed:    "attempt>contacting close>closed decline>declined escalate>claimed hand_over>claimed mark_duplicate>duplicate release>new send_onward>onward start_support>in_support take_back>claimed",
+		Contacting: "attempt>contacting close>closed decline>declined escalate>contacting give_up>unreachable hand_over>contacting mark_duplicate>duplicate release>new send_onward>onward start_support>in_support take_back>contacting",
+		InSupport:  "close>closed escalate>in_support hand_over>in_support send_onward>onward take_back>in_support",
 	}
 	reached := map[State]bool{New: true}
 	for _, s := range States {
@@ -78,6 +78,7 @@ func TestMay(t *testing.T) {
 	mine := Referral{Network: 7, State: Claimed, ClaimedBy: 1}
 	urgent := Referral{Network: 7, State: New, Urgent: true}
 	theirs := Referral{Network: 7, State: Claimed, ClaimedBy: 4, Urgent: true}
+	handed := Referral{Network: 7, State: Claimed, ClaimedBy: 1, HandedBy: 2}
 	for i, c := range []struct {
 		who  staff.Account
 		r    Referral
@@ -103,10 +104,52 @@ func TestMay(t *testing.T) {
 		{staff.Account{}, free, Claim, staff.ErrDenied},
 		{stranger, free, Claim, staff.ErrNotFound},
 		{stranger, mine, Release, staff.ErrNotFound},
+		{worker, mine, HandOver, nil},
+		{other, mine, HandOver, ErrTaken},
+		{senior, mine, HandOver, nil},
+		{senior, free, HandOver, ErrTaken},
+		{worker, mine, TakeBack, ErrNotNow},
+		{other, handed, TakeBack, nil},
+		{worker, handed, TakeBack, ErrNotNow},
+		{senior, handed, TakeBack, ErrNotNow},
+		{other, handed, Attempt, ErrTaken},
+		{worker, mine, Escalate, nil},
+		{other, mine, Escalate, ErrTaken},
+		{senior, mine, Escalate, nil},
+		{volunteer, free, Escalate, nil},
+		{volunteer, urgent, Escalate, staff.ErrDenied},
+		{stranger, free, Escalate, staff.ErrNotFound},
 	} {
 		if err := May(c.who, c.r, c.e); !errors.Is(err, c.want) || (c.want == nil) != (err == nil) {
 			t.Errorf("case %d: account %d, %s: got %v, want %v", i, c.who.ID, c.e, err, c.want)
 		}
+	}
+}
+
+func TestMayBeTold(t *testing.T) {
+	at := func(id staff.AccountID, role staff.Role) staff.Account {
+		return staff.Account{ID: id, Network: 7, Role: role}
+	}
+	who, away, gone := at(1, staff.LinkWorker), at(9, staff.SeniorLinkWorker), at(8, staff.LinkWorker)
+	away.Network, gone.Disabled = 8, true
+	calm, urgent := Referral{Network: 7, State: Claimed, ClaimedBy: 1}, Referral{Network: 7, State: Claimed, ClaimedBy: 1, Urgent: true}
+	for _, c := range []struct {
+		colleague staff.Account
+		r         Referral
+		e         Event
+		ok        bool
+	}{
+		{at(2, staff.LinkWorker), calm, HandOver, true}, {at(2, staff.LinkWorker), urgent, HandOver, true}, {at(3, staff.SeniorLinkWorker), urgent, HandOver, true},
+		{at(4, staff.Volunteer), calm, HandOver, true}, {at(4, staff.Volunteer), urgent, HandOver, false}, {at(1, staff.LinkWorker), calm, HandOver, false},
+		{at(5, staff.Administrator), calm, HandOver, false}, {away, calm, HandOver, false}, {gone, calm, HandOver, false}, {staff.Account{}, calm, HandOver, false},
+		{at(3, staff.SeniorLinkWorker), calm, Escalate, true}, {at(2, staff.LinkWorker), calm, Escalate, false}, {at(4, staff.Volunteer), calm, Escalate, false}, {away, calm, Escalate, false},
+	} {
+		if err := MayBeTold(who, c.colleague, c.r, c.e); (err == nil) != c.ok {
+			t.Errorf("%s to a %s %d, urgent %v: %v", c.e, c.colleague.Role, c.colleague.ID, c.r.Urgent, err)
+		}
+	}
+	if MayBeTold(at(3, staff.SeniorLinkWorker), at(3, staff.SeniorLinkWorker), calm, Escalate) == nil {
+		t.Error("a senior tells themselves")
 	}
 }
 

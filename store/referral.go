@@ -391,20 +391,24 @@ func (db *DB) keepForm(tx *Tx, rec formRecord, o origin, judge func(selfrefer.Ma
 		return rc, err
 	}
 	id := db.newID()
-	doc, err := db.sealReferral(id, rec, o, j)
+	doc := docOf(rec, o, j)
+	sealed, err := db.sealReferral(id, doc)
 	if err != nil {
 		return selfrefer.Receipt{}, err
 	}
-	row := newReferral{id: id, rec: rec, o: o, j: j, formIx: formIx, sealed: doc}
+	row := newReferral{id: id, rec: rec, o: o, j: j, formIx: formIx, doc: doc, sealed: sealed}
 	for nth := 0; ; nth++ {
 		if nth > 0 {
 			row.rec.Reference = db.reference(rec.ID, nth)
 		}
-		n, err := db.insertReferral(tx, row)
+		r, err := db.insertReferral(tx, row)
 		if err != nil {
 			return selfrefer.Receipt{}, fmt.Errorf("store a referral: %w", err)
 		}
-		if n == 1 {
+		if r.ID != 0 {
+			if err := db.enter(tx, row, r); err != nil {
+				return selfrefer.Receipt{}, err
+			}
 			break
 		}
 		// Either a double tap that came at the same time, or another form's reference.
@@ -502,8 +506,8 @@ type referralDoc struct {
 	Person    personDoc         `json:"person"`
 }
 
-// sealReferral puts together who it is: from the list if the form matches somebody, else as far as the form tells.
-func (db *DB) sealReferral(id int64, rec formRecord, o origin, j selfrefer.Judgement) ([]byte, error) {
+// docOf puts together who it is: from the list if the form matches somebody, else as far as the form tells.
+func docOf(rec formRecord, o origin, j selfrefer.Judgement) referralDoc {
 	d := referralDoc{Answers: rec.Answers, WhyUrgent: j.WhyUrgent}
 	name := person.SplitName(rec.Answers.Name)
 	d.Person.Given, d.Person.Family = name.Given, name.Family
@@ -521,6 +525,10 @@ func (db *DB) sealReferral(id int64, rec formRecord, o origin, j selfrefer.Judge
 	case d.Person.Phone == "" && len(o.people) > 0:
 		d.Person.Phone = o.people[0].doc.Phone // the link was opened on the phone that was texted
 	}
+	return d
+}
+
+func (db *DB) sealReferral(id int64, d referralDoc) ([]byte, error) {
 	b, err := json.Marshal(d)
 	if err != nil {
 		return nil, fmt.Errorf("write a referral: %w", err)
@@ -534,10 +542,12 @@ type newReferral struct {
 	o      origin
 	j      selfrefer.Judgement
 	formIx []byte
+	doc    referralDoc
 	sealed []byte
 }
 
-func (db *DB) insertReferral(tx *Tx, r newReferral) (int64, error) {
+// insertReferral answers with the zero referral if there is one with this form or this reference.
+func (db *DB) insertReferral(tx *Tx, r newReferral) (in selfrefer.Referral, err error) {
 	phoneIx, nhsIx := r.o.phoneIx, []byte{}
 	if phoneIx == nil {
 		phoneIx = []byte{}
@@ -560,14 +570,20 @@ func (db *DB) insertReferral(tx *Tx, r newReferral) (int64, error) {
 		language = r.rec.Answers.Language
 	}
 	due := throttle.Calendar{}.DueBy(timeOf(r.rec.At), max(r.o.matched.Team.PromiseDays, 1))
-	return tx.Exec(`
+	in = selfrefer.Referral{ID: selfrefer.ReferralID(r.id), Network: r.o.network, Team: r.o.matched.Team.ID, State: selfrefer.New, Lane: r.j.Lane, Urgent: r.j.Urgent,
+		Practice: practice, Language: language, Due: due}
+	n, err := tx.Exec(`
 		INSERT INTO referral (id, network, team, campaign, message, patient, form_ix, reference, state, lane, urgent, source, not_matched,
-			practice, language, received_at, due_at, contact_by, claimed_by, claimed_at, contacted_at, attempts, closed_at, person, phone_ix, nhs_ix)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 0, 0, 0, 0, 0, $19, $20, $21)
+			practice, language, received_at, due_at, contact_by, claimed_by, claimed_at, contacted_at, attempts, closed_at, person, phone_ix, nhs_ix, indexed)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 0, 0, 0, 0, 0, $19, $20, $21, 1)
 		ON CONFLICT DO NOTHING`,
 		r.id, int64(r.o.network), int64(r.o.matched.Team.ID), r.o.campaign, r.o.message, patient, r.formIx, r.rec.Reference,
 		string(selfrefer.New), string(r.j.Lane), r.j.Urgent, string(r.rec.Source), r.j.NotMatched,
 		practice, language, r.rec.At, msOf(due), r.rec.ContactBy, r.sealed, phoneIx, nhsIx)
+	if err != nil || n == 0 {
+		return selfrefer.Referral{}, err
+	}
+	return in, nil
 }
 
 // DrainJournal brings into the database what the journal alone took, here or in a process before this one. Call it before the first

@@ -96,21 +96,29 @@ func (db *DB) reconsider(tx *Tx, r *selfrefer.Referral, sealed []byte, a selfref
 	if sealed, err = db.sealer.seal("referral", "person", id, b); err != nil {
 		return err
 	}
-	turned := j.Urgent && !r.Urgent
-	if turned {
+	r.Answers = d.Answers
+	r.Name, r.Phone = d.Person.name(), d.Person.phone()
+	if err := db.index(tx, *r); err != nil {
+		return err
+	}
+	was := *r
+	if j.Urgent && !r.Urgent {
 		r.Urgent, r.Lane = true, selfrefer.Verified // the first lane
 		if err := db.outOfHands(tx, r); err != nil {
 			return err
 		}
+		if r.ClaimedBy == 0 {
+			r.FreeSince = timeOf(tx.now) // nobody knew before that it is urgent
+		}
 	}
 	_, err = tx.Exec(`
 		UPDATE referral
-		SET urgent = $1, lane = $2, person = $3, state = $4, claimed_by = $5, claimed_at = $6
-		WHERE id = $7`, r.Urgent, string(r.Lane), sealed, string(r.State), int64(r.ClaimedBy), msOf(r.ClaimedAt), int64(r.ID))
+		SET urgent = $1, lane = $2, person = $3, state = $4, claimed_by = $5, claimed_at = $6, free_since = $7, handed_by = $8
+		WHERE id = $9`, r.Urgent, string(r.Lane), sealed, string(r.State), int64(r.ClaimedBy), msOf(r.ClaimedAt), msOf(r.FreeSince), int64(r.HandedBy), int64(r.ID))
 	if err != nil {
 		return fmt.Errorf("bring referral %d up to date: %w", r.ID, err)
 	}
-	return nil
+	return db.replace(tx, was, *r)
 }
 
 // outOfHands puts a referral that has become urgent back into the queue if whoever has it may not see urgent ones: a volunteer could not
@@ -131,7 +139,7 @@ func (db *DB) outOfHands(tx *Tx, r *selfrefer.Referral) error {
 	if !can {
 		return nil
 	}
-	r.State, r.ClaimedBy, r.ClaimedAt = to, 0, timeOf(0)
+	r.State, r.ClaimedBy, r.ClaimedAt, r.HandedBy = to, 0, timeOf(0), 0
 	return db.noteEvent(tx, staff.Account{}, r.ID, selfrefer.Contact{Event: selfrefer.Release})
 }
 

@@ -1,11 +1,16 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"strconv"
+	"strings"
+	"unicode"
 
 	"github.com/wellpaced/wellpaced/selfrefer"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
@@ -17,13 +22,15 @@ const openReferrals = `state IN ('new', 'claimed', 'contacting')`
 const doneReferrals = `state IN ('in_support', 'onward', 'closed', 'declined', 'unreachable', 'duplicate')`
 
 const referralColumns = `id, network, team, campaign, reference, state, lane, urgent, source, not_matched, practice, language,
-	received_at, due_at, claimed_by, claimed_at, contacted_at, attempts, closed_at, person`
+	received_at, due_at, claimed_by, claimed_at, contacted_at, attempts, closed_at, free_since, handed_by, escalated_to, escalated_at, escalated_seen, person`
 
 func scanReferral(row scanner, r *selfrefer.Referral) (sealed []byte, err error) {
-	var received, due, claimed, contacted, closed int64
+	var received, due, claimed, contacted, closed, free, escalated, seen int64
 	err = row.Scan((*int64)(&r.ID), (*int64)(&r.Network), (*int64)(&r.Team), &r.Campaign, &r.Reference, (*string)(&r.State), (*string)(&r.Lane), &r.Urgent,
-		(*string)(&r.Source), &r.NotMatched, &r.Practice, &r.Language, &received, &due, (*int64)(&r.ClaimedBy), &claimed, &contacted, &r.Attempts, &closed, &sealed)
+		(*string)(&r.Source), &r.NotMatched, &r.Practice, &r.Language, &received, &due, (*int64)(&r.ClaimedBy), &claimed, &contacted, &r.Attempts, &closed,
+		&free, (*int64)(&r.HandedBy), (*int64)(&r.EscalatedTo), &escalated, &seen, &sealed)
 	r.Received, r.Due, r.ClaimedAt, r.Contacted, r.ClosedAt = timeOf(received), timeOf(due), timeOf(claimed), timeOf(contacted), timeOf(closed)
+	r.FreeSince, r.EscalatedAt, r.EscalatedSeen = timeOf(free), timeOf(escalated), timeOf(seen)
 	return sealed, err
 }
 
@@ -49,7 +56,7 @@ func (db *DB) openReferral(r *selfrefer.Referral, sealed []byte, whole bool) err
 const defaultLimit = 50
 
 // Queue lists a part of the queue with names and numbers, yet without answers. Open referrals come in the order of calling; the others newest
-// first. Filter.Mine counts for the part "mine" alone; Filter.After is the id of the last referral of the page before.
+// first. Filter.Mine counts for the parts "mine" and "supported" alone; Filter.After is the id of the last referral of the page before.
 func (db *DB) Queue(ctx context.Context, f selfrefer.Filter) (all []selfrefer.Referral, err error) {
 	if f.Limit <= 0 {
 		f.Limit = defaultLimit
@@ -84,49 +91,80 @@ func (c conditions) and(cond string, values ...any) conditions {
 	return c
 }
 
-func (db *DB) queue(tx *Tx, f selfrefer.Filter) ([]selfrefer.Referral, error) {
+// inHands is written exactly as in the index referral_hands.
+const inHands = `state IN ('claimed', 'contacting', 'in_support')`
+
+func (db *DB) queue(tx *Tx, f selfrefer.Filter) (all []selfrefer.Referral, err error) {
 	where := conditions{`network = $1`, []any{int64(f.Network)}}
-	if f.Team != 0 {
-		where = where.and(`team = ?`, int64(f.Team))
+	teams, err := teamsOf(tx, f)
+	if err != nil {
+		return nil, err
 	}
-	if f.NoUrgent {
-		where = where.and(`urgent = ?`, false)
-	}
-	open := true
 	switch f.State {
-	case "", "open":
-	case "mine":
-		where = where.and(`claimed_by = ?`, int64(f.Mine))
-	case "urgent":
-		where = where.and(`urgent = ?`, true)
-	case "unverified":
-		where = where.and(`lane = ?`, string(selfrefer.Unverified))
+	case "mine", "supported":
+		// What somebody has in hand is short: it is sorted, whichever team it belongs to.
+		where = where.and(`claimed_by = ?`, int64(f.Mine)).and(inHands)
+		if f.Team != 0 {
+			where = where.and(`+team = ?`, int64(f.Team)) // the plus keeps SQLite from walking the team's whole queue for the sake of the order
+		}
+		teams = nil
+	}
+	ended := ""
+	switch f.State {
+	case "", "open", "mine", "urgent", "unverified": // openQueue reads the lanes that are asked for
+	case "supported":
+		ended = `state = 'in_support'`
 	case "done":
-		open = false
-		where = where.and(doneReferrals)
+		ended = doneReferrals
+	case "waiting":
+		where = where.and(`state = ?`, string(selfrefer.Contacting))
 	case string(selfrefer.New), string(selfrefer.Claimed), string(selfrefer.Contacting):
 		where = where.and(`state = ?`, f.State)
 	default:
-		known := false
-		for _, s := range selfrefer.States {
-			known = known || string(s) == f.State
-		}
-		if !known {
+		if !slices.Contains(selfrefer.States, selfrefer.State(f.State)) {
 			return nil, fmt.Errorf("there is no part of the queue called %q", f.State)
 		}
-		open = false
+		ended = doneReferrals
 		where = where.and(`state = ?`, f.State)
 	}
-	if open {
-		return db.openQueue(tx, f, where.and(openReferrals))
+	if ended != "" {
+		if f.Narrowed() > 0 {
+			return nil, errors.New("only referrals that are open are narrowed by practice, reason or language")
+		}
+		where = where.and(ended)
+		if f.NoUrgent {
+			where = where.and(`urgent = ?`, false)
+		}
+		if f.After != 0 {
+			where = where.and(`id < ?`, f.After)
+		}
+		return db.ofTeams(tx, where, teams, `id DESC`, f.Limit, func(a, b selfrefer.Referral) int { return cmp.Compare(b.ID, a.ID) })
 	}
-	if f.After != 0 {
-		where = where.and(`id < ?`, f.After)
+	if f.Practice != "" {
+		where = where.and(`practice = ?`, f.Practice)
 	}
-	return db.referrals(tx, where, `id DESC`, f.Limit)
+	if f.Language != "" {
+		where = where.and(`language = ?`, f.Language)
+	}
+	if all, err = db.openQueue(tx, f, where.and(openReferrals), teams); err != nil {
+		return nil, err
+	}
+	return all, db.offers(tx, all)
 }
 
-// lanes are the parts of the open queue in the order of calling. Each is read in the order of the index referral_open.
+// teamsOf lists whose referrals a filter selects: each of the indexes is one team's. Some belong to no team.
+func teamsOf(tx *Tx, f selfrefer.Filter) (teams []int64, err error) {
+	if f.Team != 0 {
+		return []int64{int64(f.Team)}, nil
+	}
+	teams, err = list(tx, func(r scanner, id *int64) error { return r.Scan(id) }, `SELECT id FROM team WHERE network = $1 ORDER BY id`, int64(f.Network))
+	if err != nil {
+		return nil, fmt.Errorf("read the teams: %w", err)
+	}
+	return append(teams, 0), nil
+}
+
+// lanes are the parts of the open queue in the order of calling. Each is read in the order of its index.
 var lanes = []struct {
 	urgent bool
 	lane   selfrefer.Lane
@@ -134,7 +172,12 @@ var lanes = []struct {
 	{true, selfrefer.Verified}, {true, selfrefer.Unverified}, {false, selfrefer.Verified}, {false, selfrefer.Unverified},
 }
 
-func (db *DB) openQueue(tx *Tx, f selfrefer.Filter, where conditions) (all []selfrefer.Referral, err error) {
+// inOrder compares referrals of one lane.
+func inOrder(a, b selfrefer.Referral) int {
+	return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(a.ID, b.ID))
+}
+
+func (db *DB) openQueue(tx *Tx, f selfrefer.Filter, where conditions, teams []int64) (all []selfrefer.Referral, err error) {
 	var after struct {
 		urgent  bool
 		lane    selfrefer.Lane
@@ -155,12 +198,26 @@ func (db *DB) openQueue(tx *Tx, f selfrefer.Filter, where conditions) (all []sel
 		if skip && !here {
 			continue
 		}
-		part := where.and(`urgent = ?`, l.urgent).and(`lane = ?`, string(l.lane))
-		if here {
-			skip = false
-			part = part.and(`(due_at, id) > (?, ?)`, after.due, after.id)
+		skip = false
+		if f.NoUrgent && l.urgent || f.State == "urgent" && !l.urgent || f.State == "unverified" && l.lane != selfrefer.Unverified {
+			continue
 		}
-		more, err := db.referrals(tx, part, `due_at, id`, f.Limit-len(all))
+		part := where.and(`urgent = ?`, l.urgent).and(`lane = ?`, string(l.lane))
+		var more []selfrefer.Referral
+		limit := f.Limit - len(all)
+		if f.Reason == "" {
+			if here {
+				part = part.and(`(due_at, id) > (?, ?)`, after.due, after.id)
+			}
+			more, err = db.ofTeams(tx, part, teams, `due_at, id`, limit, inOrder)
+		} else {
+			if !here {
+				after.due, after.id = math.MinInt64, 0
+			}
+			more, err = db.ofReason(tx, part, teams, f, l.urgent, l.lane, after.due, after.id, limit)
+			slices.SortFunc(more, inOrder)
+			more = more[:min(len(more), limit)]
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -171,60 +228,68 @@ func (db *DB) openQueue(tx *Tx, f selfrefer.Filter, where conditions) (all []sel
 	return all, nil
 }
 
-func (db *DB) referrals(tx *Tx, where conditions, order string, limit int) ([]selfrefer.Referral, error) {
+// ofTeams reads as many referrals of each team as would do, and merges them. Without teams it reads those of all.
+func (db *DB) ofTeams(tx *Tx, where conditions, teams []int64, order string, limit int, compare func(a, b selfrefer.Referral) int) (all []selfrefer.Referral, err error) {
+	if teams == nil {
+		return db.referrals(tx, `FROM referral WHERE `, where, order, limit)
+	}
+	for _, t := range teams {
+		more, err := db.referrals(tx, `FROM referral WHERE `, where.and(`team = ?`, t), order, limit)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, more...)
+	}
+	if len(teams) > 1 {
+		slices.SortFunc(all, compare)
+	}
+	return all[:min(len(all), limit)], nil
+}
+
+// ofReason reads the open referrals that ask for help with one thing, in one lane of each team. Those that somebody has in hand are few: they
+// are gone through. The others are read in the order of referral_reason, which knows what they are narrowed by.
+func (db *DB) ofReason(tx *Tx, where conditions, teams []int64, f selfrefer.Filter, urgent bool, lane selfrefer.Lane, due, id int64, limit int) (all []selfrefer.Referral, err error) {
+	switch f.State {
+	case "mine", "waiting", string(selfrefer.Claimed), string(selfrefer.Contacting):
+		where = where.and(`(due_at, id) > (?, ?)`, due, id).
+			and(`EXISTS (SELECT 1 FROM referral_reason w WHERE w.network = referral.network AND w.team = referral.team AND w.reason = ? AND w.urgent = referral.urgent
+				AND w.lane = referral.lane AND w.due_at = referral.due_at AND w.referral = referral.id)`, f.Reason)
+		return db.ofTeams(tx, where, teams, `due_at, id`, limit, inOrder)
+	}
+	for _, t := range teams {
+		// CROSS JOIN keeps SQLite to this order.
+		part := conditions{`w.network = $1 AND w.team = $2 AND w.reason = $3 AND w.urgent = $4 AND w.lane = $5 AND (w.due_at, w.referral) > ($6, $7)
+			AND referral.id = w.referral AND referral.` + openReferrals, []any{int64(f.Network), t, f.Reason, urgent, string(lane), due, id}}
+		if f.Practice != "" {
+			part = part.and(`w.practice = ?`, f.Practice)
+		}
+		if f.Language != "" {
+			part = part.and(`w.language = ?`, f.Language)
+		}
+		if f.State == string(selfrefer.New) {
+			part = part.and(`referral.state = ?`, f.State)
+		}
+		more, err := db.referrals(tx, `FROM referral_reason w CROSS JOIN referral WHERE `, part, `w.due_at, w.referral`, limit)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, more...)
+	}
+	return all, nil
+}
+
+// referralColumnsOf are referralColumns by their full names, for joins.
+var referralColumnsOf = `referral.` + strings.Join(strings.FieldsFunc(referralColumns, func(r rune) bool { return r == ',' || unicode.IsSpace(r) }), `, referral.`)
+
+func (db *DB) referrals(tx *Tx, from string, where conditions, order string, limit int) ([]selfrefer.Referral, error) {
 	return list(tx, func(row scanner, r *selfrefer.Referral) error {
 		sealed, err := scanReferral(row, r)
 		if err != nil {
 			return err
 		}
 		return db.openReferral(r, sealed, false)
-	}, `SELECT `+referralColumns+` FROM referral WHERE `+where.sql+` ORDER BY `+order+` LIMIT $`+strconv.Itoa(len(where.args)+1),
+	}, `SELECT `+referralColumnsOf+` `+from+where.sql+` ORDER BY `+order+` LIMIT $`+strconv.Itoa(len(where.args)+1),
 		append(where.args, limit)...)
-}
-
-// Tally counts the queue of a network, or of one of its teams. Its cost grows with the open referrals, and by an index with the others.
-func (db *DB) Tally(ctx context.Context, n staff.NetworkID, team staff.TeamID) (t selfrefer.Tally, err error) {
-	where := conditions{`network = $1`, []any{int64(n)}}
-	if team != 0 {
-		where = where.and(`team = ?`, int64(team))
-	}
-	err = db.read(ctx, "tally", func(tx *Tx) error {
-		t = selfrefer.Tally{}
-		open := where.and(openReferrals)
-		now := "$" + strconv.Itoa(len(open.args)+1)
-		type group struct {
-			state              selfrefer.State
-			lane               selfrefer.Lane
-			urgent, all, overs int
-		}
-		groups, err := list(tx, func(r scanner, g *group) error {
-			return r.Scan((*string)(&g.state), (*string)(&g.lane), &g.urgent, &g.all, &g.overs)
-		}, `
-			SELECT state, lane, SUM(CASE WHEN urgent THEN 1 ELSE 0 END), COUNT(*), SUM(CASE WHEN contacted_at = 0 AND due_at < `+now+` THEN 1 ELSE 0 END)
-			FROM referral
-			WHERE `+open.sql+`
-			GROUP BY state, lane`, append(open.args, tx.now)...)
-		if err != nil {
-			return fmt.Errorf("count the queue: %w", err)
-		}
-		for _, g := range groups {
-			switch g.state {
-			case selfrefer.New:
-				t.New += g.all
-			case selfrefer.Claimed:
-				t.Claimed += g.all
-			case selfrefer.Contacting:
-				t.Contacting += g.all
-			}
-			if g.lane == selfrefer.Unverified {
-				t.Unverified += g.all
-			}
-			t.Urgent, t.Overdue = t.Urgent+g.urgent, t.Overdue+g.overs
-		}
-		done := where.and(doneReferrals)
-		return tx.QueryRow(`SELECT COUNT(*) FROM referral WHERE `+done.sql, done.args...).Scan(&t.Done)
-	})
-	return t, err
 }
 
 // Referral opens one referral with everything that was done. Who looked, or tried to, is in the audit before anything is shown.
@@ -243,6 +308,12 @@ func (db *DB) Referral(ctx context.Context, who staff.Account, id selfrefer.Refe
 		if err := db.openReferral(&r, sealed, true); err != nil {
 			return err
 		}
+		if err := db.index(tx, r); err != nil {
+			return err
+		}
+		if err := db.opened(tx, who, &r); err != nil {
+			return err
+		}
 		if r.Later, err = db.later(tx, id); err != nil {
 			return err
 		}
@@ -252,6 +323,27 @@ func (db *DB) Referral(ctx context.Context, who staff.Account, id selfrefer.Refe
 		return db.auditReferral(tx, who, string(staff.ViewReferral), id, "done")
 	})
 	return r, contacts, errors.Join(err, refusal)
+}
+
+// opened notes that somebody looks at what was handed to them or what they were told of: it cannot be taken back any more, and leaves the
+// top of their pages.
+func (db *DB) opened(tx *Tx, who staff.Account, r *selfrefer.Referral) error {
+	handed := r.HandedBy != 0 && r.ClaimedBy == who.ID
+	told := r.EscalatedTo == who.ID && r.EscalatedSeen.IsZero()
+	if handed {
+		r.HandedBy = 0
+	}
+	if told {
+		r.EscalatedSeen = timeOf(tx.now)
+	}
+	if !handed && !told {
+		return nil
+	}
+	_, err := tx.Exec(`UPDATE referral SET handed_by = $1, escalated_seen = $2 WHERE id = $3`, int64(r.HandedBy), msOf(r.EscalatedSeen), int64(r.ID))
+	if err != nil {
+		return fmt.Errorf("note that referral %d was opened: %w", r.ID, err)
+	}
+	return nil
 }
 
 func referralOf(tx *Tx, id selfrefer.ReferralID, lock string) (r selfrefer.Referral, sealed []byte, err error) {
@@ -278,6 +370,10 @@ func behindWall(err error) error {
 
 func outcomeOf(refusal error) string {
 	switch {
+	case refusal == nil:
+		return "done"
+	case errors.Is(refusal, selfrefer.ErrNotTheirs):
+		return "not_theirs"
 	case errors.Is(refusal, selfrefer.ErrNotFound):
 		return "not_found"
 	case errors.Is(refusal, selfrefer.ErrTaken):
@@ -295,19 +391,32 @@ func (db *DB) auditReferral(tx *Tx, who staff.Account, action string, id selfref
 func (db *DB) contacts(tx *Tx, id selfrefer.ReferralID) ([]selfrefer.Contact, error) {
 	return list(tx, func(r scanner, c *selfrefer.Contact) error {
 		var event, at int64
-		var sealed []byte
-		if err := r.Scan(&event, &at, (*int64)(&c.By), (*string)(&c.Event), &c.Channel, &sealed); err != nil {
+		var sealed, escalation []byte
+		if err := r.Scan(&event, &at, (*int64)(&c.By), (*string)(&c.Event), &c.Channel, &sealed, (*int64)(&c.To), &escalation); err != nil {
 			return err
 		}
 		c.At = timeOf(at)
-		if sealed == nil {
+		id := strconv.FormatInt(event, 10)
+		if sealed != nil {
+			note, err := db.sealer.open("referral_event", "note", id, sealed)
+			if err != nil {
+				return err
+			}
+			c.Note = string(note)
+		}
+		if escalation == nil {
 			return nil
 		}
-		note, err := db.sealer.open("referral_event", "note", strconv.FormatInt(event, 10), sealed)
-		c.Note = string(note)
-		return err
+		plain, err := db.sealer.open("referral_event", "escalation", id, escalation)
+		if err != nil {
+			return err
+		}
+		if json.Unmarshal(plain, &c.Escalation) != nil {
+			return fmt.Errorf("open event %d: it cannot be read", event) // the error would quote it
+		}
+		return nil
 	}, `
-		SELECT id, at, account, event, channel, note
+		SELECT id, at, account, event, channel, note, to_account, escalation
 		FROM referral_event
 		WHERE referral = $1
 		ORDER BY id`, int64(id))
@@ -326,27 +435,32 @@ func (db *DB) Act(ctx context.Context, who staff.Account, id selfrefer.ReferralI
 		if refusal == nil && !can {
 			refusal = selfrefer.ErrNotNow
 		}
+		if refusal == nil && (c.Event == selfrefer.HandOver || c.Event == selfrefer.Escalate) {
+			colleague, err := accountOf(tx, c.To)
+			if err != nil && !errors.Is(err, staff.ErrNotFound) {
+				return err
+			}
+			refusal = selfrefer.MayBeTold(who, colleague, r, c.Event)
+		}
+		known := refusal == nil || errors.Is(refusal, selfrefer.ErrTaken) || errors.Is(refusal, selfrefer.ErrNotNow)
+		if known { // the referral goes with it: who has it now, and where it stands
+			if err := db.openReferral(&r, sealed, true); err != nil {
+				return err
+			}
+		}
 		if refusal == nil {
 			if refusal, err = db.move(tx, who, &r, to, c); err != nil {
 				return err
 			}
 		}
-		outcome := "done"
-		switch {
-		case refusal == nil:
-		case errors.Is(refusal, selfrefer.ErrTaken), errors.Is(refusal, selfrefer.ErrNotNow):
-			outcome = outcomeOf(refusal) // the referral goes with it: who has it now, and where it stands
-		default:
-			outcome, r = outcomeOf(refusal), selfrefer.Referral{}
-			return db.auditReferral(tx, who, "referral."+string(c.Event), id, outcome)
-		}
-		if err := db.openReferral(&r, sealed, true); err != nil {
-			return err
+		if refusal != nil && !known {
+			r = selfrefer.Referral{}
+			return db.auditReferral(tx, who, "referral."+string(c.Event), id, outcomeOf(refusal))
 		}
 		if r.Later, err = db.later(tx, id); err != nil {
 			return err
 		}
-		return db.auditReferral(tx, who, "referral."+string(c.Event), id, outcome)
+		return db.auditReferral(tx, who, "referral."+string(c.Event), id, outcomeOf(refusal))
 	})
 	if err != nil {
 		return selfrefer.Referral{}, err
@@ -356,16 +470,31 @@ func (db *DB) Act(ctx context.Context, who staff.Account, id selfrefer.ReferralI
 
 // move writes one step of a referral's life, guarded by the state and the hands it was in.
 func (db *DB) move(tx *Tx, who staff.Account, r *selfrefer.Referral, to selfrefer.State, c selfrefer.Contact) (refusal, err error) {
-	was, hands := r.State, r.ClaimedBy
+	if err := db.index(tx, *r); err != nil {
+		return nil, err
+	}
+	was := *r
 	now := timeOf(tx.now)
 	r.State = to
+	if r.ClaimedBy == who.ID {
+		r.HandedBy = 0 // whoever works on it has seen it
+	}
 	switch c.Event {
 	case selfrefer.Claim:
 		r.ClaimedBy, r.ClaimedAt = who.ID, now
 	case selfrefer.Release:
-		r.ClaimedBy, r.ClaimedAt = 0, timeOf(0)
+		r.ClaimedBy, r.ClaimedAt, r.FreeSince, r.HandedBy = 0, timeOf(0), now, 0
 	case selfrefer.Attempt:
 		r.Attempts++
+	case selfrefer.HandOver:
+		r.ClaimedBy, r.ClaimedAt, r.HandedBy = c.To, now, who.ID
+		if c.To == who.ID { // a senior takes it over: nobody has to be told
+			r.HandedBy = 0
+		}
+	case selfrefer.TakeBack:
+		r.ClaimedBy, r.ClaimedAt, r.HandedBy = who.ID, now, 0
+	case selfrefer.Escalate:
+		r.EscalatedTo, r.EscalatedAt, r.EscalatedSeen = c.To, now, timeOf(0)
 	}
 	first := c.Event.FirstContact() && r.Contacted.IsZero()
 	if first {
@@ -374,14 +503,9 @@ func (db *DB) move(tx *Tx, who staff.Account, r *selfrefer.Referral, to selfrefe
 	if len(selfrefer.Events(to)) == 0 {
 		r.ClosedAt = now
 	}
-	n, err := tx.Exec(`
-		UPDATE referral
-		SET state = $1, claimed_by = $2, claimed_at = $3, contacted_at = $4, attempts = $5, closed_at = $6
-		WHERE id = $7 AND state = $8 AND claimed_by = $9`,
-		string(r.State), int64(r.ClaimedBy), msOf(r.ClaimedAt), msOf(r.Contacted), r.Attempts, msOf(r.ClosedAt),
-		int64(r.ID), string(was), int64(hands))
+	n, err := db.rewrite(tx, was, *r)
 	if err != nil {
-		return nil, fmt.Errorf("move referral %d: %w", r.ID, err)
+		return nil, err
 	}
 	if n == 0 {
 		return selfrefer.ErrNotNow, nil // cannot be while the row is locked
@@ -394,9 +518,27 @@ func (db *DB) move(tx *Tx, who staff.Account, r *selfrefer.Referral, to selfrefe
 	return nil, db.noteEvent(tx, who, r.ID, c)
 }
 
+// rewrite changes what a step changes, if the referral still stands as it was, and what is counted and listed with it.
+func (db *DB) rewrite(tx *Tx, was, r selfrefer.Referral) (int64, error) {
+	n, err := tx.Exec(`
+		UPDATE referral
+		SET state = $1, claimed_by = $2, claimed_at = $3, contacted_at = $4, attempts = $5, closed_at = $6, free_since = $7, handed_by = $8,
+		    escalated_to = $9, escalated_at = $10, escalated_seen = $11
+		WHERE id = $12 AND state = $13 AND claimed_by = $14`,
+		string(r.State), int64(r.ClaimedBy), msOf(r.ClaimedAt), msOf(r.Contacted), r.Attempts, msOf(r.ClosedAt), msOf(r.FreeSince), int64(r.HandedBy),
+		int64(r.EscalatedTo), msOf(r.EscalatedAt), msOf(r.EscalatedSeen), int64(r.ID), string(was.State), int64(was.ClaimedBy))
+	if err != nil {
+		return 0, fmt.Errorf("move referral %d: %w", r.ID, err)
+	}
+	if n == 0 {
+		return 0, nil
+	}
+	return n, db.replace(tx, was, r)
+}
+
 func (db *DB) noteEvent(tx *Tx, who staff.Account, id selfrefer.ReferralID, c selfrefer.Contact) error {
 	event := db.newID()
-	var note any // NULL without one
+	var note, escalation any // NULL without one
 	if c.Note != "" {
 		sealed, err := db.sealer.seal("referral_event", "note", strconv.FormatInt(event, 10), []byte(c.Note))
 		if err != nil {
@@ -404,10 +546,19 @@ func (db *DB) noteEvent(tx *Tx, who staff.Account, id selfrefer.ReferralID, c se
 		}
 		note = sealed
 	}
+	if c.Event == selfrefer.Escalate {
+		plain, err := json.Marshal(c.Escalation)
+		if err != nil {
+			return fmt.Errorf("write an escalation: %w", err)
+		}
+		if escalation, err = db.sealer.seal("referral_event", "escalation", strconv.FormatInt(event, 10), plain); err != nil {
+			return err
+		}
+	}
 	_, err := tx.Exec(`
-		INSERT INTO referral_event (id, referral, at, account, event, channel, note)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		event, int64(id), tx.now, int64(who.ID), string(c.Event), c.Channel, note)
+		INSERT INTO referral_event (id, referral, at, account, event, channel, note, to_account, escalation)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		event, int64(id), tx.now, int64(who.ID), string(c.Event), c.Channel, note, int64(c.To), escalation)
 	if err != nil {
 		return fmt.Errorf("note an event: %w", err)
 	}

@@ -184,25 +184,45 @@ func TestQueue_order(t *testing.T) {
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		w := mustWorld(t, mustOpen(t, cfg))
 		random := rand.New(rand.NewPCG(7, 7))
+		second, err := w.db.CreateTeam(ctx, staff.Team{Network: w.network.ID, Name: "Evening team"})
+		w.must(err)
 		const columns = `INSERT INTO referral (id, network, team, campaign, message, patient, form_ix, reference, state, lane, urgent, source, not_matched, practice,
 			language, received_at, due_at, contact_by, claimed_by, claimed_at, contacted_at, attempts, closed_at, person, phone_ix, nhs_ix)`
 		var all []selfrefer.Referral
 		var args []any
 		for range 120 {
 			r := selfrefer.Referral{ID: selfrefer.ReferralID(w.db.newID()), State: selfrefer.States[random.IntN(len(selfrefer.States))], Urgent: random.IntN(4) == 0,
-				Lane: []selfrefer.Lane{selfrefer.Verified, selfrefer.Unverified}[random.IntN(2)], Team: w.team.ID + staff.TeamID(random.IntN(2)),
-				Due: testCivil.Add(time.Duration(random.IntN(9)-4) * time.Hour)}
+				Lane: []selfrefer.Lane{selfrefer.Verified, selfrefer.Unverified}[random.IntN(2)], Team: []staff.TeamID{w.team.ID, second.ID, 0}[random.IntN(3)], Practice: []string{"N83001", "N83002"}[random.IntN(2)], Language: []string{"", "Polish"}[random.IntN(2)],
+				Due: testCivil.Add(time.Duration(random.IntN(9)-4) * time.Hour), Network: w.network.ID}
+			r.Answers.Reasons = [][]string{nil, {"money"}, {"housing", "money", "made up"}, {"housing"}}[random.IntN(4)]
 			if r.State != selfrefer.New {
 				r.ClaimedBy = w.worker.ID + staff.AccountID(random.IntN(2))
 			}
-			sealed, err := w.db.sealReferral(int64(r.ID), formRecord{}, origin{}, selfrefer.Judgement{Person: -1})
+			sealed, err := w.db.sealReferral(int64(r.ID), referralDoc{Answers: r.Answers})
 			w.must(err)
 			ix := []byte(itoa(int64(r.ID)))
-			args = append(args, int64(r.ID), int64(w.network.ID), int64(r.Team), 0, 0, 0, ix, itoa(int64(r.ID)), string(r.State), string(r.Lane), r.Urgent, "link", "", "",
-				"", 0, r.Due.UnixMilli(), 0, int64(r.ClaimedBy), 0, 0, 0, 0, sealed, []byte{}, []byte{})
+			args = append(args, int64(r.ID), int64(w.network.ID), int64(r.Team), 0, 0, 0, ix, itoa(int64(r.ID)), string(r.State), string(r.Lane), r.Urgent, "link", "", r.Practice,
+				r.Language, 0, r.Due.UnixMilli(), 0, int64(r.ClaimedBy), 0, 0, 0, 0, sealed, []byte{}, []byte{})
 			all = append(all, r)
 		}
-		w.must(w.db.write(ctx, "test", func(tx *Tx) error { _, err := tx.bulkInsert(columns, 26, args, ""); return err }))
+		w.must(w.db.write(ctx, "test", func(tx *Tx) error {
+			_, err := tx.bulkInsert(columns, 26, args, "")
+			for _, r := range all { // as the migration counts what was there before
+				for by, value := range map[string]string{countAll: "", countPractice: r.Practice, countLanguage: r.Language} {
+					if by == countAll || r.State.Open() {
+						err = errors.Join(err, w.db.bump(tx, int64(r.Network), queueTally(by, r, value), int64(r.Team), 0, 0, 1))
+					}
+				}
+			}
+			return err
+		}))
+		if n, err := w.db.IndexOld(ctx); n != len(all) || err != nil {
+			t.Fatalf("indexed %d, %v", n, err)
+		}
+		if n, err := w.db.IndexOld(ctx); n != 0 || err != nil {
+			t.Errorf("indexed %d once more, %v", n, err)
+		}
+		has := func(r selfrefer.Referral, reason string) bool { return slices.Contains(r.Answers.Reasons, reason) }
 		flag := func(b bool) int { return map[bool]int{true: 0, false: 1}[b] }
 		for _, c := range []struct {
 			f    selfrefer.Filter
@@ -217,6 +237,23 @@ func TestQueue_order(t *testing.T) {
 			{selfrefer.Filter{State: "contacting"}, func(r selfrefer.Referral) bool { return r.State == selfrefer.Contacting }},
 			{selfrefer.Filter{State: "done"}, func(r selfrefer.Referral) bool { return !r.State.Open() }},
 			{selfrefer.Filter{State: "in_support", Mine: w.worker.ID}, func(r selfrefer.Referral) bool { return r.State == selfrefer.InSupport }},
+			{selfrefer.Filter{State: "supported", Mine: w.worker.ID}, func(r selfrefer.Referral) bool { return r.State == selfrefer.InSupport && r.ClaimedBy == w.worker.ID }},
+			{selfrefer.Filter{State: "waiting", Team: second.ID}, func(r selfrefer.Referral) bool { return r.State == selfrefer.Contacting && r.Team == second.ID }},
+			{selfrefer.Filter{State: "done", NoUrgent: true, Team: w.team.ID}, func(r selfrefer.Referral) bool { return !r.State.Open() && !r.Urgent && r.Team == w.team.ID }},
+			{selfrefer.Filter{Practice: "N83001"}, func(r selfrefer.Referral) bool { return r.State.Open() && r.Practice == "N83001" }},
+			{selfrefer.Filter{Language: "Polish", NoUrgent: true}, func(r selfrefer.Referral) bool { return r.State.Open() && r.Language == "Polish" && !r.Urgent }},
+			{selfrefer.Filter{Reason: "money"}, func(r selfrefer.Referral) bool { return r.State.Open() && has(r, "money") }},
+			{selfrefer.Filter{Reason: "housing", State: "urgent"}, func(r selfrefer.Referral) bool { return r.State.Open() && has(r, "housing") && r.Urgent }},
+			{selfrefer.Filter{Reason: "housing", State: "unverified", NoUrgent: true}, func(r selfrefer.Referral) bool {
+				return r.State.Open() && has(r, "housing") && r.Lane == selfrefer.Unverified && !r.Urgent
+			}},
+			{selfrefer.Filter{Reason: "money", State: "new", Practice: "N83002", Language: "Polish"}, func(r selfrefer.Referral) bool {
+				return r.State == selfrefer.New && has(r, "money") && r.Practice == "N83002" && r.Language == "Polish"
+			}},
+			{selfrefer.Filter{Reason: "money", State: "mine", Mine: w.worker.ID}, func(r selfrefer.Referral) bool {
+				return r.State.Open() && has(r, "money") && r.ClaimedBy == w.worker.ID
+			}},
+			{selfrefer.Filter{Reason: "money", State: "waiting"}, func(r selfrefer.Referral) bool { return r.State == selfrefer.Contacting && has(r, "money") }},
 		} {
 			var want, got []selfrefer.ReferralID
 			rows := slices.DeleteFunc(slices.Clone(all), func(r selfrefer.Referral) bool { return !c.want(r) })
@@ -232,6 +269,18 @@ func TestQueue_order(t *testing.T) {
 			}
 			f := c.f
 			f.Network, f.Limit = w.network.ID, 1+random.IntN(9)
+			counts, err := w.db.Count(ctx, f)
+			w.must(err)
+			tab := map[string]int{"": counts.Open(), "open": counts.Open(), "new": counts.New, "urgent": counts.Urgent, "unverified": counts.Unverified, "done": counts.Done, "waiting": counts.Contacting}
+			if n, ok := tab[f.State]; ok && counts.Known && n != len(want) || counts.Known != (f.Narrowed() < 2) {
+				t.Errorf("%+v: counted %d, want %d (known %v)", c.f, n, len(want), counts.Known)
+			}
+			if f.Narrowed() == 0 && (f.State == "mine" && counts.Mine != len(want) || f.State == "supported" && counts.Supported != len(want)) {
+				t.Errorf("%+v: counted %d and %d of one's own, want %d", c.f, counts.Mine, counts.Supported, len(want))
+			}
+			if n := map[bool]int{true: counts.Practices[f.Practice], false: len(want)}[f.Practice != "" && f.Narrowed() == 1 && f.State == ""]; n != len(want) {
+				t.Errorf("%+v: the filter says %d, want %d", c.f, n, len(want))
+			}
 			for {
 				page, err := w.db.Queue(ctx, f)
 				w.must(err)
@@ -240,6 +289,9 @@ func TestQueue_order(t *testing.T) {
 				}
 				for _, r := range page {
 					got = append(got, r.ID)
+				}
+				if len(got) > 2*len(all) {
+					t.Fatalf("%+v: the pages never end", c.f)
 				}
 				f.After = int64(page[len(page)-1].ID)
 			}
@@ -263,6 +315,9 @@ func TestQueue_order(t *testing.T) {
 		}
 		if page, err := w.db.Queue(ctx, selfrefer.Filter{Network: w.stranger.Network}); err != nil || len(page) != 0 {
 			t.Errorf("another network sees %d referrals, %v", len(page), err)
+		}
+		if _, err := w.db.Queue(ctx, selfrefer.Filter{Network: w.network.ID, State: "done", Practice: "N83001"}); err == nil {
+			t.Error("what is done was narrowed")
 		}
 		if _, err := w.db.Queue(ctx, selfrefer.Filter{Network: w.network.ID, State: "everything"}); err == nil {
 			t.Error("an unknown part of the queue was listed")

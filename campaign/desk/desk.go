@@ -110,6 +110,8 @@ type Config struct {
 	Stopped func() string
 	// Machinery is what the program knows of itself outside the database; nil: nothing.
 	Machinery func(context.Context) Machinery
+	// Alerts are what somebody must look at now, whichever desk they sit at; nil: nothing.
+	Alerts func(context.Context, staff.Account) ([]ui.Alert, error)
 	// Live is set when texts reach real phones: then a made-up list cannot be launched.
 	Live bool
 }
@@ -310,6 +312,9 @@ func (h *Handler) page(ctx context.Context, r *http.Request, who staff.Account, 
 
 // show renders a page, or the failure to make it.
 func (h *Handler) show(w http.ResponseWriter, r *http.Request, status int, screen string, p ui.Page, err error) {
+	if err == nil && h.cfg.Alerts != nil {
+		p.Alerts, err = h.cfg.Alerts(r.Context(), staff.From(r.Context()))
+	}
 	if err != nil {
 		h.pageError(w, r, err)
 		return

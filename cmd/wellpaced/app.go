@@ -238,7 +238,7 @@ func (a *app) routes() (http.Handler, error) {
 		return nil, err
 	}
 	managers, err := campaigndesk.New(campaigndesk.Config{Store: a.db, UI: pages, Nav: nav, Now: a.Now, Log: a.Log.With("comp", "desk"), Live: !isLoopback(a.Gateway.BaseURL),
-		Stopped: a.stopped, Machinery: a.machinery})
+		Stopped: a.stopped, Machinery: a.machinery, Alerts: workers.Alerts})
 	if err != nil {
 		return nil, err
 	}
@@ -364,6 +364,12 @@ func (a *app) run(ctx context.Context) error {
 				_, err := a.db.PurgeDrafts(ctx)
 				_, old := a.db.PurgeCorrections(ctx)
 				return errors.Join(err, old, a.db.RetireJournals(ctx))
+			})
+		})
+		loops.Go(func() error {
+			return a.every(ctx, purgeEvery, "index", func() error {
+				_, err := a.db.IndexOld(ctx)
+				return err
 			})
 		})
 	}

@@ -85,6 +85,30 @@ func TestBrowser(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) { enter(t, c.who).CheckPage(at+c.path, c.name) })
 	}
 
+	// Found, narrowed, handed over with the forms unfolded, and what stands at the top of pages.
+	t.Run("search", func(t *testing.T) {
+		p := enter(t, lin)
+		p.CheckPage(at+searchPath, "desk-search")
+		p.Goto(at + queuePath + "?state=open&reason=money")
+		p.CheckWide("desk-queue-narrowed")
+		p.Goto(at + queuePath)
+		p.Fill("#find", "marigold testperson")
+		if status := p.Follow("form[role=search] button"); status != 200 || p.URL() != at+searchPath || !strings.Contains(p.Text("main"), "Marigold Testperson") {
+			t.Errorf("searched: %d at %s", status, p.URL())
+		}
+		p.CheckWide("desk-search-found")
+	})
+	t.Run("colleagues", func(t *testing.T) {
+		b.send(lin, "POST", fmt.Sprint("/desk/referrals/", mine), form("event", "escalate", "to", fmt.Sprint(sam.ID), "why", "Her son takes her money", "told", "Jo Hill, safeguarding lead")).holds(t, 303)
+		p := enter(t, sam)
+		p.CheckPage(at+queuePath, "desk-queue-alerts")
+		p = enter(t, lin)
+		p.Goto(at + fmt.Sprint("/desk/referrals/", mine))
+		p.Click("details:has([value=hand_over]) summary")
+		p.Click("details:has([value=escalate]) summary")
+		p.CheckWide("desk-referral-colleagues")
+	})
+
 	// Without scripts, and with the keyboard: claim from the queue, record a try, find it in the history.
 	t.Run("case", func(t *testing.T) {
 		p := enter(t, sam)

@@ -183,6 +183,9 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request, status int, scree
 	p.Organisation, p.Home = network.Name, homePath
 	p.Nav = h.Nav(who, r.URL.Path)
 	p.User, p.UserURL, p.SignOutURL = who.Name, accountPath, signOutPath
+	if p.Alerts, err = h.Alerts(r.Context(), who); err != nil {
+		return err
+	}
 	h.UI.Render(w, r, status, screen, p)
 	return nil
 }
@@ -233,6 +236,7 @@ var failures = []struct {
 	{errTooOften, http.StatusTooManyRequests, "too_often", "That was tried too often. Wait a minute, then try again."},
 	{selfrefer.ErrTaken, http.StatusConflict, "taken", "Somebody else has this referral."},
 	{selfrefer.ErrNotNow, http.StatusConflict, "not_now", "This cannot be done with the referral as it stands. Look at it again."},
+	{selfrefer.ErrNotTheirs, http.StatusUnprocessableEntity, "not_theirs", "This colleague may not work on this referral. Choose another."},
 	{selfrefer.ErrChanged, http.StatusConflict, "changed", "Somebody else has changed this since you read it. Read it again."},
 	{errTooLarge, http.StatusRequestEntityTooLarge, "too_large", "That is too large. Send less at once."},
 }

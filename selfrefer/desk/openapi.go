@@ -28,8 +28,10 @@ func (h *Handler) OpenAPI() map[string]any {
 		"age":      object{"type": "string", "enum": []selfrefer.Age{selfrefer.InTime, selfrefer.DueSoon, selfrefer.Late, selfrefer.Kept}},
 		"attempts": whole, "claimed_by": holder, "claimed_at": at, "contacted": at, "closed": at, "name": text,
 		"phone": text, "nhs_number": text, "birth_date": text, "answers": object{"type": "object"}, "can": list(text),
-		"later":    list(fields(object{"at": at, "words": text, "said": text, "media": whole})),
-		"contacts": list(fields(object{"at": at, "by": holder, "event": text, "channel": text, "note": text})),
+		"later":      list(fields(object{"at": at, "words": text, "said": text, "media": whole})),
+		"contacts":   list(fields(object{"at": at, "by": holder, "event": text, "channel": text, "note": text, "to": holder, "escalation": fields(object{"why": text, "told": text, "number": text, "at": at})})),
+		"free_since": at, "handed_by": holder, "escalated": fields(object{"to": holder, "at": at, "opened": at}),
+		"offered_to": object{"type": "string", "enum": []selfrefer.Offer{selfrefer.ToSenior, selfrefer.ToManager}, "description": "of an urgent referral that nobody has claimed for 30 working minutes, in lists"},
 	}, "id", "reference", "state", "lane", "urgent", "source", "received", "due", "age", "attempts")
 	worker := fields(object{
 		"account": whole, "name": text, "hours": object{"type": "object", "description": "by day, monday to sunday; a day off is left out", "additionalProperties": fields(object{"from": text, "to": text}, "from", "to")},
@@ -77,8 +79,11 @@ func (h *Handler) OpenAPI() map[string]any {
 	}
 	channel := object{"type": "string", "enum": []string{"", "call", "text", "email", "visit"}}
 	act := call("Claim a referral, record a try, or say what came of it", "The referral as it stands now", referral, object{
-		"parameters":  []any{id, param("path", "event", object{"type": "string", "enum": events}, "what is done")},
-		"requestBody": object{"content": json(fields(object{"channel": channel, "note": object{"type": "string", "maxLength": maxNote}}))},
+		"parameters": []any{id, param("path", "event", object{"type": "string", "enum": events}, "what is done")},
+		"requestBody": object{"content": json(fields(object{"channel": channel, "note": object{"type": "string", "maxLength": maxNote},
+			"to":  object{"type": "integer", "description": "of hand_over and escalate: the colleague's account"},
+			"why": object{"type": "string", "maxLength": maxNote, "description": "of escalate, as are told, number and told_at"}, "told": object{"type": "string", "maxLength": maxNote, "description": "who was told by telephone"},
+			"number": text, "told_at": object{"type": "string", "format": "date-time", "description": "now if it is left out"}}))},
 	})
 	act["responses"].(object)["409"] = problem("Somebody else has it (code taken, with claimed_by and claimed_at), or its state does not allow this (code not_now, with state)")
 
@@ -115,7 +120,10 @@ func (h *Handler) OpenAPI() map[string]any {
 	team := param("path", "team", whole, "of a team")
 	return object{
 		"/api/v1/referrals": object{"get": call("A part of the queue, in the order of calling", "Up to 50 referrals, and where to go on", fields(object{"referrals": list(referral), "next": whole}, "referrals"), object{
-			"parameters": []any{param("query", "state", object{"type": "string", "enum": states, "default": "open"}, "which part"), param("query", "after", whole, "the answer's next")}})},
+			"parameters": []any{param("query", "state", object{"type": "string", "enum": states, "default": "open"}, "which part"), param("query", "after", whole, "the answer's next"),
+				param("query", "practice", text, "an ODS code; open parts alone"), param("query", "reason", text, "a reason's code; open parts alone"), param("query", "language", text, "as in the answer; open parts alone")}})},
+		"/api/v1/referrals/search": object{"post": call("Find referrals of your network by name, reference, NHS number or phone number; audited", "At most 50, the newest first", fields(object{"referrals": list(referral), "more": yes}, "referrals", "more"), object{
+			"requestBody": object{"required": true, "content": json(fields(object{"find": object{"type": "string", "maxLength": 200}}, "find"))}})},
 		"/api/v1/referrals/{id}":         object{"get": call("One referral with its answers; the view is audited", "The referral", referral, object{"parameters": []any{id}})},
 		"/api/v1/referrals/{id}/{event}": object{"post": act},
 		"/api/v1/words":                  object{"get": call("What the network has changed of what its patients read", "Every line and reason, in order", words, nil), "put": putWords},

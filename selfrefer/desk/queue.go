@@ -3,6 +3,7 @@ package desk
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -23,6 +24,7 @@ var parts = []struct{ state, text, empty string }{
 	{"open", "Open", "Nobody is waiting. New referrals appear here by themselves."},
 	{"new", "New", "There is no new referral: somebody has each of them in hand."},
 	{"mine", "Mine", "You have no open referral. Claim one from New."},
+	{"waiting", "To try again", "Nobody has been tried in vain and still waits."},
 	{"urgent", "Urgent", "There is no urgent referral."},
 	{"unverified", "Not confirmed", "There is nobody whose identity is still to be confirmed."},
 	{"done", "Done", "Nothing is finished yet."},
@@ -40,7 +42,21 @@ type queueScreen struct {
 	Next, First string
 	After       int64
 	NoUrgent    bool // this role is not shown urgent ones
+	Search      bool // this role may search
+	Narrow      []queueNarrow
+	Narrowed    string // by what it is narrowed now
+	Everything  string // address of the same part, not narrowed
+	Kept        []keptField
 }
+
+// queueNarrow is one way to narrow the queue, as links.
+type queueNarrow struct {
+	Caption string
+	Links   []queueTab
+}
+
+// keptField goes with a claim from the queue, so that who comes too late finds the same list again.
+type keptField struct{ Name, Value string }
 
 type queueTab struct {
 	Text, Href, Count string
@@ -61,6 +77,7 @@ type queueRow struct {
 	Urgent                  bool
 	WhyUrgent               string
 	State, Age              ui.Tag
+	Marks                   []ui.Tag // what else must be seen at once
 	AgeWords, Has, NotMatch string
 	Claim                   bool
 }
@@ -81,6 +98,13 @@ func queueFilter(r *http.Request, who staff.Account) (selfrefer.Filter, error) {
 	}
 	if f.State == "mine" {
 		f.Mine = who.ID
+	}
+	f.Practice, f.Reason, f.Language = q.Get("practice"), q.Get("reason"), q.Get("language")
+	if len(f.Practice)+len(f.Language) > 200 || f.Reason != "" && !slices.ContainsFunc(selfrefer.Reasons, func(r selfrefer.Reason) bool { return r.Code == f.Reason }) {
+		return f, invalid{{Field: "reason", Sentence: "There is no reason, practice or language with this name."}}
+	}
+	if ended := f.State == "done" || slices.Contains(selfrefer.States, selfrefer.State(f.State)) && !selfrefer.State(f.State).Open(); ended && f.Narrowed() > 0 {
+		return f, invalid{{Field: "state", Sentence: "Only referrals that are open can be narrowed by practice, reason or language."}}
 	}
 	if s := q.Get("after"); s != "" {
 		var err error
@@ -109,23 +133,26 @@ func (h *Handler) showQueue(w http.ResponseWriter, r *http.Request, who staff.Ac
 	if err != nil {
 		return err
 	}
-	network, err := h.Store.Network(ctx, who.Network)
+	practices, err := h.practices(ctx, who.Network)
 	if err != nil {
-		return fmt.Errorf("read the network: %w", err)
-	}
-	practices := map[string]string{}
-	for _, p := range network.Practices {
-		practices[p.ODS] = p.Name
-	}
-	s := queueScreen{State: f.State, After: f.After, Poll: queueURL(f.State, f.After), Updated: ui.Clock(h.Now().In(h.zone)), NoUrgent: f.NoUrgent}
-	if err := h.countQueue(r, who, f, &s); err != nil {
 		return err
 	}
-	if next != 0 {
-		s.Next = queueURL(f.State, next)
+	s := queueScreen{State: f.State, After: f.After, Poll: queueURL(f), Updated: ui.Clock(h.Now().In(h.zone)), NoUrgent: f.NoUrgent, Search: staff.May(who, staff.SearchReferrals, who.Network) == nil}
+	for _, k := range []keptField{{"practice", f.Practice}, {"reason", f.Reason}, {"language", f.Language}} {
+		if k.Value != "" {
+			s.Kept = append(s.Kept, k)
+		}
 	}
-	if f.After != 0 {
-		s.First = queueURL(f.State, 0)
+	if err := h.countQueue(r, who, f, practices, &s); err != nil {
+		return err
+	}
+	if page := f; next != 0 {
+		page.After = next
+		s.Next = queueURL(page)
+	}
+	if page := f; f.After != 0 {
+		page.After = 0
+		s.First = queueURL(page)
 	}
 	for _, p := range parts {
 		if p.state == f.State {
@@ -150,22 +177,17 @@ func (h *Handler) showQueue(w http.ResponseWriter, r *http.Request, who staff.Ac
 			s.Lists = append(s.Lists, l)
 		}
 	}
-	if f.State == "mine" && f.After == 0 { // whom somebody supports is theirs, too, though nobody waits for a first call
+	if f.State == "mine" && f.After == 0 && f.Narrowed() == 0 { // whom somebody supports is theirs, too, though nobody waits for a first call
 		l := queueList{Caption: "In support with you"}
-		part := selfrefer.Filter{Network: f.Network, Team: f.Team, NoUrgent: f.NoUrgent, State: string(selfrefer.InSupport), Limit: 4 * pageSize}
-		for len(l.Rows) < pageSize { // Filter.Mine counts for the part "mine" alone: the rest of the team's are left out here
-			supported, next, err := h.queue(r, part)
-			if err != nil {
-				return err
-			}
-			for _, ref := range supported {
-				if ref.ClaimedBy == who.ID {
-					l.Rows = append(l.Rows, h.queueRow(ref, who, name, practices))
-				}
-			}
-			if part.After = next; next == 0 {
-				break
-			}
+		supported, more, err := h.queue(r, selfrefer.Filter{Network: f.Network, Team: f.Team, NoUrgent: f.NoUrgent, State: "supported", Mine: who.ID, Limit: pageSize})
+		if err != nil {
+			return err
+		}
+		if more != 0 {
+			l.Explain = "The latest " + strconv.Itoa(pageSize) + " of them."
+		}
+		for _, ref := range supported {
+			l.Rows = append(l.Rows, h.queueRow(ref, who, name, practices))
 		}
 		if len(l.Rows) > 0 {
 			s.Lists = append(s.Lists, l)
@@ -188,44 +210,107 @@ func (h *Handler) queue(r *http.Request, f selfrefer.Filter) (all []selfrefer.Re
 	return all, next, nil
 }
 
-func queueURL(state string, after int64) string {
-	q := url.Values{"state": {state}}
-	if after != 0 {
-		q.Set("after", strconv.FormatInt(after, 10))
+// queueURL is the address of a part of the queue.
+func queueURL(f selfrefer.Filter) string {
+	q := url.Values{"state": {f.State}}
+	for name, value := range map[string]string{"practice": f.Practice, "reason": f.Reason, "language": f.Language} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	if f.After != 0 {
+		q.Set("after", strconv.FormatInt(f.After, 10))
 	}
 	return queuePath + "?" + q.Encode()
 }
 
-// countQueue makes the tabs with their counts. Without sight of urgent referrals some counts are not known, and none is shown.
-func (h *Handler) countQueue(r *http.Request, who staff.Account, f selfrefer.Filter, s *queueScreen) error {
-	t, err := h.Store.Tally(r.Context(), who.Network, who.Team)
+// narrowest is how many practices, reasons or languages are offered as links: those that most referrals have.
+const narrowest = 15
+
+// countQueue makes the tabs and the ways to narrow them, with their counts. Where several ways are taken at once nobody counts, and no count
+// is shown: a wrong one would be worse.
+func (h *Handler) countQueue(r *http.Request, who staff.Account, f selfrefer.Filter, practices map[string]string, s *queueScreen) error {
+	by := f
+	by.Mine = who.ID
+	c, err := h.Store.Count(r.Context(), by)
 	if err != nil {
 		return fmt.Errorf("count the queue: %w", err)
 	}
-	mine, more, err := h.queue(r, selfrefer.Filter{Network: f.Network, Team: f.Team, State: "mine", Mine: who.ID, NoUrgent: f.NoUrgent, Limit: pageSize})
-	if err != nil {
-		return err
+	count := map[string]int{"open": c.Open(), "new": c.New, "waiting": c.Contacting, "urgent": c.Urgent, "unverified": c.Unverified, "done": c.Done, "mine": c.Mine}
+	switch {
+	case c.Overdue >= selfrefer.MaxOverdue:
+		s.Overdue = "Waiting longer than promised: " + plural(selfrefer.MaxOverdue, "referral") + " or more"
+	case c.Overdue > 0:
+		s.Overdue = "Waiting longer than promised: " + plural(c.Overdue, "referral")
 	}
-	count := map[string]string{"new": strconv.Itoa(t.New), "urgent": strconv.Itoa(t.Urgent), "unverified": strconv.Itoa(t.Unverified), "done": strconv.Itoa(t.Done), "mine": strconv.Itoa(len(mine))}
-	if more != 0 {
-		count["mine"] += "+"
-	}
-	open := t.New + t.Claimed + t.Contacting
-	if f.NoUrgent {
-		open -= t.Urgent
-		delete(count, "new")
-		delete(count, "done")
-	} else if t.Overdue > 0 {
-		s.Overdue = "Waiting longer than promised: " + plural(t.Overdue, "referral")
-	}
-	count["open"] = strconv.Itoa(max(open, 0))
 	for _, p := range parts {
 		if p.state == "urgent" && f.NoUrgent || p.state == "mine" && staff.May(who, staff.WorkReferral, who.Network) != nil {
 			continue
 		}
-		s.Tabs = append(s.Tabs, queueTab{p.text, queueURL(p.state, 0), count[p.state], p.state == f.State})
+		to := f
+		to.State, to.After = p.state, 0
+		if p.state == "done" {
+			to.Practice, to.Reason, to.Language = "", "", ""
+		}
+		tab := queueTab{Text: p.text, Href: queueURL(to), Current: p.state == f.State}
+		if p.state == "done" || c.Known && (p.state != "mine" || f.Narrowed() == 0) {
+			tab.Count = strconv.Itoa(count[p.state])
+		}
+		s.Tabs = append(s.Tabs, tab)
 	}
+	if f.State == "done" || slices.Contains(selfrefer.States, selfrefer.State(f.State)) && !selfrefer.State(f.State).Open() {
+		return nil
+	}
+	s.narrow(f, c, practices)
 	return nil
+}
+
+// narrow offers the practices, reasons and languages that open referrals have, most of them first.
+func (s *queueScreen) narrow(f selfrefer.Filter, c selfrefer.Counts, practices map[string]string) {
+	languages := map[string]string{}
+	for l := range c.Languages {
+		languages[l] = l
+	}
+	words := map[string]string{}
+	for _, r := range selfrefer.Reasons {
+		words[r.Code] = r.Words
+	}
+	var by []string
+	for _, way := range []struct {
+		caption string
+		now     *string
+		counts  map[string]int
+		words   map[string]string
+	}{{"Practice", &f.Practice, c.Practices, practices}, {"Reason", &f.Reason, c.Reasons, words}, {"Language", &f.Language, c.Languages, languages}} {
+		chosen := *way.now
+		n := queueNarrow{Caption: way.caption}
+		link := func(text, value, count string) {
+			*way.now = value
+			f.After = 0
+			n.Links = append(n.Links, queueTab{text, queueURL(f), count, value == chosen})
+			*way.now = chosen
+		}
+		link("Any", "", "")
+		values := slices.DeleteFunc(slices.Collect(maps.Keys(way.counts)), func(v string) bool { return v == "" || way.counts[v] <= 0 && v != chosen })
+		if chosen != "" && !slices.Contains(values, chosen) {
+			values = append(values, chosen)
+		}
+		slices.SortFunc(values, func(a, b string) int { return cmp.Or(cmp.Compare(way.counts[b], way.counts[a]), cmp.Compare(a, b)) })
+		for i, v := range values {
+			if i < narrowest || v == chosen {
+				link(cmp.Or(way.words[v], v), v, strconv.Itoa(way.counts[v]))
+			}
+		}
+		if chosen != "" {
+			by = append(by, cmp.Or(way.words[chosen], chosen))
+		}
+		if len(n.Links) > 1 {
+			s.Narrow = append(s.Narrow, n)
+		}
+	}
+	if s.Narrowed = strings.Join(by, ", "); s.Narrowed != "" {
+		s.Everything = queueURL(selfrefer.Filter{State: f.State})
+	}
 }
 
 func (h *Handler) queueRow(ref selfrefer.Referral, who staff.Account, name func(staff.AccountID) string, practices map[string]string) queueRow {
@@ -235,6 +320,7 @@ func (h *Handler) queueRow(ref selfrefer.Referral, who staff.Account, name func(
 		row.Practice = ref.Practice
 	}
 	row.Age, row.AgeWords = h.age(ref)
+	row.Marks = marks(ref)
 	if staff.May(who, staff.ViewReferral, ref.Network) == nil {
 		row.Href = fmt.Sprintf("/desk/referrals/%d", ref.ID)
 		row.Name = ref.Name.Reveal()
@@ -248,6 +334,20 @@ func (h *Handler) queueRow(ref selfrefer.Referral, who staff.Account, name func(
 	_, can := selfrefer.Next(ref.State, selfrefer.Claim)
 	row.Claim = can && selfrefer.May(who, ref, selfrefer.Claim) == nil
 	return row
+}
+
+// marks are what else must be seen at once: an urgent one that nobody has claimed for long, what a senior was told of, what was handed over.
+func marks(ref selfrefer.Referral) (all []ui.Tag) {
+	if words := ref.Offer.Words(); words != "" {
+		all = append(all, ui.Tag{Text: words, Colour: "red"})
+	}
+	if ref.EscalatedTo != 0 {
+		all = append(all, ui.Tag{Text: "Escalated", Colour: "orange"})
+	}
+	if ref.HandedBy != 0 {
+		all = append(all, ui.Tag{Text: "Handed over, not opened", Colour: "purple"})
+	}
+	return all
 }
 
 // saidShort are short replies as the list tells them apart. They stay in the order of calling: it is a hint and no judgement.
@@ -268,6 +368,9 @@ func notice(r *http.Request) string {
 		"decline":        "Saved: they do not want help now.",
 		"give_up":        "Saved: they cannot be reached.",
 		"mark_duplicate": "Saved: this was a second referral from the same person.",
+		"hand_over":      "Handed over. You can take it back until they open it.",
+		"take_back":      "It is yours again.",
+		"escalate":       "Saved: a senior is told. It stands at the top of their pages until they open it.",
 		"hours":          "Saved. The new hours count from the next decision about texts.",
 		"leave":          "Saved. The leave counts from the next decision about texts.",
 	}[r.URL.Query().Get("done")]
@@ -296,6 +399,10 @@ type referralJSON struct {
 	Contacted  *time.Time           `json:"contacted,omitempty"`
 	Closed     *time.Time           `json:"closed,omitempty"`
 	Name       string               `json:"name,omitempty"`
+	FreeSince  *time.Time           `json:"free_since,omitempty"` // since when nobody has it
+	HandedBy   *holderJSON          `json:"handed_by,omitempty"`  // until claimed_by opens it
+	Escalated  *escalatedJSON       `json:"escalated,omitempty"`
+	OfferedTo  selfrefer.Offer      `json:"offered_to,omitempty"`
 
 	Phone     string             `json:"phone,omitempty"`
 	NHSNumber string             `json:"nhs_number,omitempty"`
@@ -320,11 +427,20 @@ type holderJSON struct {
 }
 
 type contactJSON struct {
-	At      time.Time       `json:"at"`
-	By      holderJSON      `json:"by"`
-	Event   selfrefer.Event `json:"event"`
-	Channel string          `json:"channel,omitempty"`
-	Note    string          `json:"note,omitempty"`
+	At         time.Time             `json:"at"`
+	By         holderJSON            `json:"by"`
+	Event      selfrefer.Event       `json:"event"`
+	Channel    string                `json:"channel,omitempty"`
+	Note       string                `json:"note,omitempty"`
+	To         *holderJSON           `json:"to,omitempty"`
+	Escalation *selfrefer.Escalation `json:"escalation,omitempty"`
+}
+
+// escalatedJSON is the last time that a senior was told.
+type escalatedJSON struct {
+	To     holderJSON `json:"to"`
+	At     time.Time  `json:"at"`
+	Opened *time.Time `json:"opened,omitempty"`
 }
 
 func instant(t time.Time) *time.Time {
@@ -346,6 +462,16 @@ func (h *Handler) listed(r selfrefer.Referral, who staff.Account, name func(staf
 	if staff.May(who, staff.ViewReferral, r.Network) == nil {
 		j.Name = r.Name.Reveal()
 	}
+	if r.State == selfrefer.New {
+		j.FreeSince = instant(r.Since())
+	}
+	if r.HandedBy != 0 {
+		j.HandedBy = &holderJSON{r.HandedBy, name(r.HandedBy)}
+	}
+	if r.EscalatedTo != 0 {
+		j.Escalated = &escalatedJSON{holderJSON{r.EscalatedTo, name(r.EscalatedTo)}, r.EscalatedAt.UTC(), instant(r.EscalatedSeen)}
+	}
+	j.OfferedTo = r.Offer
 	return j
 }
 

@@ -54,6 +54,9 @@ type referralScreen struct {
 	Claim      bool
 	Release    string // the words of the button; "" for none
 	Outcome    *outcomeForm
+	TakeBack   string // the words of the button; "" for none
+	HandOver   *handOverForm
+	Escalate   *escalateForm
 	Duplicate  *ui.Field // the note, where the one thing to record is that it is a second referral
 	Safe       []safeLine
 	NoWay      bool    // neither a call nor a text is safe
@@ -75,6 +78,17 @@ type referralScreen struct {
 
 type outcomeForm struct{ Outcome, Channel, Note ui.Field }
 
+// handOverForm and escalateForm stand folded; Open, where what was entered could not be taken.
+type handOverForm struct {
+	Open     bool
+	To, Note ui.Field
+}
+
+type escalateForm struct {
+	Open                      bool
+	To, Why, Told, Number, At ui.Field
+}
+
 // laterLine is a reply that came while the referral was open.
 type laterLine struct {
 	When, Said string
@@ -90,7 +104,10 @@ type safeLine struct {
 // fact is a line of what is known of the person.
 type fact struct{ Key, Value string }
 
-type historyLine struct{ What, Who, When, Note string }
+type historyLine struct {
+	What, Who, When, Note string
+	More                  []fact
+}
 
 func (h *Handler) referralPage(w http.ResponseWriter, r *http.Request, who staff.Account) error {
 	id, err := pathID[selfrefer.ReferralID](r, "id")
@@ -140,13 +157,15 @@ func (h *Handler) showReferral(w http.ResponseWriter, r *http.Request, who staff
 		s.Tags = append(s.Tags, ui.Tag{Text: "Urgent", Colour: "red"})
 	}
 	age, left := h.age(ref)
-	s.Tags = append(s.Tags, stateTag(ref.State), age)
+	s.Tags = append(append(s.Tags, stateTag(ref.State), age), marks(ref)...)
 	s.Promise = "Received at " + h.when(ref.Received) + ". We promised a first contact by " + h.when(ref.Due)
 	if left != "" && ref.Contacted.IsZero() {
 		s.Promise += " (" + strings.TrimPrefix(strings.ToLower(age.Text)+" "+left, "in time ") + ")"
 	}
 	s.Promise += "."
 	switch {
+	case ref.HandedBy != 0 && ref.ClaimedBy != who.ID:
+		s.Has = name(ref.HandedBy) + " has handed it to " + name(ref.ClaimedBy) + " at " + h.when(ref.ClaimedAt) + ", who has not opened it yet."
 	case ref.ClaimedBy == who.ID:
 		s.Has = "You have had it since " + h.when(ref.ClaimedAt) + "."
 	case ref.ClaimedBy != 0:
@@ -155,6 +174,9 @@ func (h *Handler) showReferral(w http.ResponseWriter, r *http.Request, who staff
 	s.safety(ref)
 	s.Who, s.Answers = h.whoIsIt(ref, practice), answers(ref)
 	s.actions(ref, who, name, r)
+	if err := h.colleagues(r, ref, who, &s, errs); err != nil {
+		return err
+	}
 	s.History = h.history(ref, contacts, name)
 	return h.show(w, r, status, "referral", ui.Page{Title: "Referral " + ref.Reference, Back: queuePath, Notice: notice(r), Errors: errs, Data: s})
 }
@@ -357,10 +379,98 @@ func allowed(ref selfrefer.Referral, who staff.Account) []selfrefer.Event {
 	return slices.DeleteFunc(selfrefer.Events(ref.State), func(e selfrefer.Event) bool { return selfrefer.May(who, ref, e) != nil })
 }
 
+// colleagues puts together whom who could hand the referral to, or tell of it.
+func (h *Handler) colleagues(r *http.Request, ref selfrefer.Referral, who staff.Account, s *referralScreen, errs []ui.FieldError) error {
+	can := allowed(ref, who)
+	handOver, escalate := slices.Contains(can, selfrefer.HandOver), slices.Contains(can, selfrefer.Escalate)
+	if !handOver && !escalate && !slices.Contains(can, selfrefer.TakeBack) {
+		return nil
+	}
+	all, err := h.Store.Accounts(r.Context(), who.Network)
+	if err != nil {
+		return fmt.Errorf("read who works here: %w", err)
+	}
+	choices := func(e selfrefer.Event) []ui.Option {
+		options := []ui.Option{{Value: "", Label: "Choose a colleague"}}
+		for _, a := range all {
+			if a.ID == ref.ClaimedBy && slices.Contains(can, selfrefer.TakeBack) {
+				s.TakeBack = "Take it back from " + a.Name
+			}
+			if selfrefer.MayBeTold(who, a, ref, e) == nil {
+				label := a.Name + ", " + a.Role.Words()
+				if a.ID == who.ID {
+					label = "Myself"
+				}
+				options = append(options, ui.Option{Value: strconv.FormatInt(int64(a.ID), 10), Label: label})
+			}
+		}
+		return options
+	}
+	sent := r.PostFormValue("event")
+	value := func(e selfrefer.Event, name string) string {
+		if sent != string(e) {
+			return ""
+		}
+		return r.PostFormValue(name)
+	}
+	if o := choices(selfrefer.HandOver); handOver && len(o) > 1 {
+		s.HandOver = &handOverForm{Open: sent == string(selfrefer.HandOver) && len(errs) > 0,
+			To:   ui.Field{Kind: ui.Select, Name: "to", ID: "hand-to", Label: "To whom?", Size: "s", Options: o, Value: value(selfrefer.HandOver, "to")},
+			Note: ui.Field{Kind: ui.Textarea, Name: "note", ID: "hand-note", Label: "What must they know?", Size: "s", Rows: 3, Hint: "They read it with the referral", Value: value(selfrefer.HandOver, "note")}}
+	}
+	if o := choices(selfrefer.Escalate); escalate && len(o) > 1 {
+		f := func(name, label, hint string, width int) ui.Field {
+			return ui.Field{Kind: ui.Text, Name: name, Label: label, Size: "s", Hint: hint, Width: width, Value: value(selfrefer.Escalate, name), Autocomplete: "off"}
+		}
+		s.Escalate = &escalateForm{Open: sent == string(selfrefer.Escalate) && len(errs) > 0,
+			To:     ui.Field{Kind: ui.Select, Name: "to", ID: "escalate-to", Label: "Which senior?", Size: "s", Options: o, Value: value(selfrefer.Escalate, "to")},
+			Why:    ui.Field{Kind: ui.Textarea, Name: "why", Label: "What worries you?", Size: "s", Rows: 3, Hint: "What they said or you saw, in their words if you can", Value: value(selfrefer.Escalate, "why")},
+			Told:   f("told", "Whom have you told by telephone?", "Name and role, for example the safeguarding lead. Ring first: a page can be read too late", 0),
+			Number: f("number", "Which number did you ring?", "It can stay empty", 20),
+			At:     f("told_at", "When, today?", "For example 14:30. Leave it empty if it was just now", 5)}
+	}
+	return nil
+}
+
+// escalation reads what somebody records of the safeguarding pathway. Without a time it was just now.
+func (h *Handler) escalation(why, told, number, at string) (e selfrefer.Escalation, bad invalid) {
+	now := h.Now().In(h.zone)
+	e = selfrefer.Escalation{Why: strings.TrimSpace(why), Told: strings.TrimSpace(told), Number: strings.TrimSpace(number), At: now.Truncate(time.Minute)}
+	if e.Why == "" {
+		bad = append(bad, ui.FieldError{Field: "why", Sentence: "Enter what worries you"})
+	}
+	if e.Told == "" {
+		bad = append(bad, ui.FieldError{Field: "told", Sentence: "Enter whom you have told by telephone. If nobody yet, ring them first"})
+	}
+	for _, f := range []fact{{"why", e.Why}, {"told", e.Told}, {"number", e.Number}} {
+		if utf8.RuneCountInString(f.Value) > maxNote {
+			bad = append(bad, ui.FieldError{Field: f.Key, Sentence: fmt.Sprintf("This must be %d characters or fewer", maxNote)})
+		}
+	}
+	if at = strings.TrimSpace(at); at != "" {
+		t, err := time.Parse("15:04", strings.ReplaceAll(at, ".", ":"))
+		y, m, d := now.Date()
+		if e.At = time.Date(y, m, d, t.Hour(), t.Minute(), 0, 0, h.zone); err != nil || e.At.After(now) {
+			bad = append(bad, ui.FieldError{Field: "told_at", Sentence: "Enter a time of today that has passed, for example 14:30"})
+		}
+	}
+	return e, bad
+}
+
+// namedColleague reads whom a referral is handed to, or who is told.
+func namedColleague(to, field string) (staff.AccountID, invalid) {
+	id, err := strconv.ParseInt(to, 10, 64)
+	if err != nil || id <= 0 {
+		return 0, invalid{{Field: field, Sentence: "Choose a colleague"}}
+	}
+	return staff.AccountID(id), nil
+}
+
 var eventWords = map[selfrefer.Event]string{
 	selfrefer.Claim: "Claimed", selfrefer.Release: "Handed back to the queue", selfrefer.Attempt: "Tried and not reached", selfrefer.StartSupport: "Reached: in support",
 	selfrefer.SendOnward: "Sent onward to another service", selfrefer.Close: "Closed", selfrefer.Decline: "Does not want help now", selfrefer.GiveUp: "Cannot be reached",
-	selfrefer.MarkDuplicate: "Marked as a second referral from the same person",
+	selfrefer.MarkDuplicate: "Marked as a second referral from the same person", selfrefer.HandOver: "Handed over", selfrefer.TakeBack: "Taken back before it was opened",
+	selfrefer.Escalate: "Escalated",
 }
 
 // history is what happened, the latest first.
@@ -378,7 +488,14 @@ func (h *Handler) history(ref selfrefer.Referral, contacts []selfrefer.Contact, 
 				what += ", by " + strings.ToLower(o.Label)
 			}
 		}
-		lines = append(lines, historyLine{what, name(c.By), h.when(c.At), c.Note})
+		if c.To != 0 {
+			what += " to " + name(c.To)
+		}
+		line := historyLine{What: what, Who: name(c.By), When: h.when(c.At), Note: c.Note}
+		if c.Event == selfrefer.Escalate {
+			line.More = []fact{{"Why", c.Escalation.Why}, {"Told by telephone", c.Escalation.Told}, {"Number", cmp.Or(c.Escalation.Number, "Not noted")}, {"When", h.when(c.Escalation.At)}}
+		}
+		lines = append(lines, line)
 	}
 	slices.Reverse(lines)
 	return lines
@@ -435,6 +552,21 @@ func (h *Handler) actPage(w http.ResponseWriter, r *http.Request, who staff.Acco
 	c, err := checkContact(r.PostFormValue("event"), r.PostFormValue("channel"), r.PostFormValue("note"))
 	var bad invalid
 	if err == nil {
+		var missing invalid
+		switch c.Event {
+		case selfrefer.HandOver:
+			c.To, missing = namedColleague(r.PostFormValue("to"), "hand-to")
+		case selfrefer.Escalate:
+			var nobody invalid
+			c.Escalation, missing = h.escalation(r.PostFormValue("why"), r.PostFormValue("told"), r.PostFormValue("number"), r.PostFormValue("told_at"))
+			c.To, nobody = namedColleague(r.PostFormValue("to"), "escalate-to")
+			missing = append(missing, nobody...)
+		}
+		if missing != nil {
+			err = missing
+		}
+	}
+	if err == nil {
 		if missing := unsaid(c, r.PostFormValue("asked") == "channel" && r.PostFormValue("channel") == ""); missing != nil {
 			err = missing
 		}
@@ -443,6 +575,10 @@ func (h *Handler) actPage(w http.ResponseWriter, r *http.Request, who staff.Acco
 		return h.showReferral(w, r, who, id, http.StatusUnprocessableEntity, bad)
 	}
 	ref, err := h.Store.Act(r.Context(), who, id, c)
+	if errors.Is(err, selfrefer.ErrNotTheirs) {
+		field := map[selfrefer.Event]string{selfrefer.HandOver: "hand-to", selfrefer.Escalate: "escalate-to"}[c.Event]
+		return h.showReferral(w, r, who, id, http.StatusUnprocessableEntity, invalid{{Field: field, Sentence: "This colleague may not work on this referral: choose another"}})
+	}
 	if errors.Is(err, selfrefer.ErrTaken) || errors.Is(err, selfrefer.ErrNotNow) {
 		name, nameErr := h.names(r.Context(), who.Network)
 		if nameErr != nil {
@@ -453,7 +589,9 @@ func (h *Handler) actPage(w http.ResponseWriter, r *http.Request, who staff.Acco
 			return h.showReferral(w, r, who, id, http.StatusConflict, told)
 		}
 		q := r.URL.Query()
-		q.Set("state", r.PostFormValue("state"))
+		for _, name := range []string{"state", "practice", "reason", "language"} {
+			q.Set(name, r.PostFormValue(name))
+		}
 		if after := r.PostFormValue("after"); after != "0" {
 			q.Set("after", after)
 		}
@@ -468,7 +606,8 @@ func (h *Handler) actPage(w http.ResponseWriter, r *http.Request, who staff.Acco
 		return fmt.Errorf("%s a referral: %w", c.Event, err)
 	}
 	to := fmt.Sprintf("/desk/referrals/%d?done=%s", id, c.Event)
-	if c.Event != selfrefer.Claim && c.Event != selfrefer.Attempt && ref.State != selfrefer.InSupport { // out of their hands: on to the next
+	stays := c.Event == selfrefer.Claim || c.Event == selfrefer.Attempt || c.Event == selfrefer.TakeBack || c.Event == selfrefer.Escalate || c.Event == selfrefer.HandOver && c.To == who.ID
+	if !stays && (ref.State != selfrefer.InSupport || c.Event == selfrefer.HandOver) { // out of their hands: on to the next
 		to = queuePath + "?state=open&done=" + string(c.Event)
 	}
 	http.Redirect(w, r, to, http.StatusSeeOther)
@@ -502,9 +641,20 @@ func (h *Handler) getReferral(w http.ResponseWriter, r *http.Request, who staff.
 		return err
 	}
 	for _, c := range contacts {
-		j.Contacts = append(j.Contacts, contactJSON{c.At.UTC(), holderJSON{c.By, name(c.By)}, c.Event, c.Channel, c.Note})
+		j.Contacts = append(j.Contacts, toldContact(c, name))
 	}
 	return writeJSON(w, http.StatusOK, j)
+}
+
+func toldContact(c selfrefer.Contact, name func(staff.AccountID) string) contactJSON {
+	j := contactJSON{At: c.At.UTC(), By: holderJSON{c.By, name(c.By)}, Event: c.Event, Channel: c.Channel, Note: c.Note}
+	if c.To != 0 {
+		j.To = &holderJSON{c.To, name(c.To)}
+	}
+	if c.Event == selfrefer.Escalate {
+		j.Escalation = &c.Escalation
+	}
+	return j
 }
 
 // whole is a referral with all that its own page shows.
@@ -540,8 +690,13 @@ func (h *Handler) act(w http.ResponseWriter, r *http.Request, who staff.Account)
 		return staff.ErrNotFound
 	}
 	var body struct {
-		Channel string `json:"channel"`
-		Note    string `json:"note"`
+		Channel string          `json:"channel"`
+		Note    string          `json:"note"`
+		To      staff.AccountID `json:"to"`
+		Why     string          `json:"why"`
+		Told    string          `json:"told"`
+		Number  string          `json:"number"`
+		ToldAt  *time.Time      `json:"told_at"`
 	}
 	if err := readJSON(w, r, &body); err != nil {
 		return err
@@ -549,6 +704,18 @@ func (h *Handler) act(w http.ResponseWriter, r *http.Request, who staff.Account)
 	c, err := checkContact(event, body.Channel, body.Note)
 	if err != nil {
 		return err
+	}
+	c.To = body.To
+	if c.Event == selfrefer.Escalate {
+		var bad invalid
+		if c.Escalation, bad = h.escalation(body.Why, body.Told, body.Number, ""); body.ToldAt != nil {
+			if c.Escalation.At = *body.ToldAt; body.ToldAt.After(h.Now()) {
+				bad = append(bad, ui.FieldError{Field: "told_at", Sentence: "told_at must have passed"})
+			}
+		}
+		if bad != nil {
+			return bad
+		}
 	}
 	ref, err := h.Store.Act(r.Context(), who, id, c)
 	if errors.Is(err, selfrefer.ErrTaken) || errors.Is(err, selfrefer.ErrNotNow) {

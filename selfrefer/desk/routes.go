@@ -14,6 +14,7 @@ const (
 	signInPath  = "/desk/sign-in"
 	signOutPath = "/desk/sign-out"
 	queuePath   = "/desk/queue"
+	searchPath  = "/desk/search"
 	rosterPath  = "/desk/capacity"
 
 	codePath       = signInPath + "/code"
@@ -71,6 +72,8 @@ func (h *Handler) routes() []route {
 		{"GET", queuePath, staff.ViewQueue, h.queuePage},
 		{"GET", "/desk/referrals/{id}", staff.ViewReferral, h.referralPage},
 		{"POST", "/desk/referrals/{id}", staff.WorkReferral, h.actPage},
+		{"GET", searchPath, staff.SearchReferrals, h.searchPage},
+		{"POST", searchPath, staff.SearchReferrals, h.search},
 		{"GET", rosterPath, staff.ViewCapacity, h.capacityPage},
 		{"GET", rosterPath + "/{account}", staff.EditCapacity, h.workerPage},
 		{"POST", rosterPath + "/{account}", staff.EditCapacity, h.setWorker},
@@ -86,6 +89,7 @@ func (h *Handler) routes() []route {
 
 		{"GET", "/api/v1/referrals", staff.ViewQueue, h.listReferrals},
 		{"GET", "/api/v1/referrals/{id}", staff.ViewReferral, h.getReferral},
+		{"POST", "/api/v1/referrals/search", staff.SearchReferrals, h.searchReferrals},
 		{"POST", "/api/v1/referrals/{id}/{event}", staff.WorkReferral, h.act},
 		{"GET", "/api/v1/teams/{team}/capacity", staff.ViewCapacity, h.getCapacity},
 		{"PUT", "/api/v1/teams/{team}/capacity", staff.EditCapacity, h.putCapacity},

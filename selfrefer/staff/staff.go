@@ -122,6 +122,8 @@ const (
 	ViewReferral    Action = "referral.view"
 	WorkReferral    Action = "referral.work" // claim, call, close
 	ViewUrgent      Action = "referral.view_urgent"
+	SearchReferrals Action = "referral.search"
+	TakeOffers      Action = "referral.take_offers" // be told of an urgent one that nobody has claimed
 	ViewCapacity    Action = "capacity.view"
 	EditCapacity    Action = "capacity.edit"
 	ViewWords       Action = "words.view" // what patients read
@@ -146,6 +148,8 @@ var table = map[Action][]Role{
 	ViewReferral:    {SeniorLinkWorker, LinkWorker, Volunteer},
 	WorkReferral:    {SeniorLinkWorker, LinkWorker, Volunteer},
 	ViewUrgent:      {SeniorLinkWorker, LinkWorker},
+	SearchReferrals: {SeniorLinkWorker, LinkWorker, Volunteer},
+	TakeOffers:      {Administrator, CampaignManager, SeniorLinkWorker},
 	ViewCapacity:    {Administrator, CampaignManager, SeniorLinkWorker, LinkWorker},
 	EditCapacity:    {Administrator, SeniorLinkWorker},
 	ViewWords:       {Administrator, CampaignManager, SeniorLinkWorker, LinkWorker},

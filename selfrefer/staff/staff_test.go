@@ -32,6 +32,13 @@ func TestMay(t *testing.T) {
 		{at(Volunteer), ViewWords, 1, ErrDenied},
 		{at(PracticeViewer), ViewWords, 1, ErrDenied},
 		{at(PracticeViewer), ViewQueue, 1, ErrDenied},
+		{at(Volunteer), SearchReferrals, 1, nil},
+		{at(LinkWorker), SearchReferrals, 2, ErrNotFound},
+		{at(Administrator), SearchReferrals, 1, ErrDenied}, // finds names, which they may not read
+		{at(CampaignManager), SearchReferrals, 1, ErrDenied},
+		{at(CampaignManager), TakeOffers, 1, nil},
+		{at(LinkWorker), TakeOffers, 1, ErrDenied},
+		{at(PracticeViewer), TakeOffers, 1, ErrDenied},
 		{Account{Network: 1, Role: Administrator}, ManageStaff, 1, ErrDenied},
 		{Account{ID: 1, Network: 1, Role: Administrator, Disabled: true}, ManageStaff, 1, ErrDenied},
 		{at("made_up"), ViewQueue, 1, ErrDenied},

@@ -82,6 +82,9 @@ type Language struct {
 	Current        bool
 }
 
+// Alert is a sentence that stands at the top of somebody's pages until they have looked. Without Href it is not theirs to open.
+type Alert struct{ Text, Href string }
+
 // Page is what the layout needs, and the screen's own Data. Titles must not name a patient: they end up in
 // browser histories.
 type Page struct {
@@ -102,8 +105,9 @@ type Page struct {
 	Back         string // the back link; empty: none
 	Leave        string // "Leave this page": a neutral site to flee to; empty: none
 	Breadcrumbs  []NavItem
-	Notice       string // what has just been done, in a green banner
-	Refresh      int    // seconds after which a page without scripts loads itself again; 0: never
+	Alerts       []Alert // what cannot wait, above all else, on desks
+	Notice       string  // what has just been done, in a green banner
+	Refresh      int     // seconds after which a page without scripts loads itself again; 0: never
 	Errors       []FieldError
 	Data         any
 }
