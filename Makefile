@@ -24,7 +24,7 @@ test: ## all tests; first installs what they need (Redis, PostgreSQL, Chromium) 
 	.ci/deps
 	$(MAKE) --no-print-directory assets
 	go vet ./...
-	CGO_ENABLED=1 go test -race -parallel 4 -timeout 14m $$(go list ./... | grep -v /throttle) # many tests mostly wait: for a kill, a lease, a settle time
+	CGO_ENABLED=1 go test -race -parallel 4 -timeout 20m $$(go list ./... | grep -v /throttle) # many tests mostly wait: for a kill, a lease, a settle time
 	go test ./throttle/... # pure values: the race detector finds nothing to watch there, and takes 15 times as long
 	CGO_ENABLED=1 go test -race -run 'TestCompare|TestWhatIf' ./throttle/... # but for what uses all cores
 
