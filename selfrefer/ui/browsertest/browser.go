@@ -370,7 +370,8 @@ func (p *Page) ConsoleErrors() []string {
 	defer p.mu.Unlock()
 	var out []string
 	for _, e := range p.errs {
-		if !e.network || !p.visited[e.url] {
+		// The browser asks for an icon by itself where an answer is no page of ours, as after a download.
+		if !e.network || !p.visited[e.url] && !strings.HasSuffix(e.url, "/favicon.ico") {
 			out = append(out, strings.TrimSpace(e.text+" "+e.url))
 		}
 	}
