@@ -356,7 +356,7 @@ func TestBesideServe(t *testing.T) {
 	}
 	list := filepath.Join(h.dir, "more.csv")
 	h.must(os.WriteFile(list, listOf(people(2000, "N8300")), 0o600))
-	command("staff", "add", "new@crash.example", "--name", "Nell New", "--role", "link_worker", "--network", "Crash PCN", "--password-file", h.file("password", "correct horse battery staple"))
+	command("staff", "add", "new@crash.example", "--name", "Nell New", "--role", "link_worker", "--network", "Crash PCN", "--password-file", h.file("password", "seven quiet otters on a bicycle"))
 	if said := command("import", list, "--dry-run", "--json"); !strings.Contains(said, `"invited"`) {
 		t.Errorf("import says %s", said)
 	}
