@@ -24,10 +24,11 @@ test: ## all tests; first installs what they need (Redis, PostgreSQL, Chromium) 
 	.ci/deps
 	$(MAKE) --no-print-directory assets
 	go vet ./...
-	CGO_ENABLED=1 go test -race -parallel 6 -timeout 20m $$(go list ./... | grep -v -e /throttle -e '/store$$') # many tests mostly wait: for a kill, a lease, a settle time
+	CGO_ENABLED=1 go test -race -parallel 6 -timeout 20m ./cmd/wellpaced $$(go list ./... | grep -v -e /throttle -e '/store$$' -e '/cmd/wellpaced$$') # many tests mostly wait: for a kill, a lease, a settle time
 	go test ./throttle/... ./store # with the race detector pure numbers take 15 times as long, and SQLite in Go 3 times:
-	CGO_ENABLED=1 go test -race -run 'TestCompare|TestWhatIf' ./throttle/... # so it watches what runs side by side
-	CGO_ENABLED=1 go test -race -run '(?i)race|overlap|write|together|journal|crash|lost|once' ./throttle/limit ./store
+	CGO_ENABLED=1 go test -race -run 'TestCompare|TestWhatIf$$' ./throttle ./throttle/sim # so it watches what runs side by side
+	CGO_ENABLED=1 go test -race -run '(?i)race|overlap|write|together|journal|crash|lost|once' ./store
+	CGO_ENABLED=1 go test -race ./throttle/limit
 
 .PHONY: bench
 bench: build ## measures what we promise to be fast at
