@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/wellpaced/wellpaced/campaign/link"
-	"github.com/wellpaced/wellpaced/selfrefer"
 	"github.com/wellpaced/wellpaced/selfrefer/lang"
 )
 
@@ -112,12 +111,9 @@ func TestDrawn(t *testing.T) {
 	if _, body := b.get(base + "/tell?lang=ar"); !strings.Contains(body, lang.In(lang.Arabic).Say("tell.ask")) {
 		t.Error("the page in another language is not drawn anew")
 	}
-	own, _ := walk(base, "x")
-	general, _ := walk("/help/7", "x")
-	if own == general && strings.Contains(general, known.Reveal()) {
+	if general, _ := walk("/help/7", "x"); strings.Contains(general, known.Reveal()) || !strings.Contains(general, `action="tell"`) {
 		t.Error("the general form leads to somebody's link")
 	}
-	s.set(func() { s.own = selfrefer.Words{} })
 	// The way back from the first question, and the form's own address, are where they should be.
 	_, body := b.get(base + "/danger?lang=en")
 	if !strings.Contains(body, `href="./"`) || !strings.Contains(body, `action="danger"`) || !strings.Contains(body, `href="leave"`) {

@@ -79,7 +79,7 @@ var frame = func() map[lang.Code]*ui.Words {
 	for _, l := range lang.All {
 		w := lang.In(l.Code)
 		all[l.Code] = &ui.Words{
-			Skip: w.Say("frame.skip"), Back: w.Say("frame.back"), Leave: w.Say("frame.leave"), Menu: w.Say("frame.menu"), Links: w.Say("frame.links"), Language: tongue(w),
+			Skip: w.Say("frame.skip"), Back: w.Say("frame.back"), Leave: w.Say("frame.leave"), Links: w.Say("frame.links"), Language: tongue(w),
 			ErrorIs: w.Say("frame.error"), Problem: w.Say("frame.problem"), Information: w.Say("frame.information"), Missing: w.Say("frame.missing"),
 			Day: w.Say("frame.day"), Month: w.Say("frame.month"), Year: w.Say("frame.year"),
 			Emergency: w.Say("frame.emergency"), Urgent: w.Say("frame.urgent"), NonUrgent: w.Say("frame.non_urgent"),

@@ -60,17 +60,17 @@ type FieldError struct{ Field, Sentence string }
 
 // Words are what the layout and the components say by themselves. Those of the zero Page are [English].
 type Words struct {
-	Skip, Back, Leave, Menu, Links string
-	Language                       string // the name of the list of languages
-	ErrorIs, Problem               string // "Error: " before a title or a sentence, and the heading of the list of all
-	Information, Missing           string // read out before an inset text; in place of an answer
-	Day, Month, Year               string
-	Emergency, Urgent, NonUrgent   string // read out before the heading of a care card
+	Skip, Back, Leave, Links     string
+	Language                     string // the name of the list of languages
+	ErrorIs, Problem             string // "Error: " before a title or a sentence, and the heading of the list of all
+	Information, Missing         string // read out before an inset text; in place of an answer
+	Day, Month, Year             string
+	Emergency, Urgent, NonUrgent string // read out before the heading of a care card
 }
 
 // English is what pages say unless they have words of their own.
 var English = Words{
-	Skip: "Skip to main content", Back: "Back", Leave: "Leave this page", Menu: "Menu", Links: "Support links", Language: "Language",
+	Skip: "Skip to main content", Back: "Back", Leave: "Leave this page", Links: "Support links", Language: "Language",
 	ErrorIs: "Error:", Problem: "There is a problem", Information: "Information:", Missing: "Not provided", Day: "Day", Month: "Month", Year: "Year",
 	Emergency: "Immediate action required:", Urgent: "Urgent advice:", NonUrgent: "Non-urgent advice:",
 }
