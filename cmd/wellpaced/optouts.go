@@ -26,15 +26,11 @@ type optoutsExportCmd struct {
 }
 
 func (c *optoutsExportCmd) Run(ctx context.Context, to std) error {
-	db, err := c.beside(ctx, to)
+	db, n, err := c.besideNetwork(ctx, to, c.Network)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	n, err := networkNamed(ctx, db, c.Network)
-	if err != nil {
-		return err
-	}
 	all, err := db.ExportOptOuts(ctx, n.ID, 0)
 	if err != nil {
 		return err
@@ -96,15 +92,11 @@ func (c *optoutsImportCmd) Run(ctx context.Context, to std) error {
 	if err != nil {
 		return err
 	}
-	db, err := c.beside(ctx, to)
+	db, n, err := c.besideNetwork(ctx, to, c.Network)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	n, err := networkNamed(ctx, db, c.Network)
-	if err != nil {
-		return err
-	}
 	l, err := db.ImportOptOuts(ctx, n.ID, 0, rows, c.DryRun)
 	if err != nil {
 		return err

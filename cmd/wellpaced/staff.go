@@ -36,6 +36,19 @@ func (s settings) beside(ctx context.Context, to std) (*store.DB, error) {
 	return store.Open(ctx, store.Config{Database: s.Database, DataDir: s.Data, Keys: s.Keys, Now: time.Now, Machine: time.Now, Logger: s.logger(to.err).With("comp", "store")})
 }
 
+// besideNetwork is beside, and the network that a command is about.
+func (s settings) besideNetwork(ctx context.Context, to std, name string) (*store.DB, staff.Network, error) {
+	db, err := s.beside(ctx, to)
+	if err != nil {
+		return nil, staff.Network{}, err
+	}
+	n, err := networkNamed(ctx, db, name)
+	if err != nil {
+		return nil, n, errors.Join(err, db.Close())
+	}
+	return db, n, nil
+}
+
 type staffNetworkCmd struct {
 	settings  `embed:""`
 	Name      string `arg:"" help:"The network's name, as patients know it."`
@@ -92,15 +105,11 @@ func (c *staffPracticesCmd) Run(ctx context.Context, to std) error {
 	if err != nil {
 		return err
 	}
-	db, err := c.beside(ctx, to)
+	db, n, err := c.besideNetwork(ctx, to, c.Network)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	n, err := networkNamed(ctx, db, c.Network)
-	if err != nil {
-		return err
-	}
 	if err := db.AddPractices(ctx, n.ID, practices); err != nil {
 		return err
 	}
@@ -116,15 +125,11 @@ type staffTextBackCmd struct {
 }
 
 func (c *staffTextBackCmd) Run(ctx context.Context, to std) error {
-	db, err := c.beside(ctx, to)
+	db, n, err := c.besideNetwork(ctx, to, c.Network)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	n, err := networkNamed(ctx, db, c.Network)
-	if err != nil {
-		return err
-	}
 	if err := db.SetTextBack(ctx, n.ID, c.Switch == "on"); err != nil {
 		return err
 	}

@@ -162,6 +162,9 @@ func TestLeave_everywhere(t *testing.T) {
 	if left := b.c.Jar.Cookies(mustURL(t, s.url)); len(left) != 0 {
 		t.Errorf("cookies are left: %v", left)
 	}
+	if _, body := s.browser(t).get("/"); !strings.Contains(body, "<bdi>https://riverside.test/r/</bdi>") {
+		t.Error("in a text from right to left the slash at the end of a link would stand before it")
+	}
 	if code, body := s.browser(t).get("/"); code != 200 || !strings.Contains(body, "0151 496 0000") {
 		t.Error("the page that tells how to check a text gives no number to check it by")
 	}
