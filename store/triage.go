@@ -301,7 +301,10 @@ func (db *DB) Referral(ctx context.Context, who staff.Account, id selfrefer.Refe
 		if r, sealed, err = referralOf(tx, id, ""); err != nil && !errors.Is(err, selfrefer.ErrNotFound) {
 			return err
 		}
-		if refusal = mayView(who, r); refusal != nil {
+		if refusal, err = db.mayView(tx, who, r); err != nil {
+			return err
+		}
+		if refusal != nil {
 			r = selfrefer.Referral{}
 			return db.auditReferral(tx, who, string(staff.ViewReferral), id, outcomeOf(refusal))
 		}
@@ -351,13 +354,13 @@ func referralOf(tx *Tx, id selfrefer.ReferralID, lock string) (r selfrefer.Refer
 	return r, sealed, notFound(err, selfrefer.ErrNotFound)
 }
 
-// mayView answers for looking at one referral; a referral that does not exist is in no network.
-func mayView(who staff.Account, r selfrefer.Referral) error {
-	err := staff.May(who, staff.ViewReferral, r.Network)
-	if err == nil && r.Urgent {
-		err = staff.May(who, staff.ViewUrgent, r.Network)
+// mayView answers for looking at one referral, and at whatever hangs on it; a referral that does not exist is in no network.
+func (db *DB) mayView(_ *Tx, who staff.Account, r selfrefer.Referral) (refusal, err error) {
+	refusal = staff.May(who, staff.ViewReferral, r.Network)
+	if refusal == nil && r.Urgent {
+		refusal = staff.May(who, staff.ViewUrgent, r.Network)
 	}
-	return behindWall(err)
+	return behindWall(refusal), nil
 }
 
 // behindWall says it in triage's words when something is in another network.
