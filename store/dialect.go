@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"embed"
 	"errors"
 	"fmt"
@@ -103,7 +104,7 @@ func (t target) open() (writers, readers *sql.DB, err error) {
 				cfg.RuntimeParams[name] = value
 			}
 		}
-		writers, readers = stdlib.OpenDB(*cfg), stdlib.OpenDB(*cfg)
+		writers, readers = stdlib.OpenDB(*cfg, stdlib.OptionResetSession(stillWrites)), stdlib.OpenDB(*cfg)
 		bound(writers, postgresWriters)
 		bound(readers, postgresReaders)
 		return writers, readers, nil
@@ -120,6 +121,16 @@ func (t target) open() (writers, readers *sql.DB, err error) {
 	}
 	bound(readers, sqliteReaders)
 	return writers, readers, nil
+}
+
+// stillWrites turns away a connection that was made while its server took no writes: it would refuse them for as long as it is kept, however
+// long ago the server takes them again, and the pool hands out the same few again and again. Servers before version 14 do not report it.
+func stillWrites(_ context.Context, conn *pgx.Conn) error {
+	reported := conn.PgConn().ParameterStatus
+	if reported("default_transaction_read_only") == "on" || reported("in_hot_standby") == "on" {
+		return driver.ErrBadConn
+	}
+	return nil
 }
 
 func bound(db *sql.DB, n int) {

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 const thingTable = `CREATE TABLE thing (id BIGINT PRIMARY KEY, name TEXT NOT NULL UNIQUE)`
@@ -236,6 +238,50 @@ func TestWrite_deadlockIsRunAgain(t *testing.T) {
 	if n := count(t, db, `SELECT count(*) FROM thing WHERE name IN ('axx', 'bxx')`); n != 2 {
 		t.Errorf("%d rows were changed exactly twice, want 2", n)
 	}
+}
+
+// A connection that was made while the server took no writes is not kept when it takes them again.
+func TestWrite_afterReadOnly(t *testing.T) {
+	cfg := testConfig(t)
+	cfg.Database = postgresDatabase(t)
+	db := mustOpen(t, cfg)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	admin, err := sql.Open("pgx", cfg.Database)
+	must(err)
+	defer admin.Close()
+	c, err := admin.Conn(context.Background())
+	must(err)
+	defer c.Close()
+	do := func(query string) {
+		t.Helper()
+		_, err := c.ExecContext(context.Background(), query)
+		must(err)
+	}
+	var name string
+	must(c.QueryRowContext(context.Background(), `SELECT quote_ident(current_database())`).Scan(&name))
+	note := func() error {
+		return db.write(context.Background(), "note", func(tx *Tx) error {
+			_, err := tx.Exec(`INSERT INTO meta (key, value) VALUES ('note', '1')`)
+			return err
+		})
+	}
+	do(`ALTER DATABASE ` + name + ` SET default_transaction_read_only = on`)
+	do(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()`)
+	var failed error
+	for range postgresWriters + 1 { // the first ones find out that their connection is gone
+		failed = note()
+	}
+	if e := (*pgconn.PgError)(nil); !errors.As(failed, &e) || e.Code != "25006" {
+		t.Fatalf("while the server takes no writes: %v", failed)
+	}
+	do(`SET default_transaction_read_only = off`)
+	do(`ALTER DATABASE ` + name + ` RESET default_transaction_read_only`)
+	must(note())
 }
 
 func TestWrite_survivesGoexit(t *testing.T) {
