@@ -307,22 +307,24 @@ func inHandsOf(tx *Tx, f selfrefer.Filter) (open, supported int, err error) {
 	return open, supported, nil
 }
 
-// overdue counts those who wait for longer than was promised.
+// overdue counts those who wait for longer than was promised: lane by lane, since due_at comes after the lane in referral_open.
 func overdue(tx *Tx, f selfrefer.Filter) (n int, err error) {
 	teams, err := teamsOf(tx, f)
 	if err != nil {
 		return 0, err
 	}
 	for _, t := range teams {
-		var some int
-		err := tx.QueryRow(`
-			SELECT COUNT(*)
-			FROM (SELECT 1 FROM referral WHERE team = $1 AND network = $2 AND due_at < $3 AND `+openReferrals+` LIMIT $4) AS late`,
-			t, int64(f.Network), tx.now, selfrefer.MaxOverdue).Scan(&some)
-		if err != nil {
-			return 0, fmt.Errorf("count who waits too long: %w", err)
+		for _, l := range lanes {
+			var some int
+			err := tx.QueryRow(`
+				SELECT COUNT(*)
+				FROM (SELECT 1 FROM referral WHERE network = $1 AND team = $2 AND urgent = $3 AND lane = $4 AND due_at < $5 AND `+openReferrals+` LIMIT $6) AS late`,
+				int64(f.Network), t, l.urgent, string(l.lane), tx.now, selfrefer.MaxOverdue).Scan(&some)
+			if err != nil {
+				return 0, fmt.Errorf("count who waits too long: %w", err)
+			}
+			n += some
 		}
-		n += some
 	}
 	return min(n, selfrefer.MaxOverdue), nil
 }

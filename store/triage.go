@@ -136,9 +136,15 @@ func (db *DB) queue(tx *Tx, f selfrefer.Filter) (all []selfrefer.Referral, err e
 			where = where.and(`urgent = ?`, false)
 		}
 		if f.After != 0 {
-			where = where.and(`id < ?`, f.After)
+			var received int64
+			if err := tx.QueryRow(`SELECT received_at FROM referral WHERE id = $1 AND network = $2`, f.After, int64(f.Network)).Scan(&received); err != nil {
+				return nil, notFound(err, selfrefer.ErrNotFound)
+			}
+			where = where.and(`(received_at, id) < (?, ?)`, received, f.After)
 		}
-		return db.ofTeams(tx, where, teams, `id DESC`, f.Limit, func(a, b selfrefer.Referral) int { return cmp.Compare(b.ID, a.ID) })
+		return db.ofTeams(tx, where, teams, `received_at DESC, id DESC`, f.Limit, func(a, b selfrefer.Referral) int {
+			return cmp.Or(b.Received.Compare(a.Received), cmp.Compare(b.ID, a.ID))
+		})
 	}
 	if f.Practice != "" {
 		where = where.and(`practice = ?`, f.Practice)
