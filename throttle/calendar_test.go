@@ -175,3 +175,47 @@ func TestCapacity(t *testing.T) {
 		}
 	}
 }
+
+// holidaysByHand are England's and Wales's bank holidays as gov.uk lists them, and the days at a weekend that they stand in for, on which a
+// service that opens at weekends is closed too. They are for a reckoning that shares nothing with Calendar.
+var holidaysByHand = map[string]bool{
+	"2026-01-01": true, "2026-04-03": true, "2026-04-06": true, "2026-05-04": true, "2026-05-25": true, "2026-08-31": true, "2026-12-25": true, "2026-12-26": true, "2026-12-28": true,
+	"2027-01-01": true, "2027-03-26": true, "2027-03-29": true, "2027-05-03": true, "2027-05-31": true, "2027-08-30": true, "2027-12-25": true, "2027-12-26": true, "2027-12-27": true, "2027-12-28": true,
+}
+
+// A due date is the end of the promise's last minute, when minutes are counted off one by one on a wall clock, over clock changes, Easter and Christmas.
+func TestDueByMinuteForMinute(t *testing.T) {
+	wall := func(t time.Time) (weekday time.Weekday, minute int, date string) {
+		l := t.In(london)
+		return l.Weekday(), l.Hour()*60 + l.Minute(), l.Format(time.DateOnly)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		var c Calendar
+		sum, days := 0, 0
+		for i := range c.Open {
+			if i != 0 && i != 6 || rapid.Bool().Draw(t, "open at the weekend") {
+				// No hours begin or end in the hour that comes twice: there "as short as can be meant" is a choice, not arithmetic.
+				from := rapid.SampledFrom([]int{0, 3 * 60, 9 * 60, 9*60 + 17, 13 * 60}).Draw(t, "from")
+				to := rapid.SampledFrom([]int{13*60 + 1, 17 * 60, 20 * 60, 24 * 60}).Draw(t, "to")
+				c.Open[i] = Hours{from, to}
+				sum, days = sum+to-from, days+1
+			}
+		}
+		promised := rapid.IntRange(1, 5).Draw(t, "days")
+		left := promised * (sum * 60 / days) // seconds
+		now := instant(t, "received")
+		want := now
+		for left > 0 {
+			weekday, minute, date := wall(want)
+			h := c.Open[weekday]
+			if minute >= h.From && minute < h.To && !holidaysByHand[date] {
+				left -= 60
+			}
+			want = want.Add(time.Minute)
+		}
+		want = want.Add(time.Duration(left) * time.Second) // a mean day need not be whole minutes
+		if got := c.DueBy(now, promised); got.Sub(want).Abs() > time.Duration(promised)*time.Second {
+			t.Fatalf("received %v with a promise of %d days: due %v, by the minute %v", now.In(london), promised, got.In(london), want.In(london))
+		}
+	})
+}
