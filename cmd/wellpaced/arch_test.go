@@ -75,6 +75,7 @@ var oneHome = map[string]string{
 	"github.com/unrolled/secure":          "selfrefer/ui",
 	"github.com/google/uuid":              "store",
 	"github.com/prometheus/client_golang": "cmd/wellpaced",
+	"github.com/tsenart/vegeta":           "cmd/wellpaced",
 }
 
 const twilioGo = "github.com/twilio/twilio-go"

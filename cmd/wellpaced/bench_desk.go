@@ -95,7 +95,8 @@ func (b *bench) deskOn(ctx context.Context, database string) (r benchResult, err
 	}
 	r.Figures = []figure{{Name: "filled", Value: filled.Seconds(), Unit: "s"}, {Name: "bare fifty, half", Value: quantile(bareWaits, .5), Unit: "ms"}, {Name: "bare fifty, 99 in 100", Value: quantile(bareWaits, .99), Unit: "ms"}}
 	var all, queue []time.Duration
-	for _, p := range deskPages(db, w, open, done) {
+	pages := deskPages(db, w, open, done)
+	for _, p := range pages {
 		_, waits, err := clients(deskClients, each, func(i int) error { return site.get(ctx, i, p) })
 		if err != nil {
 			return r, fmt.Errorf("%s: %w", p.name, err)
@@ -109,6 +110,15 @@ func (b *bench) deskOn(ctx context.Context, database string) (r benchResult, err
 	}
 	r.Figures = append(r.Figures, figure{Name: "all pages, 99 in 100", Value: quantile(all, .99), Unit: "ms"}.atMost(100),
 		figure{Name: "ratio of a queue page to the bare fifty", Value: quantile(queue, .5) / quantile(bareWaits, .5)})
+	more, err := site.load(ctx, pages, time.Duration(b.some(60, 5))*time.Second)
+	if err != nil {
+		return r, err
+	}
+	r.Figures = append(r.Figures, more...)
+	if more, err = b.races(ctx, db, site, w, b.some(50, 5)); err != nil {
+		return r, err
+	}
+	r.Figures = append(r.Figures, more...)
 	return r, nil
 }
 
