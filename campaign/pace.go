@@ -34,6 +34,8 @@ type Releaser interface {
 	Overdue(ctx context.Context, before time.Time, limit int) ([]Ring, error)
 	// OverdueServices does the same for service texts, releases those whose refusal has passed, and lets those expire that are of no use any more.
 	OverdueServices(ctx context.Context, before time.Time, limit int) ([]Ring, error)
+	// TellLate owes a text to whoever will not be called by the day that they were told, and gives the rings.
+	TellLate(ctx context.Context) ([]Ring, error)
 	// Finish ends campaigns that have nothing left to do, and expires what is past the last date.
 	Finish(ctx context.Context, epoch int64) error
 }
@@ -99,6 +101,13 @@ func (p *Pacer) Tick(ctx context.Context, now time.Time) (released int, err erro
 	}
 	if err := p.Store.Finish(ctx, epoch); err != nil {
 		return released, fmt.Errorf("finish campaigns: %w", err)
+	}
+	late, err := p.Store.TellLate(ctx)
+	if err != nil {
+		return released, fmt.Errorf("tell who waits for longer: %w", err)
+	}
+	if err := p.Bell.Ring(ctx, late); err != nil {
+		p.Log.Warn("ring the queue; it is rung again", "service_texts", len(late), "error", err)
 	}
 	return released, nil
 }

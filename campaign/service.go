@@ -10,17 +10,19 @@ import (
 
 	"github.com/wellpaced/wellpaced/campaign/text"
 	"github.com/wellpaced/wellpaced/selfrefer/lang"
+	"github.com/wellpaced/wellpaced/throttle"
 )
 
-// Service is a kind of text that answers what a person did, outside the steps of a campaign. A new kind is a constant, how long it is of
-// use, and a sentence in each file of the folder service.
+// Service is a kind of text that belongs to a self-referral, outside the steps of a campaign. A new kind is a constant, what it is made of,
+// how long it is of use, and its sentences in each file of the folder service.
 //
 // A service text lives as a message does ([Next]), with these differences:
 //
 //   - Its row is written released, in the transaction that keeps what it answers, and its kind and that referral are UNIQUE: nothing that is
 //     done twice makes two.
-//   - Nothing paces it. It leaves at any hour, paused campaign or not, because somebody has just pressed Send and holds the phone; an
-//     [AdmitService] that comes after its time lets it expire. A text that is late arrives when somebody else may hold the phone.
+//   - Nothing paces it. A confirmation leaves at any hour, paused campaign or not, because somebody has just pressed Send and holds the
+//     phone; an [AdmitService] that comes after its time lets it expire. A text that is late arrives when somebody else may hold the phone.
+//     The other kinds find nobody waiting for them: they leave within [Service.Leaves] alone, and the provider must deliver them within it.
 //   - Once it may have left, it is never sent again: it stays unknown until evidence comes. One that is lost harms nobody, since the page has
 //     said the same; a second one breaks a promise. So nobody has to look for it in the provider's record, and its body needs no mark that
 //     could be looked for and forged. A database that went back in time leaves unknown what it believes unsent, and what its journal gives
@@ -36,10 +38,18 @@ type Service string
 // to those alone who said that a text is safe. "We have received this" and "You will hear from us" could come from any office.
 const Confirmation Service = "confirmation"
 
-// Services lists the kinds.
-var Services = []Service{Confirmation}
+// WeTried says that somebody has tried to reach the person, several times, and whom they can ring. RunningLate says, before a promised day is
+// over, that a first contact takes longer. Neither has a reference: who finds it on a phone days later could ring and read it out.
+const (
+	WeTried     Service = "we_tried"
+	RunningLate Service = "running_late"
+)
 
-// UsefulFor is how long after what it answers a text may still leave, and how long the provider may try to deliver it.
+// Services lists the kinds.
+var Services = []Service{Confirmation, WeTried, RunningLate}
+
+// UsefulFor is how long after what it answers a text may still leave, and how long the provider may try to deliver it; 0 if that is until the
+// end of the hours in which it leaves.
 func (s Service) UsefulFor() time.Duration {
 	switch s {
 	case Confirmation:
@@ -48,11 +58,67 @@ func (s Service) UsefulFor() time.Duration {
 	return 0
 }
 
+const (
+	// Nobody is disturbed by a text that they do not wait for before earliest and from latest on, whatever the hours of the campaign.
+	earliest, latest = 8 * 60, 20 * 60
+	// serviceTail is how much of the hours must be left: time for the provider to deliver it in.
+	serviceTail = 15 * time.Minute
+)
+
+// Leaves gives from when and until when a text that is owed at now may be sent. hours are the campaign's for its texts: the person has had one
+// within them. It is false if there are none in the coming weeks.
+func (s Service) Leaves(c throttle.Calendar, hours throttle.Week, now time.Time) (from, until time.Time, ok bool) {
+	if d := s.UsefulFor(); d > 0 {
+		return now, now.Add(d), true
+	}
+	c.Open = daytime(hours)
+	if w, open := c.WindowAt(now, c.Open); open && w.To.Sub(now) >= serviceTail {
+		return now, w.To, true
+	}
+	from = c.NextOpen(now)
+	for range 60 { // openings; where all of them are too short there is no end to them
+		w, open := c.WindowAt(from, c.Open)
+		if !open {
+			break
+		}
+		if w.To.Sub(from) >= serviceTail {
+			return from, w.To, true
+		}
+		from = c.NextOpen(w.To)
+	}
+	return time.Time{}, time.Time{}, false
+}
+
+// daytime leaves of a campaign's hours those in which people are awake. Where that leaves nothing, nothing is said: it is as if the campaign
+// had not said when it texts.
+func daytime(w throttle.Week) throttle.Week {
+	for i, h := range w {
+		h.From, h.To = max(h.From, earliest), min(h.To, latest)
+		if h.From >= h.To {
+			h = throttle.Hours{}
+		}
+		w[i] = h
+	}
+	return w
+}
+
 // ServiceFields are what a service text may say. Nothing of the person is among them: whoever sees the phone may read it.
 type ServiceFields struct {
 	Network   string
+	Phone     string // of the network, as it stands on its pages; "" if it has none
 	Reference string
 	By        time.Time // the honest date of a first contact, in the civil zone; zero if none can be told
+}
+
+// sentence is the name of the sentence that fits what can be said.
+func (s Service) sentence(f ServiceFields) string {
+	switch {
+	case s == WeTried && f.Phone == "":
+		return string(s) + "_no_number"
+	case s != WeTried && f.By.IsZero():
+		return string(s) + "_undated"
+	}
+	return string(s)
 }
 
 // ComposeService renders a service text in a language and counts its segments.
@@ -61,20 +127,17 @@ func ComposeService(s Service, c lang.Code, f ServiceFields) (body string, size 
 	if !ok {
 		return "", text.Size{}, fmt.Errorf("there are no service texts in %q", c)
 	}
-	sentence := words.Texts[string(s)]
-	if f.By.IsZero() {
-		sentence = words.Texts[string(s)+"_undated"]
-	}
+	sentence := words.Texts[s.sentence(f)]
 	if sentence == "" {
 		return "", text.Size{}, fmt.Errorf("there is no %s in %q", s, c)
 	}
-	reference := f.Reference
+	reference, phone := f.Reference, f.Phone
 	if c.Dir() == "rtl" {
-		// Between two marks that are not seen; a phone would put the halves of some references the wrong way round.
-		reference = "\u200e" + reference + "\u200e"
+		// Between two marks that are not seen; a phone would put the halves of some references, and the groups of a number, the wrong way round.
+		reference, phone = "\u200e"+reference+"\u200e", "\u200e"+phone+"\u200e"
 	}
 	network := strings.Join(strings.Fields(text.Repair(f.Network)), " ")
-	body = strings.NewReplacer("((network))", network, "((reference))", reference, "((date))", words.date(f.By)).Replace(sentence)
+	body = strings.NewReplacer("((network))", network, "((reference))", reference, "((phone))", phone, "((date))", words.date(f.By)).Replace(sentence)
 	return body, text.Count(body), nil
 }
 
@@ -120,6 +183,7 @@ var serviceWords = func() map[lang.Code]languageFile {
 type ServiceFacts struct {
 	Quarantined bool
 	Suppressed  string // why its number or its person must not be texted, whoever was told; "" if nothing speaks against it
+	Moot        string // why it would not be true or not be safe any more, as the referral stands now; "" if nothing speaks against it
 	Expires     time.Time
 }
 
@@ -130,6 +194,8 @@ func AdmitService(now time.Time, f ServiceFacts) Verdict {
 		return Verdict{Doubt, "restored"}
 	case f.Suppressed != "":
 		return Verdict{Suppress, f.Suppressed}
+	case f.Moot != "":
+		return Verdict{Expire, f.Moot}
 	case !now.Before(f.Expires):
 		return Verdict{Expire, "too_late"}
 	}

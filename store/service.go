@@ -9,6 +9,7 @@ import (
 
 	"github.com/wellpaced/wellpaced/campaign"
 	"github.com/wellpaced/wellpaced/campaign/person"
+	"github.com/wellpaced/wellpaced/selfrefer"
 	"github.com/wellpaced/wellpaced/selfrefer/lang"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 )
@@ -22,6 +23,8 @@ func ofService(id campaign.MessageID) bool { return id&serviceBit != 0 }
 // service is a service text on its way through a transition.
 type service struct {
 	id, network, campaign, cost int64
+	kind                        campaign.Service
+	referral                    selfrefer.ReferralID
 	state                       campaign.MessageState
 	attempt                     int
 	sid                         string
@@ -30,9 +33,9 @@ type service struct {
 
 func serviceOf(tx *Tx, id campaign.MessageID, lock string) (s service, err error) {
 	err = tx.QueryRow(`
-		SELECT id, network, campaign, cost, state, attempt, COALESCE(sid, ''), phone_ix
+		SELECT id, network, campaign, cost, kind, referral, state, attempt, COALESCE(sid, ''), phone_ix
 		FROM service_text
-		WHERE id = $1`+lock, int64(id)).Scan(&s.id, &s.network, &s.campaign, &s.cost, (*string)(&s.state), &s.attempt, &s.sid, &s.phoneIx)
+		WHERE id = $1`+lock, int64(id)).Scan(&s.id, &s.network, &s.campaign, &s.cost, (*string)(&s.kind), (*int64)(&s.referral), (*string)(&s.state), &s.attempt, &s.sid, &s.phoneIx)
 	return s, notFound(err, campaign.ErrNotFound)
 }
 
@@ -92,7 +95,8 @@ type answer struct {
 }
 
 // owe writes the intent of a service text, released, in the transaction that keeps what it answers. The ring is for after the commit; its
-// message is 0 if nothing is owed. What cannot be composed is logged and not owed: nothing may keep back what it answers.
+// message is 0 if nothing is owed, or not before the hours in which such a text leaves: then the pacer's repair rings. What cannot be composed
+// is logged and not owed: nothing may keep back what it answers.
 func (db *DB) owe(tx *Tx, kind campaign.Service, a answer) (ring campaign.Ring, err error) {
 	if a.to.IsZero() {
 		return ring, nil
@@ -110,7 +114,7 @@ func (db *DB) owe(tx *Tx, kind campaign.Service, a answer) (ring campaign.Ring, 
 		return ring, fmt.Errorf("find who pays for a service text: %w", err)
 	}
 	id := db.newID() | serviceBit
-	fields := campaign.ServiceFields{Network: network.Name, Reference: a.reference}
+	fields := campaign.ServiceFields{Network: network.Name, Phone: network.Phone, Reference: a.reference}
 	if a.by > a.at {
 		fields.By = db.Calendar.Midnight(timeOf(a.by))
 	}
@@ -121,18 +125,29 @@ func (db *DB) owe(tx *Tx, kind campaign.Service, a answer) (ring campaign.Ring, 
 		db.log.Error("a service text cannot be made", "kind", string(kind), "error", bad)
 		return ring, nil
 	}
+	from, until, ever := kind.Leaves(db.Calendar, plan.parsed.Policy.Windows, timeOf(a.at))
+	if !ever {
+		return ring, nil
+	}
+	state, rings := campaign.Released, 1
+	if msOf(from) > a.at {
+		state, rings = campaign.Planned, 0
+	}
 	cost := int64(size.Segments) * plan.parsed.Policy.Price
 	n, err := tx.Exec(`
 		INSERT INTO service_text (id, kind, referral, network, campaign, state, attempt, rings, not_before, expires_at, released_at, deadline, code,
-			segments, cost, phone_ix, nhs_ix, frozen, sent_at)
-		VALUES ($1, $2, $3, $4, $5, 'released', 0, 1, 0, $6, $7, 0, '', $8, $9, $10, $11, $12, 0)
+			segments, cost, phone_ix, nhs_ix, frozen, sent_at, owed_at)
+		VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10, 0, '', $11, $12, $13, $14, $15, 0, $16)
 		ON CONFLICT (kind, referral) DO NOTHING`,
-		id, string(kind), a.referral, int64(a.network), a.campaign, a.at+kind.UsefulFor().Milliseconds(), tx.machine,
-		size.Segments, cost, a.phoneIx, a.nhsIx, frozen)
+		id, string(kind), a.referral, int64(a.network), a.campaign, string(state), rings, msOf(from), msOf(until), tx.machine,
+		size.Segments, cost, a.phoneIx, a.nhsIx, frozen, a.at)
 	if err != nil || n == 0 {
 		return ring, err
 	}
-	return campaign.Ring{Message: campaign.MessageID(id), Nth: 1}, db.countService(tx, a.campaign, campaign.Released, 1, cost)
+	if state == campaign.Released {
+		ring = campaign.Ring{Message: campaign.MessageID(id), Nth: 1}
+	}
+	return ring, db.countService(tx, a.campaign, state, 1, cost)
 }
 
 // claimService takes a released service text: with its number locked it checks again, and writes the intent to send it now.
@@ -168,6 +183,9 @@ func (db *DB) claimService(tx *Tx, r campaign.Ring) (out campaign.Outgoing, verd
 		return out, verdict, fmt.Errorf("read the facts of service text %d: %w", s.id, err)
 	}
 	facts.Quarantined, facts.Expires = now.stop(), timeOf(expires)
+	if facts.Moot, err = db.moot(tx, s); err != nil {
+		return out, verdict, err
+	}
 	verdict = campaign.AdmitService(time.UnixMilli(tx.now), facts)
 	if verdict.Event != campaign.Claim {
 		_, err := db.moveService(tx, &s, verdict.Event, `code = $5`, verdict.Reason)
@@ -328,6 +346,9 @@ func (db *DB) ringService(tx *Tx, id campaign.MessageID, before int64) (nth, att
 
 // doubtServices makes unknown, for good, what could have left without this database knowing.
 func (db *DB) doubtServices(ctx context.Context) (total int, err error) {
+	if err := db.write(ctx, "doubt what was owed", func(tx *Tx) error { return tx.setMeta(metaServicesDoubted, strconv.FormatInt(tx.now, 10)) }); err != nil {
+		return 0, err
+	}
 	for n := serviceChunk; n == serviceChunk; {
 		err := db.write(ctx, "doubt service texts", func(tx *Tx) error {
 			rows, err := tx.Query(`SELECT id FROM service_text WHERE state IN ('planned', 'released', 'sending') LIMIT $1`, serviceChunk)

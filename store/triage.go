@@ -12,6 +12,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/wellpaced/wellpaced/campaign"
 	"github.com/wellpaced/wellpaced/selfrefer"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 )
@@ -434,7 +435,9 @@ func (db *DB) contacts(tx *Tx, id selfrefer.ReferralID) ([]selfrefer.Contact, er
 // Act applies an event on behalf of somebody; what it did, or why it did not, is audited in the same transaction.
 func (db *DB) Act(ctx context.Context, who staff.Account, id selfrefer.ReferralID, c selfrefer.Contact) (r selfrefer.Referral, err error) {
 	var refusal error
+	var told campaign.Ring // for the text that says that we have tried
 	err = db.write(ctx, "act on referral", func(tx *Tx) error {
+		told = campaign.Ring{}
 		var sealed []byte
 		if r, sealed, err = referralOf(tx, id, db.engine.lockClause()); err != nil && !errors.Is(err, selfrefer.ErrNotFound) {
 			return err
@@ -461,6 +464,9 @@ func (db *DB) Act(ctx context.Context, who staff.Account, id selfrefer.ReferralI
 			if refusal, err = db.move(tx, who, &r, to, c); err != nil {
 				return err
 			}
+			if told, err = db.oweTried(tx, r, c.Event, refusal); err != nil {
+				return err
+			}
 		}
 		if refusal != nil && !known {
 			r = selfrefer.Referral{}
@@ -474,6 +480,7 @@ func (db *DB) Act(ctx context.Context, who staff.Account, id selfrefer.ReferralI
 	if err != nil {
 		return selfrefer.Referral{}, err
 	}
+	db.rung(told)
 	return r, refusal
 }
 

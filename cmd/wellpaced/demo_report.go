@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"regexp"
 
 	"github.com/wellpaced/wellpaced/campaign"
 	"github.com/wellpaced/wellpaced/campaign/link"
@@ -17,6 +18,7 @@ type demoReport struct {
 	campaign.Ledger
 	Texts       int     `json:"texts"`                // of the campaign
 	TextsBack   int     `json:"texts_back"`           // to people who sent the form
+	TextsLater  int     `json:"texts_later"`          // to people whom we tried in vain, or who wait for longer than we said
 	Twice       int     `json:"numbers_texted_twice"` // with texts of one kind, by the provider's own journal
 	Delivered   int     `json:"delivered"`
 	Opened      int     `json:"opened"`
@@ -31,18 +33,30 @@ type demoReport struct {
 	DaysToLast  float64 `json:"days_to_last_text"` // civil days from the launch
 }
 
-// Kinds of texts. The demo's campaign has one step, so nobody's number gets two of either.
+// Kinds of texts. The demo's campaign has one step, so nobody's number gets two of any.
 const (
 	anInvitation = "invitation"
 	aTextBack    = "text back"
+	aTry         = "we tried"
+	aDelay       = "running late"
 )
 
-// kindOf tells them apart: who is invited gets a link, who is answered never does.
+var (
+	aReference = regexp.MustCompile(`[2-9A-HJ-NP-Z]{4}-[2-9A-HJ-NP-Z]{4}`)
+	aNumber    = regexp.MustCompile(`\d{4}`) // of a telephone; no day and no month has so many digits
+)
+
+// kindOf tells them apart: who is invited gets a link, who is answered never does. What goes by itself later has no reference.
 func kindOf(t emulator.Text) string {
-	if len(link.In(t.Body)) == 0 {
+	switch {
+	case len(link.In(t.Body)) > 0:
+		return anInvitation
+	case aReference.MatchString(t.Body):
 		return aTextBack
+	case aNumber.MatchString(t.Body):
+		return aTry
 	}
-	return anInvitation
+	return aDelay
 }
 
 // report counts. Whether somebody was texted twice is for the journal of the phones to say, not for our own database.
@@ -57,6 +71,9 @@ func (d *demo) report(ctx context.Context) (demoReport, error) {
 		switch {
 		case kindOf(t) == aTextBack:
 			r.TextsBack++
+			continue
+		case kindOf(t) != anInvitation:
+			r.TextsLater++
 			continue
 		case t.Status == "delivered":
 			r.Delivered++
