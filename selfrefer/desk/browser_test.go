@@ -38,6 +38,9 @@ func (b *bench) busy() (mine, urgent selfrefer.ReferralID) {
 	b.send(lin, "POST", fmt.Sprint("/desk/referrals/", mine), form("event", "claim")).holds(b.tb, 303)
 	b.pass(20 * time.Minute)
 	b.send(lin, "POST", fmt.Sprint("/desk/referrals/", mine), form("event", "attempt", "channel", "call", "note", "Her son answered. Said I was from the library; she is back after five.")).holds(b.tb, 303)
+	for range 2 { // the page then says that no text went, and why
+		b.send(lin, "POST", fmt.Sprint("/desk/referrals/", mine), form("event", "attempt", "channel", "call")).holds(b.tb, 303)
+	}
 	return mine, urgent
 }
 

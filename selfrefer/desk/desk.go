@@ -107,6 +107,7 @@ type Store interface {
 	Roster
 	RosterEditor
 	selfrefer.Triage
+	Texter
 	selfrefer.Editor
 	selfrefer.OptOuts
 	staff.Auditor

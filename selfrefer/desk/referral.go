@@ -74,6 +74,7 @@ type referralScreen struct {
 	Who        []fact
 	Answers    ui.SummaryList
 	History    []historyLine
+	Texts      []textLine
 }
 
 type outcomeForm struct{ Outcome, Channel, Note ui.Field }
@@ -178,6 +179,9 @@ func (h *Handler) showReferral(w http.ResponseWriter, r *http.Request, who staff
 		return err
 	}
 	s.History = h.history(ref, contacts, name)
+	if s.Texts, err = h.texts(r.Context(), who, id); err != nil {
+		return err
+	}
 	return h.show(w, r, status, "referral", ui.Page{Title: "Referral " + ref.Reference, Back: queuePath, Notice: notice(r), Errors: errs, Data: s})
 }
 
