@@ -20,7 +20,7 @@
 // once. It goes on asking, and a quarantine can begin at any time.
 //
 // The database is the truth and the queue a doorbell: a lost, doubled, late or forged ring can cause nothing but a claim that fails.
-// Besides the steps of campaigns there are texts that answer what a person did, such as the confirmation of a form: see [Service]. They have
+// Besides the steps of campaigns there are texts that belong to a self-referral, such as the confirmation of a form: see [Service]. They have
 // rows, ids and counters of their own in the store, because nothing paces them and no funnel counts them, and go through the same table, the
 // same claim, the same gateway and the same webhooks.
 //
@@ -97,6 +97,11 @@
 //     cmd/wellpaced.TestCrashPoints/text_back_before_ring, cmd/wellpaced.TestCrashPoints/text_back_before_record
 //   - No text back is claimed after an opt-out was acknowledged, nor later than it is of use: store.TestConfirmation_optOutRacesClaim,
 //     store.TestConfirmation_claimChecksAgain, campaign.TestAdmitService
+//   - Who was tried three times in vain, and who will not be called by the day that they were told, gets one text each, where they said that a
+//     text is safe and nothing speaks against it since: store.TestWeTried, store.TestWeTried_whoGetsNone, store.TestTellLate,
+//     store.TestTexts_atMostOne, selfrefer.TestMayText, selfrefer.TestRunsLate, cmd/wellpaced.TestStory_told
+//   - None of these leaves at night, nor to somebody who has been reached, is urgent, has written again or has opted out since:
+//     campaign.TestService_Leaves, campaign.TestService_Leaves_byDay, store.TestWeTried_claimChecksAgain, store.TestWeTried_optOutRacesClaim
 //   - A text back says nothing that a stranger should not read, in any language: campaign.TestServiceTexts_allLanguages
 //   - The pacer, the funnel and the contact ledger do not see texts back; the money does: store.TestConfirmation, cmd/wellpaced.TestStory_textBack
 //   - All of it together, under kill -9 at random: cmd/wellpaced.TestSoak, cmd/wellpaced.TestSoakCanFail

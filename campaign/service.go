@@ -18,15 +18,15 @@ import (
 //
 // A service text lives as a message does ([Next]), with these differences:
 //
-//   - Its row is written released, in the transaction that keeps what it answers, and its kind and that referral are UNIQUE: nothing that is
+//   - Its row is written released, or planned for the hours in which it leaves, in the transaction that keeps what it answers, and its kind and that referral are UNIQUE: nothing that is
 //     done twice makes two.
 //   - Nothing paces it. A confirmation leaves at any hour, paused campaign or not, because somebody has just pressed Send and holds the
 //     phone; an [AdmitService] that comes after its time lets it expire. A text that is late arrives when somebody else may hold the phone.
 //     The other kinds find nobody waiting for them: they leave within [Service.Leaves] alone, and the provider must deliver them within it.
 //   - Once it may have left, it is never sent again: it stays unknown until evidence comes. One that is lost harms nobody, since the page has
 //     said the same; a second one breaks a promise. So nobody has to look for it in the provider's record, and its body needs no mark that
-//     could be looked for and forged. A database that went back in time leaves unknown what it believes unsent, and what its journal gives
-//     back is not answered again.
+//     could be looked for and forged. A database that went back in time leaves unknown what it believes unsent, what its journal gives back
+//     is not answered again, and to referrals of before nothing more is owed.
 //   - The contact ledger, the funnel and the pacer's counters of texts do not see it; the sender's rate, the opt-outs and the money do.
 //   - It has no link and no way out: it asks for nothing, and nothing follows from it. Opt-outs of any network and any kind keep it back.
 //

@@ -28,6 +28,9 @@
 //     a campaign, and UNIQUE(campaign, number, step) would have to leave them
 //     out. What is the same is shared: the transitions, the number's lock, the
 //     attempts that the marker remembers, the evidence, the alarm.
+//   - told.go owes the texts that tell people something while they wait: that
+//     we have tried, that it takes longer. It asks selfrefer whether they may
+//     go, with the attempt or the pacer's tick and again when they would leave.
 //   - marker.go remembers outside the database how far the database and the
 //     journal had got, so that a restored backup is noticed before anybody is
 //     texted twice: the marker in the data folder, and the witness in the keys

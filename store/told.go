@@ -108,6 +108,16 @@ func (db *DB) rung(r campaign.Ring) {
 // lateChunk keeps each step well below 50 ms of the writer: each referral takes about half a millisecond.
 const lateChunk = 40
 
+// lateOnes reads referrals in the order of the index referral_told; whoever certainly gets no text is left out here already.
+const lateOnes = `
+	SELECT id, ` + toldAt + `, team
+	FROM referral
+	WHERE ` + openReferrals + ` AND ` + toldAt + ` >= $1 AND ` + toldAt + ` <= $2 AND (` + toldAt + ` > $1 OR id > $3)
+	      AND urgent = $4 AND source = 'link' AND not_matched = '' AND contacted_at = 0 AND campaign <> 0 AND attempts < $5
+	      AND NOT EXISTS (SELECT 1 FROM service_text t WHERE t.kind = $6 AND t.referral = referral.id)
+	ORDER BY ` + toldAt + `, id
+	LIMIT $7`
+
 type late struct {
 	id, told int64
 	team     staff.TeamID
@@ -122,14 +132,8 @@ func (db *DB) TellLate(ctx context.Context) (rings []campaign.Ring, err error) {
 	for after := (late{told: msOf(now)}); ; {
 		var some []late
 		err := db.read(ctx, "who is told that it takes longer", func(tx *Tx) (err error) {
-			some, err = list(tx, func(r scanner, l *late) error { return r.Scan(&l.id, &l.told, (*int64)(&l.team)) }, `
-				SELECT id, `+toldAt+`, team
-				FROM referral
-				WHERE `+openReferrals+` AND `+toldAt+` >= $1 AND `+toldAt+` <= $2 AND (`+toldAt+` > $1 OR id > $3)
-				      AND urgent = $4 AND source = 'link' AND not_matched = '' AND contacted_at = 0 AND campaign <> 0 AND attempts < $5
-				      AND NOT EXISTS (SELECT 1 FROM service_text t WHERE t.kind = $6 AND t.referral = referral.id)
-				ORDER BY `+toldAt+`, id
-				LIMIT $7`, after.told, until, after.id, false, selfrefer.Tries, string(campaign.RunningLate), lateChunk)
+			some, err = list(tx, func(r scanner, l *late) error { return r.Scan(&l.id, &l.told, (*int64)(&l.team)) }, lateOnes,
+				after.told, until, after.id, false, selfrefer.Tries, string(campaign.RunningLate), lateChunk)
 			return err
 		})
 		if err != nil || len(some) == 0 {

@@ -335,12 +335,14 @@ func TestTellLate(t *testing.T) {
 			t.Errorf("told although the forecast keeps the day: %v", r)
 		}
 		c.db.ContactBy = kept
+		second := mustOpen(t, c.db.cfg) // another process
+		second.ContactBy = kept
 		var mu sync.Mutex
 		var all []campaign.Ring
 		var both sync.WaitGroup
-		for range 4 {
+		for i := range 4 {
 			both.Go(func() {
-				r, err := c.db.TellLate(ctx)
+				r, err := []*DB{c.db, second}[i%2].TellLate(ctx)
 				if err != nil {
 					t.Error(err)
 				}
@@ -382,6 +384,47 @@ func TestTellLate(t *testing.T) {
 			t.Errorf("told again: %v", r)
 		}
 		c.checkServices()
+	})
+}
+
+// However many wait, those whose day is nearly over are found by an index.
+func TestTellLate_plan(t *testing.T) {
+	eachEngine(t, func(t *testing.T, cfg Config) {
+		db := mustOpen(t, cfg)
+		err := db.write(context.Background(), "test", func(tx *Tx) error {
+			explain := `EXPLAIN QUERY PLAN `
+			if db.engine == enginePostgres {
+				if _, err := tx.Exec(`SET LOCAL enable_seqscan = off`); err != nil { // the table is empty
+					return err
+				}
+				explain = `EXPLAIN `
+			}
+			rows, err := tx.Query(explain+lateOnes, 1, 2, 3, false, selfrefer.Tries, string(campaign.RunningLate), lateChunk)
+			if err != nil {
+				return err
+			}
+			defer rows.Close()
+			var plan strings.Builder
+			for rows.Next() {
+				var line string
+				var n any
+				to := []any{&line}
+				if db.engine == engineSQLite {
+					to = []any{&n, &n, &n, &line}
+				}
+				if err := rows.Scan(to...); err != nil {
+					return err
+				}
+				plan.WriteString(line + "\n")
+			}
+			if p := plan.String(); !strings.Contains(p, "referral_told") || strings.Contains(p, "Sort") || strings.Contains(p, "TEMP B-TREE") {
+				t.Errorf("the plan is %s", p)
+			}
+			return rows.Err()
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	})
 }
 

@@ -24,7 +24,7 @@ import (
 type staffCmd struct {
 	Network   staffNetworkCmd   `cmd:"" help:"Add a network with its practices and a team."`
 	Practices staffPracticesCmd `cmd:"" help:"Add practices to a network, or change the name and number of known ones."`
-	TextBack  staffTextBackCmd  `cmd:"" help:"Decide whether people who send a network's form get a text back, if they say that it is safe."`
+	TextBack  staffTextBackCmd  `cmd:"" help:"Decide whether people who send a network's form get a text back, and texts while they wait, if they say that it is safe."`
 	Add       staffAddCmd       `cmd:"" help:"Add somebody to a network."`
 	Invite    staffInviteCmd    `cmd:"" help:"Invite somebody to a network. Prints a link, by which they choose their password; it is shown once."`
 	Reset     staffResetCmd     `cmd:"" help:"Take away all that somebody signs in by, because they have lost it, and print a new link."`
@@ -133,9 +133,9 @@ func (c *staffTextBackCmd) Run(ctx context.Context, to std) error {
 	if err := db.SetTextBack(ctx, n.ID, c.Switch == "on"); err != nil {
 		return err
 	}
-	words := fmt.Sprintf("Nobody gets a text back who sends the form of %q.", n.Name)
+	words := fmt.Sprintf("Nobody gets a text back, or one while they wait, who sends the form of %q.", n.Name)
 	if c.Switch == "on" {
-		words = fmt.Sprintf("People who send the form of %q get a text back if they say that it is safe.", n.Name)
+		words = fmt.Sprintf("People who send the form of %q get a text back, and texts while they wait, if they say that it is safe.", n.Name)
 	}
 	return report(to.out, c.JSON, map[string]any{"network": int64(n.ID), "text_back": c.Switch == "on"}, words)
 }

@@ -34,7 +34,7 @@ type Network struct {
 	LinkHost  string // scheme and host of the links in texts, e.g. https://knowsley-pcn.nhs.uk
 	Phone     string // the number to ring instead
 	Practices []Practice
-	// NoTextBack is set if nobody gets a text back who sends the form, not even who says that it is safe.
+	// NoTextBack is set if nobody gets a text back who sends the form, nor one while they wait, not even who says that it is safe.
 	NoTextBack bool
 }
 
