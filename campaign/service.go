@@ -18,8 +18,8 @@ import (
 //
 // A service text lives as a message does ([Next]), with these differences:
 //
-//   - Its row is written released, or planned for the hours in which it leaves, in the transaction that keeps what it answers, and its kind and that referral are UNIQUE: nothing that is
-//     done twice makes two.
+//   - Its row is written released, or planned for the hours in which it leaves, in the transaction that keeps what it answers, and its kind and
+//     that referral are UNIQUE: nothing that is done twice makes two.
 //   - Nothing paces it. A confirmation leaves at any hour, paused campaign or not, because somebody has just pressed Send and holds the
 //     phone; an [AdmitService] that comes after its time lets it expire. A text that is late arrives when somebody else may hold the phone.
 //     The other kinds find nobody waiting for them: they leave within [Service.Leaves] alone, and the provider must deliver them within it.
