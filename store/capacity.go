@@ -17,7 +17,7 @@ import (
 const evidenceDays = 28
 
 // SetWorker declares when somebody works, how long a first contact takes them, and how many people they may carry: Places is the
-// caseload limit itself here, negative for none. ID, Name and Leave are not looked at.
+// caseload limit itself here, negative for none. ID, Name, Senior and Leave are not looked at.
 func (db *DB) SetWorker(ctx context.Context, who staff.Account, account staff.AccountID, w throttle.Worker) error {
 	return db.editCapacity(ctx, who, account, "worker.set", func(tx *Tx, a staff.Account) error {
 		return setWorker(tx, a, w)
@@ -173,17 +173,18 @@ func (db *DB) SetCapacity(ctx context.Context, who staff.Account, team staff.Tea
 // workers reads the roster of those who can sign in. With left, Places are reduced by the people whom each worker carries now.
 func workers(tx *Tx, team staff.TeamID, left bool) ([]throttle.Worker, error) {
 	all, err := list(tx, func(r scanner, w *throttle.Worker) error {
-		var name, week string
-		if err := r.Scan(&w.ID, &name, &week, &w.FirstContact, &w.Minutes, &w.Places); err != nil {
+		var name, week, role string
+		if err := r.Scan(&w.ID, &name, &role, &week, &w.FirstContact, &w.Minutes, &w.Places); err != nil {
 			return err
 		}
 		w.Name, _, _ = strings.Cut(strings.TrimSpace(name), " ")
+		w.Senior = staff.Role(role) == staff.SeniorLinkWorker
 		if err := json.Unmarshal([]byte(week), &w.Week); err != nil {
 			return fmt.Errorf("read the week of account %s: %w", w.ID, err)
 		}
 		return nil
 	}, `
-		SELECT CAST(a.id AS TEXT), a.name, w.week, w.first_contact, w.minutes, w.places
+		SELECT CAST(a.id AS TEXT), a.name, a.role, w.week, w.first_contact, w.minutes, w.places
 		FROM account a
 		JOIN worker w ON w.account = a.id
 		JOIN team t ON t.id = a.team AND t.network = a.network
@@ -249,14 +250,15 @@ func takePlaces(tx *Tx, team staff.TeamID, at map[string]*throttle.Worker) error
 	return rows.Err()
 }
 
-// teamPolicy is what people decided for a team: the promise and the roster. The campaigns are added by whoever knows them.
+// teamPolicy is what people decided for a team: the promise and the roster. The campaigns are added by whoever knows them. Every real team
+// needs a senior on its roster; it is nobody's to switch off.
 func (db *DB) teamPolicy(tx *Tx, team staff.TeamID) (throttle.TeamPolicy, staff.Team, error) {
 	t, err := teamOf(tx, team)
 	if err != nil {
 		return throttle.TeamPolicy{}, t, err
 	}
 	roster, err := workers(tx, team, true)
-	return throttle.TeamPolicy{PromiseDays: t.PromiseDays, Roster: roster}, t, err
+	return throttle.TeamPolicy{PromiseDays: t.PromiseDays, NeedSenior: true, Roster: roster}, t, err
 }
 
 // teamState is what a team has before it and what it did lately, without its campaigns. Its cost grows with the queue and the hours,

@@ -330,17 +330,12 @@ func overdue(tx *Tx, f selfrefer.Filter) (n int, err error) {
 }
 
 // seniorsOf is the roster of a team's seniors.
-func seniorsOf(tx *Tx, n staff.NetworkID, team int64) ([]throttle.Worker, error) {
+func seniorsOf(tx *Tx, team int64) ([]throttle.Worker, error) {
 	all, err := workers(tx, staff.TeamID(team), false)
-	if err != nil || len(all) == 0 {
+	if err != nil {
 		return nil, err
 	}
-	ids, err := list(tx, func(r scanner, id *string) error { return r.Scan(id) },
-		`SELECT CAST(id AS TEXT) FROM account WHERE team = $1 AND network = $2 AND role = $3`, team, int64(n), string(staff.SeniorLinkWorker))
-	if err != nil {
-		return nil, fmt.Errorf("read who is senior: %w", err)
-	}
-	return slices.DeleteFunc(all, func(w throttle.Worker) bool { return !slices.Contains(ids, w.ID) }), nil
+	return slices.DeleteFunc(all, func(w throttle.Worker) bool { return !w.Senior }), nil
 }
 
 // offers fills in whom urgent referrals are offered to that nobody has claimed.
@@ -354,7 +349,7 @@ func (db *DB) offers(tx *Tx, all []selfrefer.Referral) error {
 		roster, known := seniors[r.Team]
 		if !known {
 			var err error
-			if roster, err = seniorsOf(tx, r.Network, int64(r.Team)); err != nil {
+			if roster, err = seniorsOf(tx, int64(r.Team)); err != nil {
 				return err
 			}
 			seniors[r.Team] = roster
@@ -441,7 +436,7 @@ func (db *DB) offered(tx *Tx, who staff.Account) (out []selfrefer.Notice, err er
 		if len(free) == 0 {
 			continue
 		}
-		seniors, err := seniorsOf(tx, who.Network, t)
+		seniors, err := seniorsOf(tx, t)
 		if err != nil {
 			return nil, err
 		}

@@ -56,7 +56,7 @@ type desk struct {
 
 // order is the order in which limits are named when several allow the same number: first what lasts longest.
 var order = [...]Limit{
-	LimitList, LimitPaused, LimitHeld, LimitSilence, LimitListAge, LimitBudget, LimitDailyCap, LimitWindow, LimitNobody, LimitBrake, LimitCaseloads,
+	LimitList, LimitPaused, LimitHeld, LimitSilence, LimitListAge, LimitBudget, LimitDailyCap, LimitWindow, LimitNobody, LimitSenior, LimitBrake, LimitCaseloads,
 	LimitMaturity, LimitSetPoint, LimitStress, LimitRisk, LimitRate,
 }
 
@@ -158,6 +158,7 @@ func lookAround(now time.Time, p *TeamPolicy, s *TeamState, behind *past) *groun
 	gr := &ground{grid: g}
 	gr.throughput = lookAtThroughput(now, g, s, p.headcount(now, true))
 	g.output = gr.throughput.usual
+	g.lookForSeniors(p, now, now.AddDate(0, 0, answersDays))
 	gr.others = lookAtOthers(now, p, g, behind, s, beginning(now, s))
 	return gr
 }
@@ -322,6 +323,9 @@ func (o *outlook) people(desks []*desk, k Knobs, braked bool, off lift) caps {
 	}
 	if !off[LimitNobody] && o.canAnswer < dead {
 		c[LimitNobody] = 0
+	}
+	if !off[LimitSenior] && o.g.seniorless(o.now) {
+		c[LimitSenior] = 0
 	}
 	if !off[LimitBrake] && braked {
 		c[LimitBrake] = 0

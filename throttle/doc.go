@@ -63,6 +63,13 @@
 //     answers. What one practice has shown says little of the next, so that the first texts to it go by what was believed before the
 //     campaign as well. (desk.maturity, evidence.seenStrata)
 //   - LimitNobody: no more than a sliver of the answers comes when nobody could call in time. (outlook.nobody)
+//   - LimitSenior: an urgent referral that nobody claims goes to the senior on duty after half an hour of working time, and to the manager
+//     after another. So no text leaves if less than two thirds of its answers would find a senior at work within that hour. When answers
+//     come is the mean of the built-in curves, a third within the hour and half within five: a senior who works Mondays to Wednesdays lets
+//     texts go until Wednesday afternoon, and again on Friday late, when most of the answers find Monday; one who works mornings lets none
+//     go in the first hours of the afternoon. The curve is fixed on purpose: people must be able to foresee what a roster does. Where
+//     nobody at all is on the roster it is LimitNobody; like that, it does not look at a campaign with Blast, which exists to show what
+//     happens without people. A state of before has no NeedSenior and is decided as it was. (grid.lookForSeniors, grid.seniorless)
 //   - LimitBrake: a queue near all that can be called stops everything until it has drained well. (outlook.brake)
 //   - LimitSilence, LimitHeld, LimitPaused, LimitListAge, LimitWindow, LimitDailyCap, LimitBudget, LimitRate, LimitList, LimitMinBatch,
 //     LimitCaseloads: what people, the law and the sender set. (desk.limits)

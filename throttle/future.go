@@ -576,7 +576,7 @@ func (f *future) decide(at int) {
 		most += r.most
 	}
 	n := 0.0
-	if most > 0 && h.known && f.o.canAnswer >= dead && !f.braked {
+	if most > 0 && h.known && f.o.canAnswer >= dead && !f.braked && !h.alone {
 		f.last = s.keep.last(f.o.canAnswer)
 		f.look(at, weights)
 		if len(f.points) > 0 { // else nothing is known of the time after

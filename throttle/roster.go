@@ -37,6 +37,7 @@ type grid struct {
 	response []float64 // response-hours
 	promise  float64   // working hours of the promise
 	output   float64   // first contacts made for each that the roster allows for
+	inTime   []bool    // by half hour: whether a senior is there for what comes in it; nil where none is needed
 }
 
 // limited is a worker who has only so many places left.

@@ -45,6 +45,7 @@ type hour struct {
 	cleared float64 // first contacts from now until this instant, caseload limits aside
 	due     float64 // first contacts from now until the promise made at this instant runs out
 	known   bool    // the roster reaches that far
+	alone   bool    // no senior is there for most of the answers to a text that leaves then
 	limited []limitedHour
 	gap     int     // index + 1 of the long closure that ended less than a working day before, else 0
 	eve     float64 // see checkpoint
@@ -65,6 +66,7 @@ type gap struct {
 func newTimeline(now time.Time, p *TeamPolicy, booked []BookedWork, output float64) (*timeline, []gap, [][]bool) {
 	g := newGrid(p, booked, now, horizonOfFutures+aftermath+ahead)
 	g.output = output
+	g.lookForSeniors(p, now, g.end)
 	n := max(0, int(earlier(now.Add(horizonOfFutures+aftermath), g.end).Sub(g.start)/step))
 	windows := make([][]bool, len(p.Campaigns)) // by campaign and half hour
 	t := &timeline{g: g}
@@ -159,7 +161,7 @@ func units(hours float64) int { return int(math.Round(hours / clockUnit)) }
 func (t *timeline) newHour(b *block, at int, now time.Time) hour {
 	g := t.g
 	due, known := g.due(b.at)
-	h := hour{block: at, unit: b.unit, cleared: g.capacity(now, b.at, true), due: g.capacity(now, due, true), known: known}
+	h := hour{block: at, unit: b.unit, cleared: g.capacity(now, b.at, true), due: g.capacity(now, due, true), known: known, alone: g.seniorless(b.at)}
 	for k := range g.limited {
 		l := &g.limited[k]
 		h.limited = append(h.limited, limitedHour{

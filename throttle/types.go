@@ -36,6 +36,8 @@ type Worker struct {
 	Leave   []Span
 	// Places left under the caseload limit; negative means no limit.
 	Places int
+	// Senior is who urgent referrals go to that nobody has claimed.
+	Senior bool `json:",omitempty"`
 	// Discharges are when further places are planned to become free (unix seconds, in any order).
 	Discharges []int64 `json:",omitempty"`
 }
@@ -64,10 +66,13 @@ type TeamPolicy struct {
 	PromiseDays int
 	// PromiseHours, if above zero, is the promise in hours in which it runs, instead of PromiseDays.
 	PromiseHours float64 `json:",omitempty"`
-	Roster       []Worker
-	Declared     *Declared `json:",omitempty"` // instead of the roster
-	Campaigns    []CampaignPolicy
-	Knobs        Knobs
+	// NeedSenior keeps texts back unless a senior of the roster is there for most of their answers. It says nothing of Declared, which knows
+	// no people; a state that was stored before there was such a thing goes on as it did.
+	NeedSenior bool `json:",omitempty"`
+	Roster     []Worker
+	Declared   *Declared `json:",omitempty"` // instead of the roster
+	Campaigns  []CampaignPolicy
+	Knobs      Knobs
 }
 
 // CampaignPolicy holds the limits of one campaign. Zero means "no such limit" unless said otherwise.
@@ -212,6 +217,7 @@ const (
 	LimitSilence   Limit = "silence"   // answers have stopped: somebody has to look whether the link works
 	LimitListAge   Limit = "list_age"  // the list is too old
 	LimitNobody    Limit = "nobody"    // nobody on the roster who could answer within the promise
+	LimitSenior    Limit = "senior"    // no senior on the roster when most of the answers would come
 	LimitWindow    Limit = "window"    // outside the hours for texts
 	LimitRate      Limit = "rate"      // the sender's speed
 	LimitDailyCap  Limit = "daily_cap" // the most for one day

@@ -353,6 +353,8 @@ func (w *writer) why(i int, x *Decision) string {
 			return "nobody on the rota could make a first call before " + w.when(o.due)
 		}
 		return "too many answers would come on days when nobody is there to call"
+	case LimitSenior:
+		return w.whereSeniors()
 	case LimitWindow:
 		next := w.p.Calendar.nextWithin(o.now, p.Windows.or(officeWeek))
 		if next.IsZero() {

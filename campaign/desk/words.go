@@ -59,6 +59,7 @@ var limits = map[throttle.Limit]string{
 	throttle.LimitSilence:   "Answers have stopped",
 	throttle.LimitListAge:   "List is too old",
 	throttle.LimitNobody:    "Nobody there to answer",
+	throttle.LimitSenior:    "No senior link worker there",
 	throttle.LimitWindow:    "Outside the hours for texts",
 	throttle.LimitRate:      "Speed of the sender",
 	throttle.LimitDailyCap:  "Most for one day",

@@ -65,7 +65,11 @@ func settle(ctx context.Context, db *store.DB, links string) (w benchWorld, err 
 	}
 	w.manager, w.other = account("Mia", staff.Administrator), account("Sam", staff.Administrator)
 	for i := range 5 {
-		a := account(fmt.Sprintf("Worker%d", i), staff.LinkWorker)
+		role := staff.LinkWorker
+		if i == 0 { // without a senior no texts go
+			role = staff.SeniorLinkWorker
+		}
+		a := account(fmt.Sprintf("Worker%d", i), role)
 		var week throttle.Week
 		for d := time.Monday; d <= time.Friday; d++ {
 			week[d] = throttle.Hours{From: 9 * 60, To: 17 * 60}

@@ -44,7 +44,7 @@ func (s *stage) roster(shown func(Absence) bool) []throttle.Worker {
 	team := make([]throttle.Worker, len(s.team))
 	for i, m := range s.team {
 		week, _ := m.week() // checked by ParseWorld
-		worker := throttle.Worker{ID: strconv.Itoa(i), Minutes: callMinutes, Places: -1}
+		worker := throttle.Worker{ID: strconv.Itoa(i), Minutes: callMinutes, Places: -1, Senior: m.Senior}
 		for d, x := range week {
 			if x.from < x.to {
 				worker.Week[d] = throttle.Hours{From: x.from * 30, To: x.to * 30}
@@ -69,6 +69,9 @@ const callMinutes = 60
 func newLedger(s *stage, campaigns []*campaign, knobs throttle.Knobs) *ledger {
 	l := &ledger{s: s, lists: campaigns}
 	l.policy = throttle.TeamPolicy{Calendar: s.calendar, PromiseHours: s.promise, Knobs: knobs}
+	for _, m := range s.team {
+		l.policy.NeedSenior = l.policy.NeedSenior || m.Senior
+	}
 	for i, c := range campaigns {
 		id := "c" + strconv.Itoa(i)
 		l.policy.Campaigns = append(l.policy.Campaigns, throttle.CampaignPolicy{ID: id, Rate: sender, AtOnce: s.every})

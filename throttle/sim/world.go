@@ -107,6 +107,8 @@ type Member struct {
 	To   string `json:"to,omitempty"`
 	// ContactsPerDay are the first contacts made in one such day.
 	ContactsPerDay float64 `json:"contacts_per_day"`
+	// Senior is who urgent referrals go to that nobody claims. A team with a senior texts only while one is there; one without does not look.
+	Senior bool `json:"senior,omitempty"`
 }
 
 // Days are civil days after the launch, half open.
