@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wellpaced/wellpaced/selfrefer"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 	"github.com/wellpaced/wellpaced/throttle"
 )
@@ -126,6 +127,72 @@ func (db *DB) Capacity(ctx context.Context, team staff.TeamID) (t staff.Team, al
 	return t, all, err
 }
 
+// Rostered is how the pacer would see a team if it declared a roster: names and who is senior are the accounts', Places what would be left
+// under the limits. Whoever is no account of the team that can sign in is left out. It changes nothing.
+func (db *DB) Rostered(ctx context.Context, team staff.TeamID, declared []throttle.Worker) (all []throttle.Worker, err error) {
+	err = db.read(ctx, "rostered", func(tx *Tx) error {
+		people, err := list(tx, func(r scanner, w *throttle.Worker) error {
+			var name, role string
+			if err := r.Scan(&w.ID, &name, &role); err != nil {
+				return err
+			}
+			w.Name, w.Senior = firstName(name), staff.Role(role) == staff.SeniorLinkWorker
+			return nil
+		}, `
+			SELECT CAST(a.id AS TEXT), a.name, a.role
+			FROM account a
+			JOIN team t ON t.id = a.team AND t.network = a.network
+			WHERE t.id = $1 AND a.disabled_at = 0
+			ORDER BY a.id`, int64(team))
+		if err != nil {
+			return fmt.Errorf("read who is in the team: %w", err)
+		}
+		all = nil
+		for _, p := range people {
+			for _, w := range declared {
+				if w.ID == p.ID {
+					w.Name, w.Senior = p.Name, p.Senior
+					all = append(all, w)
+				}
+			}
+		}
+		at := make(map[string]*throttle.Worker, len(all))
+		for i := range all {
+			at[all[i].ID] = &all[i]
+		}
+		return takePlaces(tx, team, at)
+	})
+	return all, err
+}
+
+// CallTimes lists the first contacts that a team's people made since an instant. What was handed on afterwards is left out: nobody knows any
+// more who had it then.
+func (db *DB) CallTimes(ctx context.Context, team staff.TeamID, since time.Time) (all []selfrefer.CallTime, err error) {
+	err = db.read(ctx, "call times", func(tx *Tx) error {
+		all, err = list(tx, func(r scanner, c *selfrefer.CallTime) error {
+			var by, taken, spoken int64
+			err := r.Scan(&by, &taken, &spoken)
+			c.By, c.Taken, c.Spoken = staff.AccountID(by), timeOf(taken), timeOf(spoken)
+			return err
+		}, `
+			SELECT claimed_by, claimed_at, contacted_at
+			FROM referral
+			WHERE team = $1 AND contacted_at >= $2 AND contacted_at > 0 AND claimed_by <> 0 AND claimed_at <= contacted_at
+			ORDER BY contacted_at`, int64(team), max(since.UnixMilli(), 1))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read how long first contacts took: %w", err)
+	}
+	return all, nil
+}
+
+// firstName is what a sentence calls somebody.
+func firstName(name string) string {
+	name, _, _ = strings.Cut(strings.TrimSpace(name), " ")
+	return name
+}
+
 // SetCapacity replaces a team's roster and leave: whoever is not in it has no hours any more. IDs are accounts of the team.
 func (db *DB) SetCapacity(ctx context.Context, who staff.Account, team staff.TeamID, roster []throttle.Worker) error {
 	var refusal error
@@ -177,7 +244,7 @@ func workers(tx *Tx, team staff.TeamID, left bool) ([]throttle.Worker, error) {
 		if err := r.Scan(&w.ID, &name, &role, &week, &w.FirstContact, &w.Minutes, &w.Places); err != nil {
 			return err
 		}
-		w.Name, _, _ = strings.Cut(strings.TrimSpace(name), " ")
+		w.Name = firstName(name)
 		w.Senior = staff.Role(role) == staff.SeniorLinkWorker
 		if err := json.Unmarshal([]byte(week), &w.Week); err != nil {
 			return fmt.Errorf("read the week of account %s: %w", w.ID, err)

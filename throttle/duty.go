@@ -51,6 +51,20 @@ func OnDuty(c Calendar, roster []Worker, now time.Time) Duty {
 	return duty
 }
 
+// AtWork is how long somebody is at work between two instants: their weekly hours less leave and bank holidays.
+func AtWork(c Calendar, w Worker, from, to time.Time) (sum time.Duration) {
+	var worked []Span
+	for d := c.day(from); d.midnight.Before(to); d = c.following(d) {
+		if s, ok := d.span(&w.Week); ok {
+			worked = appendLess(worked[:0], s, w.Leave)
+			for _, s := range worked {
+				sum += s.overlap(from, to)
+			}
+		}
+	}
+	return sum
+}
+
 // appendLess adds what is left of a stretch of work without its leave.
 func appendLess(to []Span, s Span, leave []Span) []Span {
 	for _, l := range leave {

@@ -17,6 +17,8 @@ type Outcome struct {
 	// LateChance is the share of the futures in which anybody is called after the promise; LateShare how many of all who ask for help
 	// are, on average.
 	LateChance, LateShare float64
+	// LongestWait is how many working days the last of the longest queue ahead waits for a first contact, as queues go on average.
+	LongestWait float64
 	// Promise is the wait told to patients, in words: "2 working days".
 	Promise string
 	// Sentence tells it in plain English.
@@ -326,8 +328,25 @@ func (s *summary) outcome(now time.Time, p *TeamPolicy) Outcome {
 			Capacity: st.g.capacity(midnight, next, false),
 		})
 	}
+	o.LongestWait = st.wayThrough(now, now, float64(len(st.waiting))) / p.workingDay()
+	for _, d := range o.Days {
+		night := p.Calendar.day(d.Day).next
+		o.LongestWait = max(o.LongestWait, st.wayThrough(now, night, d.Queue.Mean)/p.workingDay())
+	}
 	o.Sentence = o.inWords(p.Calendar.zone())
 	return o
+}
+
+// wayThrough is how many promise hours it takes from an instant on until so many have been called.
+func (st *stage) wayThrough(now, from time.Time, queue float64) float64 {
+	steps := int(st.g.end.Sub(from) / step)
+	if queue < .5 || steps < 2 { // less than half a person is nobody
+		return 0
+	}
+	t := soonest(from, steps, func(t time.Time) bool {
+		return st.g.capacity(now, t, true)-st.g.capacity(now, from, true) >= queue
+	})
+	return st.g.between(st.g.open, from, t)
 }
 
 // workingDay is the length of a working day in promise hours.

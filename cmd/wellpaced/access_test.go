@@ -68,6 +68,7 @@ func (h things) fill(tb testing.TB, pattern string) (path string, about bool) {
 // bodies are what a call needs for its rights to be asked at all, or so that it does no harm to the rest of the test.
 var bodies = map[string]string{
 	"POST /desk/capacity/{account}":                "monday-from=9&monday-to=17%3A00&share=50&minutes=40",
+	"POST /desk/capacity/{account}/preview":        "change=remove&from=1&to=2",
 	"POST /desk/capacity/{account}/leave":          "do=remove&from=1&to=2",
 	"PUT /api/v1/teams/{team}/capacity":            `{"workers":[]}`,
 	"POST /desk/staff/{account}":                   "do=enable",

@@ -233,7 +233,7 @@ func (a *app) routes() (http.Handler, error) {
 		return nil, err
 	}
 	workers, err := referdesk.New(referdesk.Config{Store: a.db, UI: pages, Nav: nav, Now: a.Now, Machine: a.Machine, Log: a.Log.With("comp", "desk"), ClientIP: clientIP, Secure: secure,
-		PublicURL: a.PublicURL, Provider: a.Provider, Demo: a.Demo})
+		PublicURL: a.PublicURL, Provider: a.Provider, Demo: a.Demo, Pacing: a.pacing})
 	if err != nil {
 		return nil, err
 	}

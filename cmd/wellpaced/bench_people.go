@@ -65,16 +65,16 @@ func settle(ctx context.Context, db *store.DB, links string) (w benchWorld, err 
 	}
 	w.manager, w.other = account("Mia", staff.Administrator), account("Sam", staff.Administrator)
 	for i := range 5 {
-		role := staff.LinkWorker
-		if i == 0 { // without a senior no texts go
-			role = staff.SeniorLinkWorker
-		}
-		a := account(fmt.Sprintf("Worker%d", i), role)
+		a := account(fmt.Sprintf("Worker%d", i), staff.LinkWorker)
 		var week throttle.Week
 		for d := time.Monday; d <= time.Friday; d++ {
 			week[d] = throttle.Hours{From: 9 * 60, To: 17 * 60}
 		}
 		err = errors.Join(err, db.SetWorker(ctx, w.manager, a.ID, throttle.Worker{Week: week, FirstContact: .3, Minutes: 45, Places: -1}))
+		if i == 0 { // without a senior no texts go; this one makes no first contacts, so the team can do what it could
+			senior := account("Senior", staff.SeniorLinkWorker)
+			err = errors.Join(err, db.SetWorker(ctx, w.manager, senior.ID, throttle.Worker{Week: week, Minutes: 45, Places: -1}))
+		}
 	}
 	return w, err
 }

@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/wellpaced/wellpaced/campaign"
+	referdesk "github.com/wellpaced/wellpaced/selfrefer/desk"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 	"github.com/wellpaced/wellpaced/throttle"
 )
@@ -52,4 +55,25 @@ func (o *outlooks) contactBy(team staff.TeamID, now time.Time, read func(context
 	}
 	at.since++
 	return at.told, nil
+}
+
+// pacing is what the capacity page reckons with: the very snapshot from which the pacer decides, with the campaigns' names.
+func (a *app) pacing(ctx context.Context, team staff.TeamID) (referdesk.Pacing, error) {
+	snap, err := a.db.Snapshot(ctx, team)
+	if err != nil {
+		return referdesk.Pacing{}, err
+	}
+	p := referdesk.Pacing{Policy: snap.Policy, State: snap.State, Names: map[string]string{}}
+	for _, c := range snap.Policy.Campaigns {
+		id, err := strconv.ParseInt(c.ID, 10, 64)
+		if err != nil {
+			return p, fmt.Errorf("read the id of a campaign: %w", err)
+		}
+		named, err := a.db.Campaign(ctx, snap.Team.Network, campaign.ID(id))
+		if err != nil {
+			return p, fmt.Errorf("read the name of campaign %d: %w", id, err)
+		}
+		p.Names[c.ID] = named.Name
+	}
+	return p, nil
 }

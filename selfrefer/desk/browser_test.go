@@ -88,6 +88,21 @@ func TestBrowser(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) { enter(t, c.who).CheckPage(at+c.path, c.name) })
 	}
 
+	// What a change of hours does is shown before it is saved, without scripts; going back keeps what was entered.
+	t.Run("capacity preview", func(t *testing.T) {
+		p := enter(t, sam)
+		p.NoScripts()
+		p.Goto(at + fmt.Sprint(rosterPath, "/", lin.ID))
+		p.Fill("#minutes", "30")
+		if status := p.Follow("form:has([value=hours]) button"); status != 200 || !strings.Contains(p.Text("main"), "First contacts in a usual week") {
+			t.Fatalf("previewed: %d at %s", status, p.URL())
+		}
+		p.CheckWide("desk-capacity-preview")
+		if status := p.Follow("form:has([value=back]) button"); status != 200 || !strings.Contains(p.HTML(), `value="30"`) {
+			t.Errorf("back: %d", status)
+		}
+	})
+
 	// Found, narrowed, handed over with the forms unfolded, and what stands at the top of pages.
 	t.Run("search", func(t *testing.T) {
 		p := enter(t, lin)

@@ -31,6 +31,10 @@ type capacityScreen struct {
 	Roster  ui.Table
 	Chart   ui.Chart
 	Edits   bool
+	// Calendar is four weeks by day and person; Learned how long first contacts took; Alone warns that no text goes for want of a senior.
+	Calendar calendar
+	Learned  string
+	Alone    bool
 }
 
 // team finds the team that a page is about: the one asked for, else one's own, else the network's first.
@@ -76,7 +80,14 @@ func (h *Handler) capacityPage(w http.ResponseWriter, r *http.Request, who staff
 			s.Others = append(s.Others, ui.NavItem{Text: t.Name, Href: fmt.Sprintf("%s?team=%d", rosterPath, t.ID), Current: t.ID == team.ID})
 		}
 	}
-	s.Roster = h.roster(team, accounts, declared, left, s.Edits)
+	each, together, err := h.learned(ctx, team.ID)
+	if err != nil {
+		return err
+	}
+	s.Learned = teamMinutes(who, together, declared)
+	s.Calendar = h.calendar(team, accounts, declared, left)
+	s.Alone = len(left) > 0 && !throttle.SeniorThere(h.Calendar, left, h.Now())
+	s.Roster = h.roster(who, team, accounts, declared, left, each)
 	return h.show(w, r, http.StatusOK, "capacity", ui.Page{Title: "Capacity", Notice: notice(r), Data: s})
 }
 
@@ -90,7 +101,8 @@ func workerOf(all []throttle.Worker, id staff.AccountID) (throttle.Worker, bool)
 }
 
 // roster is the table of everybody in the team who makes first contacts, with or without hours.
-func (h *Handler) roster(team staff.Team, accounts []staff.Account, declared, left []throttle.Worker, edits bool) ui.Table {
+func (h *Handler) roster(who staff.Account, team staff.Team, accounts []staff.Account, declared, left []throttle.Worker, each map[string]minutes) ui.Table {
+	edits := staff.May(who, staff.EditCapacity, who.Network) == nil
 	t := ui.Table{Caption: "Who works when", RowHeaders: true, Compact: true, Stacked: true,
 		Empty: "This team has no link workers yet. Ask whoever runs this system to add them, with the command: wellpaced staff add.",
 		Head:  []ui.Cell{{Text: "Link worker"}, {Text: "Hours a week", Numeric: true}, {Text: "Share for first contacts", Numeric: true}, {Text: "Minutes for one", Numeric: true}, {Text: "Places left", Numeric: true}, {Text: "Leave"}}}
@@ -99,6 +111,9 @@ func (h *Handler) roster(team staff.Team, accounts []staff.Account, declared, le
 			continue
 		}
 		name := ui.Cell{Text: a.Name}
+		if a.Role != staff.LinkWorker {
+			name.Text += " (" + a.Role.Words() + ")"
+		}
 		if edits {
 			name.Href, name.Hidden = fmt.Sprintf("%s/%d", rosterPath, a.ID), "change hours and leave"
 		}
@@ -116,7 +131,7 @@ func (h *Handler) roster(team staff.Team, accounts []staff.Account, declared, le
 			leave = append(leave, h.leaveWords(l))
 		}
 		t.Rows = append(t.Rows, []ui.Cell{name,
-			{Text: short(weekHours(w.Week)), Numeric: true}, {Text: short(w.FirstContact*100) + "%", Numeric: true}, {Text: short(w.Minutes), Numeric: true},
+			{Text: short(weekHours(w.Week)), Numeric: true}, {Text: short(w.FirstContact*100) + "%", Numeric: true}, {Text: declaredMinutes(who, a.ID, w, each), Numeric: true},
 			{Text: places, Numeric: true}, {Text: cmp.Or(strings.Join(leave, "; "), "None")}})
 	}
 	return t
@@ -202,6 +217,7 @@ type workerScreen struct {
 	Places         ui.Field
 	Leave          []leaveRow
 	First, Last    ui.Field
+	Learned, Use   string // what first contacts took, and the button that takes it over; "" if nobody may know, or there is no difference
 }
 
 type dayFields struct {
@@ -246,11 +262,11 @@ func (h *Handler) workerPage(w http.ResponseWriter, r *http.Request, who staff.A
 	if err != nil {
 		return err
 	}
-	return h.showWorker(w, r, a, worker, http.StatusOK, nil)
+	return h.showWorker(w, r, who, a, worker, http.StatusOK, nil)
 }
 
 // showWorker shows the form with what was entered, if anything was, else with what is declared.
-func (h *Handler) showWorker(w http.ResponseWriter, r *http.Request, a staff.Account, worker throttle.Worker, status int, errs []ui.FieldError) error {
+func (h *Handler) showWorker(w http.ResponseWriter, r *http.Request, who, a staff.Account, worker throttle.Worker, status int, errs []ui.FieldError) error {
 	value := func(name, declared string) string {
 		if _, posted := r.PostForm[name]; posted {
 			return r.PostFormValue(name)
@@ -279,6 +295,15 @@ func (h *Handler) showWorker(w http.ResponseWriter, r *http.Request, a staff.Acc
 	s.Places = ui.Field{Name: "places", Label: "Caseload limit", Hint: "The most people at a time. Leave it empty for no limit", Width: 4, Inputmode: "numeric", Value: value("places", places)}
 	for _, l := range worker.Leave {
 		s.Leave = append(s.Leave, leaveRow{h.leaveWords(l), l.From.UnixMilli(), l.To.UnixMilli()})
+	}
+	if sees(who, a.ID) {
+		each, _, err := h.learned(r.Context(), a.Team)
+		if err != nil {
+			return err
+		}
+		if m, ok := each[strconv.FormatInt(int64(a.ID), 10)]; ok && m.use() != worker.Minutes {
+			s.Learned, s.Use = m.words(), plural(int(m.use()), "minute")
+		}
 	}
 	date := func(name, label string) ui.Field {
 		f := ui.Field{Kind: ui.Date, Name: name, Label: label, Size: "s"}
@@ -392,7 +417,7 @@ func (h *Handler) setWorker(w http.ResponseWriter, r *http.Request, who staff.Ac
 	}
 	worker, bad := readWorker(r, worker)
 	if bad != nil {
-		return h.showWorker(w, r, a, worker, http.StatusUnprocessableEntity, bad)
+		return h.showWorker(w, r, who, a, worker, http.StatusUnprocessableEntity, bad)
 	}
 	if err := h.Store.SetWorker(r.Context(), who, a.ID, worker); err != nil {
 		return fmt.Errorf("set the hours: %w", err)
@@ -417,6 +442,31 @@ func (h *Handler) readDay(r *http.Request, name, words string) (time.Time, inval
 	return t, nil
 }
 
+// readLeave reads the leave that is to be added, or which one is to be taken back.
+func (h *Handler) readLeave(r *http.Request, remove bool) (throttle.Span, invalid) {
+	if remove {
+		from, err := strconv.ParseInt(r.PostFormValue("from"), 10, 64)
+		to, err2 := strconv.ParseInt(r.PostFormValue("to"), 10, 64)
+		if err != nil || err2 != nil {
+			return throttle.Span{}, invalid{{Sentence: "The leave could not be read. Go back and try again."}}
+		}
+		return throttle.Span{From: time.UnixMilli(from), To: time.UnixMilli(to)}, nil
+	}
+	first, bad := h.readDay(r, "first", "first day away")
+	last, bad2 := h.readDay(r, "last", "last day away")
+	if bad = append(bad, bad2...); bad == nil {
+		switch {
+		case last.Before(first):
+			bad = invalid{{Field: "last-day", Sentence: "The last day away must not be before the first"}}
+		case last.After(first.AddDate(2, 0, 0)):
+			bad = invalid{{Field: "last-day", Sentence: "A leave can be two years at most"}}
+		case last.Before(h.Calendar.Midnight(h.Now())):
+			bad = invalid{{Field: "last-day", Sentence: "The last day away must not be in the past"}}
+		}
+	}
+	return throttle.Span{From: first, To: last.AddDate(0, 0, 1)}, bad
+}
+
 // changeLeave adds a leave, or takes one back.
 func (h *Handler) changeLeave(w http.ResponseWriter, r *http.Request, who staff.Account) error {
 	if err := readForm(w, r); err != nil {
@@ -426,32 +476,16 @@ func (h *Handler) changeLeave(w http.ResponseWriter, r *http.Request, who staff.
 	if err != nil {
 		return err
 	}
-	if r.PostFormValue("do") == "remove" {
-		from, err := strconv.ParseInt(r.PostFormValue("from"), 10, 64)
-		to, err2 := strconv.ParseInt(r.PostFormValue("to"), 10, 64)
-		if err != nil || err2 != nil {
-			return invalid{{Sentence: "The leave could not be read. Go back and try again."}}
-		}
-		if err := h.Store.RemoveLeave(r.Context(), who, a.ID, throttle.Span{From: time.UnixMilli(from), To: time.UnixMilli(to)}); err != nil {
+	leave, bad := h.readLeave(r, r.PostFormValue("do") == "remove")
+	switch {
+	case bad != nil:
+		return h.showWorker(w, r, who, a, worker, http.StatusUnprocessableEntity, bad)
+	case r.PostFormValue("do") == "remove":
+		if err := h.Store.RemoveLeave(r.Context(), who, a.ID, leave); err != nil {
 			return fmt.Errorf("remove a leave: %w", err)
 		}
-	} else {
-		first, bad := h.readDay(r, "first", "first day away")
-		last, bad2 := h.readDay(r, "last", "last day away")
-		if bad = append(bad, bad2...); bad == nil {
-			switch {
-			case last.Before(first):
-				bad = invalid{{Field: "last-day", Sentence: "The last day away must not be before the first"}}
-			case last.After(first.AddDate(2, 0, 0)):
-				bad = invalid{{Field: "last-day", Sentence: "A leave can be two years at most"}}
-			case last.Before(h.Calendar.Midnight(h.Now())):
-				bad = invalid{{Field: "last-day", Sentence: "The last day away must not be in the past"}}
-			}
-		}
-		if bad != nil {
-			return h.showWorker(w, r, a, worker, http.StatusUnprocessableEntity, bad)
-		}
-		if _, err := h.Store.AddLeave(r.Context(), who, a.ID, throttle.Span{From: first, To: last.AddDate(0, 0, 1)}); err != nil {
+	default:
+		if _, err := h.Store.AddLeave(r.Context(), who, a.ID, leave); err != nil {
 			return fmt.Errorf("add a leave: %w", err)
 		}
 	}
@@ -466,6 +500,13 @@ type capacityJSON struct {
 	PromiseDays int          `json:"promise_days"`
 	Workers     []workerJSON `json:"workers"`
 	Days        []dayJSON    `json:"days"`
+	Learned     *minutesJSON `json:"learned,omitempty"`
+}
+
+// minutesJSON is how long first contacts took lately.
+type minutesJSON struct {
+	Minutes  float64 `json:"minutes"`
+	Contacts int     `json:"first_contacts"` // it rests on so many
 }
 
 type workerJSON struct {
@@ -476,6 +517,8 @@ type workerJSON struct {
 	Minutes           float64              `json:"minutes_per_contact"`
 	CaseloadLimit     *int                 `json:"caseload_limit"` // null: none
 	Leave             []spanJSON           `json:"leave"`
+	Senior            bool                 `json:"senior,omitempty"`
+	Learned           *minutesJSON         `json:"learned,omitempty"`
 }
 
 type hoursJSON struct {
@@ -516,10 +559,10 @@ func (h *Handler) getCapacity(w http.ResponseWriter, r *http.Request, who staff.
 	if err != nil {
 		return err
 	}
-	return h.writeCapacity(w, r, team)
+	return h.writeCapacity(w, r, who, team)
 }
 
-func (h *Handler) writeCapacity(w http.ResponseWriter, r *http.Request, team staff.Team) error {
+func (h *Handler) writeCapacity(w http.ResponseWriter, r *http.Request, who staff.Account, team staff.Team) error {
 	_, declared, err := h.Store.Capacity(r.Context(), team.ID)
 	if err != nil {
 		return fmt.Errorf("read the roster: %w", err)
@@ -528,6 +571,10 @@ func (h *Handler) writeCapacity(w http.ResponseWriter, r *http.Request, team sta
 	if err != nil {
 		return fmt.Errorf("read the roster: %w", err)
 	}
+	each, together, err := h.learned(r.Context(), team.ID)
+	if err != nil {
+		return err
+	}
 	out := capacityJSON{Team: team.ID, Name: team.Name, PromiseDays: team.PromiseDays, Workers: []workerJSON{}}
 	for _, d := range declared {
 		id, err := strconv.ParseInt(d.ID, 10, 64)
@@ -535,6 +582,10 @@ func (h *Handler) writeCapacity(w http.ResponseWriter, r *http.Request, team sta
 			return fmt.Errorf("read account %q of the roster: %w", d.ID, err)
 		}
 		j := workerJSON{Account: staff.AccountID(id), Name: d.Name, Hours: map[string]hoursJSON{}, FirstContactShare: d.FirstContact, Minutes: d.Minutes, Leave: []spanJSON{}}
+		j.Senior = d.Senior
+		if m, ok := each[d.ID]; ok && sees(who, j.Account) {
+			j.Learned = &minutesJSON{math.Round(m.Minutes*10) / 10, m.Contacts}
+		}
 		for day, hours := range d.Week {
 			if hours.From < hours.To {
 				j.Hours[strings.ToLower(time.Weekday(day).String())] = hoursJSON{minuteWords(hours.From), minuteWords(hours.To)}
@@ -548,13 +599,17 @@ func (h *Handler) writeCapacity(w http.ResponseWriter, r *http.Request, team sta
 		}
 		out.Workers = append(out.Workers, j)
 	}
+	if teamMinutes(who, together, declared) != "" {
+		out.Learned = &minutesJSON{math.Round(together.Minutes*10) / 10, together.Contacts}
+	}
 	for _, d := range h.days(left) {
 		out.Days = append(out.Days, dayJSON{d.At.In(h.zone).Format(time.DateOnly), math.Round(d.Contacts*100) / 100})
 	}
 	return writeJSON(w, http.StatusOK, out)
 }
 
-// putCapacity replaces a team's roster. It takes what getCapacity gives; name, promise and days are not looked at.
+// putCapacity replaces a team's roster, or tells with dry_run=true what that would do. It takes what getCapacity gives; name, promise, days, who
+// is senior and what is learned are not looked at.
 func (h *Handler) putCapacity(w http.ResponseWriter, r *http.Request, who staff.Account) error {
 	team, err := h.apiTeam(r, who)
 	if err != nil {
@@ -587,10 +642,21 @@ func (h *Handler) putCapacity(w http.ResponseWriter, r *http.Request, who staff.
 	if bad != nil {
 		return bad
 	}
+	switch r.URL.Query().Get("dry_run") {
+	case "true":
+		now, then, err := h.lookAhead(r.Context(), team, roster)
+		if err != nil {
+			return err
+		}
+		return writeJSON(w, http.StatusOK, dryRunJSON{true, now.json(), then.json()})
+	case "", "false":
+	default:
+		return invalid{{Field: "dry_run", Sentence: "dry_run must be true or false."}}
+	}
 	if err := h.Store.SetCapacity(r.Context(), who, team.ID, roster); err != nil {
 		return fmt.Errorf("set the roster: %w", err)
 	}
-	return h.writeCapacity(w, r, team)
+	return h.writeCapacity(w, r, who, team)
 }
 
 func (j workerJSON) worker() (w throttle.Worker, bad invalid) {

@@ -88,6 +88,10 @@ type Directory interface {
 type Roster interface {
 	Capacity(ctx context.Context, team staff.TeamID) (staff.Team, []throttle.Worker, error)
 	Workers(ctx context.Context, team staff.TeamID) ([]throttle.Worker, error)
+	// Rostered is what Workers would be if a team declared this roster. It changes nothing.
+	Rostered(ctx context.Context, team staff.TeamID, declared []throttle.Worker) ([]throttle.Worker, error)
+	// CallTimes are a team's first contacts since an instant, in order of time.
+	CallTimes(ctx context.Context, team staff.TeamID, since time.Time) ([]selfrefer.CallTime, error)
 }
 
 // RosterEditor changes it. Each method asks [staff.May] again and audits in the same transaction.
@@ -134,6 +138,8 @@ type Config struct {
 	ClientIP func(*http.Request) string
 	// Calendar is the networks' own; the zero value is England's.
 	Calendar throttle.Calendar
+	// Pacing is what the pacer knows of a team now, for what a change of the roster would do. nil: nothing is known of campaigns.
+	Pacing func(ctx context.Context, team staff.TeamID) (Pacing, error)
 }
 
 // Handler serves the link workers' pages and API.
@@ -145,6 +151,7 @@ type Handler struct {
 	hashing chan struct{}
 	// asking bounds how often one address may begin with a passkey or at the provider: each beginning is a row in the database.
 	asking   *limit.Limiter
+	foretell chan struct{}      // one at a time looks ahead: that is work for a second
 	keys     *webauthn.WebAuthn // nil: no passkeys
 	provider *provider          // nil: none
 }
@@ -154,7 +161,7 @@ func New(c Config) (*Handler, error) {
 	if c.Store == nil || c.UI == nil || c.Nav == nil || c.Now == nil || c.Machine == nil || c.Log == nil || c.ClientIP == nil {
 		return nil, errors.New("the link workers' desk: the fields of Config without a zero value that is explained must be set")
 	}
-	h := &Handler{Config: c, zone: c.Calendar.Location, slow: newSlowdown(), hashing: make(chan struct{}, 2), asking: limit.NewLimiter(limit.Per(30, time.Minute), 10_000)}
+	h := &Handler{Config: c, zone: c.Calendar.Location, slow: newSlowdown(), hashing: make(chan struct{}, 2), foretell: make(chan struct{}, 1), asking: limit.NewLimiter(limit.Per(30, time.Minute), 10_000)}
 	var err error
 	if h.keys, err = newKeys(c.PublicURL); err != nil {
 		return nil, fmt.Errorf("set up passkeys: %w", err)

@@ -33,15 +33,22 @@ func (h *Handler) OpenAPI() map[string]any {
 		"free_since": at, "handed_by": holder, "escalated": fields(object{"to": holder, "at": at, "opened": at}),
 		"offered_to": object{"type": "string", "enum": []selfrefer.Offer{selfrefer.ToSenior, selfrefer.ToManager}, "description": "of an urgent referral that nobody has claimed for 30 working minutes, in lists"},
 	}, "id", "reference", "state", "lane", "urgent", "source", "received", "due", "age", "attempts")
+	took := func(words string) object {
+		o := fields(object{"minutes": object{"type": "number", "description": "the median of the last eight weeks, drawn towards what is declared while there are few"}, "first_contacts": whole}, "minutes", "first_contacts")
+		o["description"] = "how long first contacts really take; told, not taken; " + words
+		return o
+	}
 	worker := fields(object{
 		"account": whole, "name": text, "hours": object{"type": "object", "description": "by day, monday to sunday; a day off is left out", "additionalProperties": fields(object{"from": text, "to": text}, "from", "to")},
 		"first_contact_share": object{"type": "number", "minimum": 0, "maximum": 1}, "minutes_per_contact": object{"type": "number", "minimum": 1, "maximum": 480},
 		"caseload_limit": object{"type": []string{"integer", "null"}, "minimum": 0},
 		"leave":          list(fields(object{"from": at, "to": object{"type": "string", "format": "date-time", "description": "the first instant back at work"}}, "from", "to")),
+		"senior":         object{"type": "boolean", "description": "told, not taken: it is the account's role"}, "learned": took("for the worker and for seniors alone"),
 	}, "account", "hours", "first_contact_share", "minutes_per_contact")
 	capacity := fields(object{
 		"team": whole, "name": text, "promise_days": whole, "workers": list(worker),
-		"days": object{"type": "array", "description": "the next working days; told, not taken", "items": fields(object{"date": object{"type": "string", "format": "date"}, "first_contacts": number})},
+		"learned": took("of the whole team, if two people made them"),
+		"days":    object{"type": "array", "description": "the next working days; told, not taken", "items": fields(object{"date": object{"type": "string", "format": "date"}, "first_contacts": number})},
 	}, "workers")
 
 	json := func(schema object) object { return object{"application/json": object{"schema": schema}} }
@@ -118,6 +125,14 @@ func (h *Handler) OpenAPI() map[string]any {
 	ticked := object{"summary": "Tick a correction off", "parameters": []any{param("path", "correction", whole, "of a correction")},
 		"responses": object{"204": object{"description": "Done"}, "401": problem("No token, or one that is over"), "403": problem("Your role does not allow this"), "404": problem("There is no such thing in your network")}}
 	team := param("path", "team", whole, "of a team")
+	orNull := object{"type": []string{"string", "null"}, "format": "date-time"}
+	brings := fields(object{"first_contacts_usual_week": number, "first_contacts_four_weeks": number, "texts_a_day": number, "longest_wait_days": object{"type": "number", "description": "in working days"},
+		"late_chance": object{"type": "number", "description": "that anybody waits longer than promised"}, "contact_by": orNull, "senior_there": object{"type": "boolean", "description": "for most of the answers to texts sent now; else none are sent"},
+		"campaigns": list(fields(object{"id": text, "name": text, "last_text": orNull, "last_text_from": orNull, "last_text_to": orNull, "texts_left": number}, "id", "name", "last_text", "texts_left"))},
+		"first_contacts_usual_week", "first_contacts_four_weeks", "texts_a_day", "longest_wait_days", "late_chance", "contact_by", "senior_there", "campaigns")
+	putCapacity := call("Replace the roster and the leave, or see what that would do", "The roster as it stands now; with dry_run=true what the roster brings before and after", object{"oneOf": []any{capacity,
+		fields(object{"dry_run": yes, "before": brings, "after": brings}, "dry_run", "before", "after")}}, object{
+		"parameters": []any{team, param("query", "dry_run", yes, "tell and change nothing")}, "requestBody": object{"required": true, "content": json(capacity)}})
 	return object{
 		"/api/v1/referrals": object{"get": call("A part of the queue, in the order of calling", "Up to 50 referrals, and where to go on", fields(object{"referrals": list(referral), "next": whole}, "referrals"), object{
 			"parameters": []any{param("query", "state", object{"type": "string", "enum": states, "default": "open"}, "which part"), param("query", "after", whole, "the answer's next"),
@@ -135,7 +150,7 @@ func (h *Handler) OpenAPI() map[string]any {
 		"/api/v1/corrections/{correction}/done": object{"post": ticked},
 		"/api/v1/teams/{team}/capacity": object{
 			"get": call("Who works when, and what the team can do", "The roster", capacity, object{"parameters": []any{team}}),
-			"put": call("Replace the roster and the leave", "The roster as it stands now", capacity, object{"parameters": []any{team}, "requestBody": object{"required": true, "content": json(capacity)}}),
+			"put": putCapacity,
 		},
 	}
 }

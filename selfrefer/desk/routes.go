@@ -77,6 +77,7 @@ func (h *Handler) routes() []route {
 		{"GET", rosterPath, staff.ViewCapacity, h.capacityPage},
 		{"GET", rosterPath + "/{account}", staff.EditCapacity, h.workerPage},
 		{"POST", rosterPath + "/{account}", staff.EditCapacity, h.setWorker},
+		{"POST", rosterPath + "/{account}/preview", staff.EditCapacity, h.previewWorker},
 		{"POST", rosterPath + "/{account}/leave", staff.EditCapacity, h.changeLeave},
 		{"GET", wordsPath, staff.ViewWords, h.ownWordsPage},
 		{"POST", wordsPath, staff.EditWords, h.changeWords},

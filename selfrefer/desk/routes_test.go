@@ -81,6 +81,7 @@ func TestRolesAndRoutes(t *testing.T) {
 		"GET /api/v1/teams/{team}/capacity":   {staff.ViewCapacity, fmt.Sprint("/api/v1/teams/", b.team.ID, "/capacity"), "", []int{200}, 404},
 		"PUT /api/v1/teams/{team}/capacity":   {staff.EditCapacity, fmt.Sprint("/api/v1/teams/", b.team.ID, "/capacity"), `{"workers":[]}`, []int{200}, 404},
 
+		"POST /desk/capacity/{account}/preview":      {staff.EditCapacity, fmt.Sprint("/desk/capacity/", lin.ID, "/preview"), form("change", "remove", "from", "1", "to", "2"), []int{200}, 404},
 		"GET /desk/optouts":                          {staff.ManageOptOuts, "/desk/optouts", "", []int{200}, 200},
 		"GET /desk/optouts/corrections.csv":          {staff.ManageOptOuts, "/desk/optouts/corrections.csv", "", []int{200}, 200},
 		"GET /desk/optouts/optouts.csv":              {staff.ManageOptOuts, "/desk/optouts/optouts.csv", "", []int{200}, 200},
