@@ -56,7 +56,7 @@ type desk struct {
 
 // order is the order in which limits are named when several allow the same number: first what lasts longest.
 var order = [...]Limit{
-	LimitList, LimitPaused, LimitHeld, LimitSilence, LimitListAge, LimitBudget, LimitDailyCap, LimitWindow, LimitNobody, LimitSenior, LimitBrake, LimitCaseloads,
+	LimitList, LimitPaused, LimitHeld, LimitSilence, LimitListAge, LimitBudget, LimitDailyCap, LimitSenior, LimitWindow, LimitNobody, LimitBrake, LimitCaseloads,
 	LimitMaturity, LimitSetPoint, LimitStress, LimitRisk, LimitRate,
 }
 
@@ -323,8 +323,7 @@ func (o *outlook) people(desks []*desk, k Knobs, braked bool, off lift) caps {
 	}
 	if !off[LimitNobody] && o.canAnswer < dead {
 		c[LimitNobody] = 0
-	}
-	if !off[LimitSenior] && o.g.seniorless(o.now) {
+	} else if !off[LimitSenior] && o.g.seniorless(o.now) {
 		c[LimitSenior] = 0
 	}
 	if !off[LimitBrake] && braked {

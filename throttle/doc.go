@@ -68,7 +68,7 @@
 //     come is the mean of the built-in curves, a third within the hour and half within five: a senior who works Mondays to Wednesdays lets
 //     texts go until Wednesday afternoon, and again on Friday late, when most of the answers find Monday; one who works mornings lets none
 //     go in the first hours of the afternoon. The curve is fixed on purpose: people must be able to foresee what a roster does. Where
-//     nobody at all is on the roster it is LimitNobody; like that, it does not look at a campaign with Blast, which exists to show what
+//     nobody at all could call it is LimitNobody; like that, it does not look at a campaign with Blast, which exists to show what
 //     happens without people. A state of before has no NeedSenior and is decided as it was. (grid.lookForSeniors, grid.seniorless)
 //   - LimitBrake: a queue near all that can be called stops everything until it has drained well. (outlook.brake)
 //   - LimitSilence, LimitHeld, LimitPaused, LimitListAge, LimitWindow, LimitDailyCap, LimitBudget, LimitRate, LimitList, LimitMinBatch,

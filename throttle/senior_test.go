@@ -81,6 +81,11 @@ func TestLimitSenior(t *testing.T) {
 			p.Roster[0].Leave = []Span{{at("2026-06-02 00:00"), at("2027-06-02 00:00")}}
 		}, LimitSenior, "from Monday 11:00 on, and an urgent form"},
 		{"nobody at all", func(p *TeamPolicy) { p.NeedSenior, p.Roster = true, nil }, LimitNobody, "nobody on the rota"},
+		{"nobody at all, at night", func(p *TeamPolicy) {
+			p.NeedSenior, p.Roster, p.Campaigns[0].Windows = true, nil, Week{time.Sunday: {0, 1}}
+		}, LimitWindow, "hours for texts"},
+		{"no senior, at night", func(p *TeamPolicy) { p.NeedSenior, p.Campaigns[0].Windows = true, Week{time.Sunday: {0, 1}} }, LimitSenior, "no senior link worker is on the roster, and"},
+		{"a senior, at night", func(p *TeamPolicy) { lead(p, 9, 17, office...); p.Campaigns[0].Windows = Week{time.Sunday: {0, 1}} }, LimitWindow, "hours for texts"},
 		{"without pacing", func(p *TeamPolicy) { p.NeedSenior, p.Campaigns[0].Blast = true, true }, LimitRate, "switched off"},
 		{"somebody else's capacity", func(p *TeamPolicy) {
 			p.NeedSenior, p.Roster = true, nil
@@ -91,7 +96,7 @@ func TestLimitSenior(t *testing.T) {
 			p := team()
 			tt.change(&p)
 			d := Decide(monday, p, s)[0]
-			if tt.limit != "" && d.Limit != tt.limit || tt.limit == "" && d.Limit == LimitSenior || (d.N == 0) != (tt.limit == LimitSenior || tt.limit == LimitNobody) {
+			if tt.limit != "" && d.Limit != tt.limit || tt.limit == "" && d.Limit == LimitSenior || (d.N == 0) != (tt.limit == LimitSenior || tt.limit == LimitNobody || tt.limit == LimitWindow) {
 				t.Errorf("%d texts, bound by %s", d.N, d.Limit)
 			}
 			if !strings.Contains(d.Sentence, tt.words) {

@@ -312,8 +312,8 @@ type network struct {
 	accounts   map[string]string
 }
 
-// everybody of a network: two managers, an administrator and two link workers.
-var everybody = []struct{ name, role string }{{"Mo", "campaign_manager"}, {"Sam", "campaign_manager"}, {"Ada", "administrator"}, {"Lee", "link_worker"}, {"Liz", "link_worker"}}
+// everybody of a network: two managers, an administrator and two link workers, one of them senior.
+var everybody = []struct{ name, role string }{{"Mo", "campaign_manager"}, {"Sam", "campaign_manager"}, {"Ada", "administrator"}, {"Lee", "link_worker"}, {"Liz", "senior_link_worker"}}
 
 func (s *stand) network(name, ods string) *network {
 	s.Helper()

@@ -102,6 +102,7 @@ func (h *Handler) calendar(team staff.Team, accounts []staff.Account, declared, 
 	for i, d := range days {
 		closed[i] = h.bankHoliday(d)
 	}
+	from := h.Calendar.Midnight(h.Now())
 	var rows []rosterRow
 	var seniors []throttle.Worker
 	for _, a := range accounts {
@@ -114,7 +115,8 @@ func (h *Handler) calendar(team staff.Team, accounts []staff.Account, declared, 
 		}
 		row := rosterRow{name: a.Name, role: map[staff.Role]string{staff.SeniorLinkWorker: "senior", staff.Volunteer: "volunteer"}[a.Role]}
 		for i, d := range days {
-			row.cells = append(row.cells, h.cell(w, known, d, closed[i]))
+			// Leave that is over is not kept, so that nothing certain is known of days that are gone.
+			row.cells = append(row.cells, h.cell(w, known && !d.Before(from), d, closed[i]))
 		}
 		rows = append(rows, row)
 	}
@@ -122,10 +124,13 @@ func (h *Handler) calendar(team staff.Team, accounts []staff.Account, declared, 
 		return calendar{}
 	}
 	senior, contacts := rosterRow{name: "Senior on duty"}, rosterRow{name: "First contacts"}
-	before, from := 0.0, h.Calendar.Midnight(h.Now())
+	before := 0.0
 	var alone []time.Time
 	for _, d := range days {
-		open := h.Calendar.WorkingDay(d)
+		if d.Before(from) {
+			senior.cells, contacts.cells = append(senior.cells, dayCell{"", notIn, ""}), append(contacts.cells, dayCell{"", notIn, ""})
+			continue
+		}
 		there := 0.0
 		for _, w := range seniors {
 			there += throttle.AtWork(h.Calendar, w, d, d.AddDate(0, 0, 1)).Hours()
@@ -133,17 +138,11 @@ func (h *Handler) calendar(team staff.Team, accounts []staff.Account, declared, 
 		switch {
 		case there > 0:
 			senior.cells = append(senior.cells, dayCell{"yes", covered, "yes"})
-		case open:
+		case h.Calendar.WorkingDay(d):
 			senior.cells = append(senior.cells, dayCell{"no", missing, "nobody"})
-			if !d.Before(from) {
-				alone = append(alone, d)
-			}
+			alone = append(alone, d)
 		default:
 			senior.cells = append(senior.cells, dayCell{"", notIn, "closed"})
-		}
-		if d.Before(from) { // places that are left say nothing of days that are gone
-			contacts.cells = append(contacts.cells, dayCell{"", notIn, ""})
-			continue
 		}
 		sum := throttle.Capacity(h.Calendar, left, nil, from, d.AddDate(0, 0, 1))
 		made := max(0, sum-before)
@@ -177,6 +176,7 @@ func (h *Handler) calendarSentence(alone []time.Time) string {
 
 // calendarTable is the same by day, for those who do not see the picture and for whoever wants the names.
 func (h *Handler) calendarTable(days []time.Time, closed []bool, rows []rosterRow, senior, contacts rosterRow) ui.Table {
+	from := h.Calendar.Midnight(h.Now())
 	t := ui.Table{Caption: "Four weeks, day by day", CaptionSize: "s", RowHeaders: true, Compact: true, Stacked: true,
 		Head: []ui.Cell{{Text: "Day"}, {Text: "At work"}, {Text: "Away"}, {Text: "Senior on duty"}, {Text: "First contacts", Numeric: true}}}
 	for i, d := range days {
@@ -189,7 +189,7 @@ func (h *Handler) calendarTable(days []time.Time, closed []bool, rows []rosterRo
 				away = append(away, r.name)
 			}
 		}
-		if len(in) == 0 && len(away) == 0 && !h.Calendar.WorkingDay(d) && !(closed[i] && d.Weekday() != time.Saturday && d.Weekday() != time.Sunday) {
+		if d.Before(from) || len(in) == 0 && len(away) == 0 && !h.Calendar.WorkingDay(d) && !(closed[i] && d.Weekday() != time.Saturday && d.Weekday() != time.Sunday) {
 			continue // a weekend
 		}
 		there := cmp.Or(strings.Join(in, "; "), "Nobody")
