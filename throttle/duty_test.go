@@ -151,3 +151,25 @@ func BenchmarkOnDuty(b *testing.B) {
 		OnDuty(Calendar{}, roster, now)
 	}
 }
+
+func TestAtWork(t *testing.T) {
+	all := Worker{Week: officeWeek}
+	all.Leave = []Span{{at("2026-06-03 12:00"), at("2026-06-04 10:00")}, {at("2026-06-03 11:00"), at("2026-06-03 13:00")}}
+	for _, tt := range []struct {
+		from, to string
+		hours    float64
+	}{
+		{"2026-06-01 09:00", "2026-06-01 17:00", 8},
+		{"2026-06-01 10:15", "2026-06-01 10:45", .5},
+		{"2026-06-01 16:30", "2026-06-02 09:30", 1},
+		{"2026-06-01 18:00", "2026-06-01 23:00", 0},
+		{"2026-06-06 09:00", "2026-06-07 17:00", 0},
+		{"2026-05-22 16:00", "2026-05-26 10:00", 2}, // the 25th is a bank holiday
+		{"2026-06-03 00:00", "2026-06-05 00:00", 2 + 7},
+		{"2026-06-02 09:00", "2026-06-01 09:00", 0},
+	} {
+		if got := AtWork(Calendar{}, all, at(tt.from), at(tt.to)).Hours(); got != tt.hours {
+			t.Errorf("from %s to %s: %v hours, want %v", tt.from, tt.to, got, tt.hours)
+		}
+	}
+}

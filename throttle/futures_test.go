@@ -302,3 +302,22 @@ func BenchmarkWhatIf(b *testing.B) {
 		})
 	}
 }
+
+// The longest wait is what the queue takes, in working days: of those who wait now, if nobody else comes.
+func TestLongestWait(t *testing.T) {
+	now, p := monday, team() // twelve first contacts a day
+	for _, tt := range []struct {
+		waiting int
+		least   float64
+		most    float64
+	}{{0, 0, .2}, {6, .4, .7}, {12, .9, 1.2}, {36, 2.9, 3.2}} {
+		o := WhatIf(now, p, TeamPolicy{Roster: p.Roster}, TeamState{Waiting: tt.waiting}, 40)
+		if o.LongestWait < tt.least || o.LongestWait > tt.most {
+			t.Errorf("%d wait: %.2f working days, want %.1f to %.1f", tt.waiting, o.LongestWait, tt.least, tt.most)
+		}
+	}
+	half := TeamPolicy{Roster: p.Roster[:2]}
+	if one, two := WhatIf(now, p, p, TeamState{Waiting: 20}, 40).LongestWait, WhatIf(now, p, half, TeamState{Waiting: 20}, 40).LongestWait; two < 1.8*one {
+		t.Errorf("%.2f working days with four, %.2f with two", one, two)
+	}
+}
