@@ -169,18 +169,23 @@ func (db *DB) Rostered(ctx context.Context, team staff.TeamID, declared []thrott
 // more who had it then.
 func (db *DB) CallTimes(ctx context.Context, team staff.TeamID, since time.Time) (all []selfrefer.CallTime, err error) {
 	err = db.read(ctx, "call times", func(tx *Tx) error {
-		all, err = list(tx, func(r scanner, c *selfrefer.CallTime) error {
-			var by, taken, spoken int64
-			err := r.Scan(&by, &taken, &spoken)
-			c.By, c.Taken, c.Spoken = staff.AccountID(by), timeOf(taken), timeOf(spoken)
-			return err
-		}, `
-			SELECT claimed_by, claimed_at, contacted_at
-			FROM referral
-			WHERE team = $1 AND contacted_at >= $2 AND contacted_at > 0 AND claimed_by <> 0 AND claimed_at <= contacted_at
-			ORDER BY contacted_at`, int64(team), max(since.UnixMilli(), 1))
+		all, err = callTimes(tx, team, since)
 		return err
 	})
+	return all, err
+}
+
+func callTimes(tx *Tx, team staff.TeamID, since time.Time) ([]selfrefer.CallTime, error) {
+	all, err := list(tx, func(r scanner, c *selfrefer.CallTime) error {
+		var by, taken, spoken int64
+		err := r.Scan(&by, &taken, &spoken)
+		c.By, c.Taken, c.Spoken = staff.AccountID(by), timeOf(taken), timeOf(spoken)
+		return err
+	}, `
+		SELECT claimed_by, claimed_at, contacted_at
+		FROM referral
+		WHERE team = $1 AND contacted_at >= $2 AND contacted_at > 0 AND claimed_by <> 0 AND claimed_at <= contacted_at
+		ORDER BY contacted_at`, int64(team), since.UnixMilli())
 	if err != nil {
 		return nil, fmt.Errorf("read how long first contacts took: %w", err)
 	}

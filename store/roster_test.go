@@ -144,3 +144,22 @@ func TestCallTimes(t *testing.T) {
 		}
 	})
 }
+
+// The first contacts of the last weeks are read along their index, however many years there are.
+func TestCallTimes_plan(t *testing.T) {
+	w := mustWorld(t, mustOpen(t, testConfig(t)))
+	plans := map[string]string{}
+	w.must(w.db.read(context.Background(), "test", func(tx *Tx) error {
+		tx.run = explaining{tx.run, plans}
+		_, err := callTimes(tx, w.team.ID, testCivil)
+		return err
+	}))
+	for query, plan := range plans {
+		if !strings.Contains(plan, "COVERING INDEX referral_contacted (team=? AND contacted_at>?)") || strings.Contains(plan, "TEMP B-TREE") {
+			t.Errorf("%s goes like this:\n%s", query, plan)
+		}
+	}
+	if len(plans) != 1 {
+		t.Errorf("%d statements", len(plans))
+	}
+}

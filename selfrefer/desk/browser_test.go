@@ -88,18 +88,26 @@ func TestBrowser(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) { enter(t, c.who).CheckPage(at+c.path, c.name) })
 	}
 
-	// What a change of hours does is shown before it is saved, without scripts; going back keeps what was entered.
+	// What a change of hours does is shown before it is saved; going back keeps what was entered, without scripts too.
 	t.Run("capacity preview", func(t *testing.T) {
-		p := enter(t, sam)
-		p.NoScripts()
-		p.Goto(at + fmt.Sprint(rosterPath, "/", lin.ID))
-		p.Fill("#minutes", "30")
-		if status := p.Follow("form:has([value=hours]) button"); status != 200 || !strings.Contains(p.Text("main"), "First contacts in a usual week") {
-			t.Fatalf("previewed: %d at %s", status, p.URL())
-		}
-		p.CheckWide("desk-capacity-preview")
-		if status := p.Follow("form:has([value=back]) button"); status != 200 || !strings.Contains(p.HTML(), `value="30"`) {
-			t.Errorf("back: %d", status)
+		for _, scripts := range []bool{true, false} {
+			p := enter(t, sam)
+			if !scripts {
+				p.NoScripts()
+			}
+			p.Goto(at + fmt.Sprint(rosterPath, "/", lin.ID))
+			p.Fill("#minutes", "30")
+			if status := p.Follow("form:has([value=hours]) button"); status != 200 || !strings.Contains(p.Text("main"), "First contacts in a usual week") {
+				t.Fatalf("previewed: %d at %s", status, p.URL())
+			}
+			if scripts {
+				p.CheckWide("desk-capacity-preview")
+				p.Phone()
+				p.CheckSmall("desk-capacity-preview")
+			}
+			if status := p.Follow("form:has([value=back]) button"); status != 200 || !strings.Contains(p.HTML(), `value="30"`) {
+				t.Errorf("back: %d", status)
+			}
 		}
 	})
 
