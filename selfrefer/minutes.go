@@ -18,6 +18,8 @@ type CallTime struct {
 const (
 	// LearnDays is how far back first contacts are looked at: eight weeks.
 	LearnDays = 56
+	// longestCall is where a first contact says nothing any more of how long one takes: somebody had taken the referral and left it.
+	longestCall = 14 * 24 * time.Hour
 	// declaredWeighs is for how many first contacts what somebody has declared counts.
 	declaredWeighs = 8
 )
@@ -45,6 +47,9 @@ func LearnMinutes(c throttle.Calendar, roster []throttle.Worker, calls []CallTim
 			from = last
 		}
 		before[x.By] = x.Spoken
+		if x.Spoken.Sub(from) > longestCall {
+			continue
+		}
 		id := strconv.FormatInt(int64(x.By), 10)
 		i := slices.IndexFunc(roster, func(w throttle.Worker) bool { return w.ID == id })
 		if i < 0 {

@@ -45,6 +45,7 @@ func TestLearnMinutes(t *testing.T) {
 		{"several taken at once", []throttle.Worker{anna}, []CallTime{call(1, at(5, 9, 0), at(5, 11, 30)), call(1, at(5, 9, 0), at(5, 10, 0)), call(1, at(5, 9, 0), at(5, 10, 30))}, 60, 3, (8*40 + 3*60) / 11.},
 		{"somebody else's in between", []throttle.Worker{anna, ben}, []CallTime{call(1, at(5, 9, 0), at(5, 9, 30)), call(2, at(5, 9, 0), at(5, 9, 20))}, 30, 1, (8*40 + 30) / 9.},
 		{"one took all day", []throttle.Worker{anna}, []CallTime{call(1, at(5, 9, 0), at(5, 9, 20)), call(1, at(6, 9, 0), at(6, 9, 30)), call(1, at(7, 9, 0), at(8, 16, 0))}, 30, 3, (8*40 + 3*30) / 11.},
+		{"left lying for weeks", []throttle.Worker{anna}, []CallTime{call(1, at(5, 9, 0), at(26, 9, 20)), call(1, time.Time{}, at(26, 9, 50))}, 30, 1, (8*40 + 30) / 9.},
 		{"somebody who has left", []throttle.Worker{anna}, []CallTime{call(9, at(5, 9, 0), at(5, 9, 20))}, 0, 0, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
