@@ -219,6 +219,9 @@ func (db *DB) keepOptOut(tx *Tx, rec optOutRecord) (fresh bool, err error) {
 		if rec.Why == selfrefer.WhyImported {
 			continue // the list is audited as a whole
 		}
+		if err := db.tellOptOut(tx, n, rec, w); err != nil {
+			return false, err
+		}
 		if err := db.audit(tx, staff.Entry{Network: n, Action: "optout", Target: target, Outcome: rec.Why}); err != nil {
 			return false, err
 		}
@@ -337,6 +340,9 @@ func (db *DB) keepUndo(tx *Tx, rec optOutRecord) error {
 		if err != nil {
 			return fmt.Errorf("withdraw a correction: %w", err)
 		}
+		if err := db.tellUndone(tx, n, w.phoneIx, rec.At); err != nil {
+			return err
+		}
 		if err := db.audit(tx, staff.Entry{Network: n, Action: "optout.undo", Target: target, Outcome: "done"}); err != nil {
 			return err
 		}
@@ -377,6 +383,9 @@ func (db *DB) askToCorrect(tx *Tx, n staff.NetworkID, rec optOutRecord, w opting
 				UPDATE correction
 				SET at = $4, made_by = $5, done_at = 0, done_by = 0, withdrawn_at = 0
 				WHERE network = $1 AND why = $2 AND subject = $3 AND withdrawn_at > 0 AND withdrawn_at < $4`, int64(n), why, w.phoneIx, rec.At, rec.madeBy())
+		}
+		if err == nil && added > 0 {
+			err = db.announce(tx, n, selfrefer.Delivery{Event: selfrefer.HookCorrection, About: id, Practice: w.practice, Code: why})
 		}
 		if err != nil {
 			return fmt.Errorf("ask a practice for a correction: %w", err)

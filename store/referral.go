@@ -409,6 +409,9 @@ func (db *DB) keepForm(tx *Tx, rec formRecord, o origin, judge func(selfrefer.Ma
 			if err := db.enter(tx, row, r); err != nil {
 				return selfrefer.Receipt{}, err
 			}
+			if err := db.tellReceived(tx, row, r); err != nil {
+				return selfrefer.Receipt{}, err
+			}
 			break
 		}
 		// Either a double tap that came at the same time, or another form's reference.

@@ -531,6 +531,9 @@ func (db *DB) move(tx *Tx, who staff.Account, r *selfrefer.Referral, to selfrefe
 			return nil, err
 		}
 	}
+	if err := db.tellMoved(tx, *r, c.Event, first); err != nil {
+		return nil, err
+	}
 	return nil, db.noteEvent(tx, who, r.ID, c)
 }
 

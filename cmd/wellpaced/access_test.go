@@ -29,6 +29,7 @@ var inPaths = map[string]string{
 	"/desk/referrals/": "referral", "/api/v1/referrals/": "referral",
 	"/desk/capacity/": "account", "/desk/staff/": "account", "/api/v1/teams/": "team",
 	"/desk/optouts/": "correction", "/api/v1/corrections/": "correction",
+	"/desk/practices/": "ods", "/api/v1/practices/": "ods", "/desk/webhooks/": "hook", "/api/v1/webhooks/": "hook",
 	"/desk/words/": "", "/desk/invitations/": "", // no ids: every network has its own words, and links are secrets
 }
 
@@ -73,6 +74,7 @@ var bodies = map[string]string{
 	"PUT /api/v1/teams/{team}/capacity":            `{"workers":[]}`,
 	"POST /desk/staff/{account}":                   "do=enable",
 	"POST /desk/referrals/{id}":                    "event=claim",
+	"POST /desk/webhooks/{hook}":                   "do=off",
 	"POST /desk/campaigns/{id}/messages/{message}": "attempt=1&was=sent",
 }
 
@@ -106,6 +108,9 @@ func (n *network) things(of staff.NetworkID, ods, phone string) things {
 	corrections, err := n.app.db.Corrections(ctx, of, 0)
 	n.must(err)
 	h["correction"] = fmt.Sprint(corrections[0].ID)
+	hook, err := n.app.db.AddWebhook(ctx, staff.Account{ID: 1, Network: of, Role: staff.Administrator}, "https://"+strings.ToLower(ods)+".hooks.example/in", selfrefer.HookEvents, selfrefer.NewHookSecret())
+	n.must(err)
+	h["hook"] = fmt.Sprint(hook.ID)
 	return h
 }
 

@@ -24,6 +24,7 @@ import (
 	"github.com/wellpaced/wellpaced/selfrefer"
 	referdesk "github.com/wellpaced/wellpaced/selfrefer/desk"
 	"github.com/wellpaced/wellpaced/selfrefer/form"
+	"github.com/wellpaced/wellpaced/selfrefer/hook"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 	"github.com/wellpaced/wellpaced/selfrefer/ui"
 	"github.com/wellpaced/wellpaced/store"
@@ -75,6 +76,7 @@ type app struct {
 	settler  *campaign.Reconciler
 	sweeper  *campaign.Sweeper
 	receiver *selfrefer.Receiver
+	hooks    *hook.Sender
 	outlooks outlooks
 	listener net.Listener
 	handler  http.Handler
@@ -156,6 +158,7 @@ func open(ctx context.Context, o options) (_ *app, err error) {
 		a.guard.Record = record{a.gateway}
 	}
 	a.receiver = &selfrefer.Receiver{Keeper: a.db, Undoer: a.db, Now: a.Now}
+	a.hooks = hook.New(hook.Config{Outbox: a.db, Site: a.PublicURL, Machine: a.Machine, Log: o.Log.With("comp", "webhooks"), Loopback: a.Demo})
 	a.db.ContactBy, a.db.Ring = a.contactBy, a.ring
 	if a.wrap != nil {
 		a.wrap(a)
@@ -277,6 +280,7 @@ const (
 	repairEvery = 10 * time.Second
 	settleEvery = 5 * time.Second
 	purgeEvery  = time.Hour
+	hookEvery   = 5 * time.Second
 	stopWithin  = 40 * time.Second
 )
 
@@ -370,6 +374,18 @@ func (a *app) run(ctx context.Context) error {
 			return a.every(ctx, purgeEvery, "index", func() error {
 				_, err := a.db.IndexOld(ctx)
 				return err
+			})
+		})
+	}
+	if a.Pacer || a.noGateway { // others are told even where nothing can be sent to patients
+		loops.Go(func() error {
+			return a.every(ctx, hookEvery, "webhooks", func() error { return a.hooks.Tick(ctx) })
+		})
+		loops.Go(func() error {
+			return a.every(ctx, purgeEvery, "purge of what others were told", func() error {
+				_, files := a.db.PurgePracticeFiles(ctx)
+				_, told := a.db.PurgeOutbox(ctx)
+				return errors.Join(files, told)
 			})
 		})
 	}

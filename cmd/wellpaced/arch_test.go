@@ -38,6 +38,7 @@ var mayImport = []struct {
 	{"store", []string{"campaign", "selfrefer", "campaign/person", "campaign/link", "selfrefer/staff", "throttle", "selfrefer/lang"}, "an adapter: applies what the domains decide", false},
 	{"store/servers", nil, "throw-away servers for tests and the soak", false},
 	{"store/storetest", []string{"store/servers"}, "skips or fails where a server is missing", false},
+	{"selfrefer/hook", []string{"selfrefer"}, "an adapter: posts events to other systems; a port of selfrefer gives them, store keeps them", false},
 	{"selfrefer/form", []string{"selfrefer", "campaign/link", "campaign/person", "selfrefer/ui", "throttle/limit", "selfrefer/lang"}, "web: where the patient sits", false},
 	{"selfrefer/desk", []string{"selfrefer", "campaign/person", "throttle", "selfrefer/staff", "selfrefer/ui", "throttle/limit", "selfrefer/lang"}, "web: where the link worker sits", false},
 	{"campaign/desk", []string{"campaign", "campaign/patientlist", "campaign/text", "campaign/person", "throttle", "selfrefer/staff", "selfrefer/ui", "selfrefer/lang"}, "web: where the manager sits", false},

@@ -119,7 +119,9 @@ func nav(who staff.Account, path string) []ui.NavItem {
 		{"Capacity", "/desk/capacity", staff.ViewCapacity},
 		{"What patients read", "/desk/words", staff.ViewWords},
 		{"Opt-outs", "/desk/optouts", staff.ManageOptOuts},
+		{"Practices", "/desk/practices", staff.ExportPractice},
 		{"Staff", "/desk/staff", staff.ManageStaff},
+		{"Webhooks", "/desk/webhooks", staff.ManageWebhooks},
 		{"System", "/desk/system", staff.ViewSystem},
 	} {
 		if staff.May(who, p.do, who.Network) == nil {

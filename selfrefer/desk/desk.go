@@ -114,6 +114,8 @@ type Store interface {
 	Texter
 	selfrefer.Editor
 	selfrefer.OptOuts
+	selfrefer.Practices
+	selfrefer.Webhooks
 	staff.Auditor
 }
 
@@ -246,6 +248,10 @@ var failures = []struct {
 	{selfrefer.ErrNotNow, http.StatusConflict, "not_now", "This cannot be done with the referral as it stands. Look at it again."},
 	{selfrefer.ErrNotTheirs, http.StatusUnprocessableEntity, "not_theirs", "This colleague may not work on this referral. Choose another."},
 	{selfrefer.ErrChanged, http.StatusConflict, "changed", "Somebody else has changed this since you read it. Read it again."},
+	{selfrefer.ErrNothingNew, http.StatusConflict, "nothing_new", "There is nothing that this practice has not been told."},
+	{selfrefer.ErrFileDeleted, http.StatusGone, "file_deleted", "This file is deleted: files are kept for 60 days."},
+	{selfrefer.ErrFileBegun, http.StatusConflict, "file_begun", "This file is not finished. Make it again, and it goes on where it stopped."},
+	{selfrefer.ErrHookOff, http.StatusConflict, "webhook_off", "This webhook is off. Switch it on first."},
 	{errTooLarge, http.StatusRequestEntityTooLarge, "too_large", "That is too large. Send less at once."},
 }
 

@@ -133,7 +133,7 @@ func (h *Handler) OpenAPI() map[string]any {
 	putCapacity := call("Replace the roster and the leave, or see what that would do", "The roster as it stands now; with dry_run=true what the roster brings before and after", object{"oneOf": []any{capacity,
 		fields(object{"dry_run": yes, "before": brings, "after": brings}, "dry_run", "before", "after")}}, object{
 		"parameters": []any{team, param("query", "dry_run", yes, "tell and change nothing")}, "requestBody": object{"required": true, "content": json(capacity)}})
-	return object{
+	return h.toOthers(object{
 		"/api/v1/referrals": object{"get": call("A part of the queue, in the order of calling", "Up to 50 referrals, and where to go on", fields(object{"referrals": list(referral), "next": whole}, "referrals"), object{
 			"parameters": []any{param("query", "state", object{"type": "string", "enum": states, "default": "open"}, "which part"), param("query", "after", whole, "the answer's next"),
 				param("query", "practice", text, "an ODS code; open parts alone"), param("query", "reason", text, "a reason's code; open parts alone"), param("query", "language", text, "as in the answer; open parts alone")}})},
@@ -152,5 +152,5 @@ func (h *Handler) OpenAPI() map[string]any {
 			"get": call("Who works when, and what the team can do", "The roster", capacity, object{"parameters": []any{team}}),
 			"put": putCapacity,
 		},
-	}
+	}, call, problem)
 }

@@ -87,6 +87,17 @@ func (h *Handler) routes() []route {
 		{"GET", optOutsPath + "/corrections.csv", staff.ManageOptOuts, h.correctionsCSV},
 		{"GET", optOutsPath + "/optouts.csv", staff.ManageOptOuts, h.optOutsCSV},
 		{"POST", optOutsPath + "/{correction}", staff.ManageOptOuts, h.corrected},
+		{"GET", practicesPath, staff.ExportPractice, h.practicesPage},
+		{"GET", practiceCodesPath, staff.ExportPractice, h.practiceCodesPage},
+		{"POST", practiceCodesPath, staff.ExportPractice, h.setPracticeCodes},
+		{"GET", practicesPath + "/{ods}", staff.ExportPractice, h.practicePage},
+		{"POST", practicesPath + "/{ods}", staff.ExportPractice, h.makePracticeFile},
+		{"GET", practicesPath + "/{ods}/{file}/{format}", staff.ExportPractice, h.takePracticeFile},
+		{"POST", practicesPath + "/{ods}/{file}/again", staff.ExportPractice, h.practiceFileAgain},
+		{"GET", webhooksPath, staff.ManageWebhooks, h.webhooksPage},
+		{"POST", webhooksPath, staff.ManageWebhooks, h.addWebhook},
+		{"GET", webhooksPath + "/{hook}", staff.ManageWebhooks, h.webhookPage},
+		{"POST", webhooksPath + "/{hook}", staff.ManageWebhooks, h.changeWebhook},
 
 		{"GET", "/api/v1/referrals", staff.ViewQueue, h.listReferrals},
 		{"GET", "/api/v1/referrals/{id}", staff.ViewReferral, h.getReferral},
@@ -100,6 +111,29 @@ func (h *Handler) routes() []route {
 		{"POST", "/api/v1/optouts", staff.ManageOptOuts, h.importOptOuts},
 		{"GET", "/api/v1/corrections", staff.ManageOptOuts, h.listCorrections},
 		{"POST", "/api/v1/corrections/{correction}/done", staff.ManageOptOuts, h.corrected},
+		{"GET", "/api/v1/practices", staff.ExportPractice, h.listPractices},
+		{"GET", "/api/v1/practices/codes", staff.ExportPractice, h.getPracticeCodes},
+		{"PUT", "/api/v1/practices/codes", staff.ExportPractice, h.putPracticeCodes},
+		{"GET", "/api/v1/practices/{ods}/files", staff.ExportPractice, h.listPracticeFiles},
+		{"POST", "/api/v1/practices/{ods}/files", staff.ExportPractice, h.makePracticeFile},
+		{"GET", "/api/v1/practices/{ods}/files/{file}/{format}", staff.ExportPractice, h.takePracticeFile},
+		{"POST", "/api/v1/practices/{ods}/files/{file}/again", staff.ExportPractice, h.practiceFileAgain},
+		{"GET", "/api/v1/webhooks", staff.ManageWebhooks, h.listWebhooks},
+		{"POST", "/api/v1/webhooks", staff.ManageWebhooks, h.addWebhook},
+		{"DELETE", "/api/v1/webhooks/{hook}", staff.ManageWebhooks, h.onWebhook(func(r *http.Request, who staff.Account, hook int64) error {
+			return h.Store.RemoveWebhook(r.Context(), who, hook)
+		})},
+		{"GET", "/api/v1/webhooks/{hook}/deliveries", staff.ManageWebhooks, h.listDeliveries},
+		{"POST", "/api/v1/webhooks/{hook}/test", staff.ManageWebhooks, h.onWebhook(func(r *http.Request, who staff.Account, hook int64) error {
+			return h.Store.TestWebhook(r.Context(), who, hook)
+		})},
+		{"POST", "/api/v1/webhooks/{hook}/on", staff.ManageWebhooks, h.onWebhook(func(r *http.Request, who staff.Account, hook int64) error {
+			return h.Store.SwitchWebhook(r.Context(), who, hook, true)
+		})},
+		{"POST", "/api/v1/webhooks/{hook}/off", staff.ManageWebhooks, h.onWebhook(func(r *http.Request, who staff.Account, hook int64) error {
+			return h.Store.SwitchWebhook(r.Context(), who, hook, false)
+		})},
+		{"POST", "/api/v1/webhooks/{hook}/deliveries/{delivery}/redeliver", staff.ManageWebhooks, h.onWebhook(h.redeliver)},
 	}
 }
 
@@ -133,7 +167,7 @@ func (h *Handler) Routes(r chi.Router) {
 
 // target names for the audit what a request is about: "referral 12", or nothing.
 func target(r *http.Request) string {
-	for _, t := range [...][2]string{{"id", "referral"}, {"team", "team"}, {"account", "account"}, {"correction", "correction"}} {
+	for _, t := range [...][2]string{{"id", "referral"}, {"team", "team"}, {"account", "account"}, {"correction", "correction"}, {"file", "file"}, {"hook", "webhook"}} {
 		if id, err := pathID[int64](r, t[0]); err == nil && id != 0 {
 			return t[1] + " " + chi.URLParam(r, t[0])
 		}

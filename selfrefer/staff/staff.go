@@ -131,6 +131,8 @@ const (
 	ManageOptOuts   Action = "optout.manage" // import and export them, and what practices must correct
 	ManageStaff     Action = "staff.manage"
 	ViewSystem      Action = "system.view"
+	ExportPractice  Action = "practice.export" // what goes back to practices, with names
+	ManageWebhooks  Action = "webhook.manage"
 )
 
 // table is who may do what. A volunteer takes no urgent referral; a practice sees only how its own campaign goes.
@@ -157,6 +159,8 @@ var table = map[Action][]Role{
 	ManageOptOuts:   {Administrator, CampaignManager},
 	ManageStaff:     {Administrator},
 	ViewSystem:      {Administrator},
+	ExportPractice:  {Administrator, CampaignManager}, // not a practice's viewer: an account knows its network, not its practice
+	ManageWebhooks:  {Administrator},
 }
 
 // Route is an address of a desk with the action that it needs; "" is one that is everybody's own, such as signing in.
