@@ -74,8 +74,11 @@ var bodies = map[string]string{
 	"PUT /api/v1/teams/{team}/capacity":            `{"workers":[]}`,
 	"POST /desk/staff/{account}":                   "do=enable",
 	"POST /desk/referrals/{id}":                    "event=claim",
-	"POST /desk/webhooks/{hook}":                   "do=off",
 	"POST /desk/campaigns/{id}/messages/{message}": "attempt=1&was=sent",
+
+	"POST /desk/webhooks/{hook}":                      "do=off",
+	"POST /desk/practices/{ods}/{file}/again":         "reason=lost",
+	"POST /api/v1/practices/{ods}/files/{file}/again": `{"reason":"lost"}`,
 }
 
 // crew is somebody of every role, with tokens.

@@ -39,6 +39,7 @@ type bench struct {
 	who    map[staff.Role]staff.Account
 	away   map[staff.Role]staff.Account // the same in the other network
 	forms  int
+	data   string // folder
 
 	mu           sync.Mutex
 	now, machine time.Time
@@ -67,7 +68,8 @@ func newBench(tb testing.TB) *bench {
 	ctx := context.Background()
 	b := &bench{tb: tb, log: new(bytes.Buffer), who: map[staff.Role]staff.Account{}, away: map[staff.Role]staff.Account{}, tokens: map[staff.AccountID]string{},
 		now: time.Date(2026, 6, 2, 8, 5, 0, 0, time.UTC), machine: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)} // a Tuesday, 9:05am
-	b.db = must(store.Open(ctx, store.Config{DataDir: tb.TempDir(), Keys: tb.TempDir() + "/keys", Now: b.civil, Machine: b.wall}))(tb)
+	b.data = tb.TempDir()
+	b.db = must(store.Open(ctx, store.Config{DataDir: b.data, Keys: tb.TempDir() + "/keys", Now: b.civil, Machine: b.wall}))(tb)
 	tb.Cleanup(func() {
 		if err := b.db.Close(); err != nil {
 			tb.Error(err)

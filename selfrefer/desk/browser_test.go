@@ -71,7 +71,23 @@ func TestBrowser(t *testing.T) {
 		enter(t, sam).CheckPage(at+rosterPath, "desk-capacity-empty")
 	})
 	mine, urgent := b.busy()
-	b.toCorrect("+447700900177")
+	b.toTell("+447700900177")
+	must(b.db.MakePracticeFile(context.Background(), b.who[staff.CampaignManager], "N83006"))(t)
+	b.toTell("+447700900178")
+	hook := b.hook("https://hooks.example.org/incoming/from/the/primary/care/network")
+	for range 2 {
+		if err := b.db.TestWebhook(context.Background(), b.who[staff.Administrator], hook.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.db.SwitchWebhook(context.Background(), b.who[staff.Administrator], b.hook("https://other.example.org/").ID, false); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range must(b.db.Deliveries(context.Background(), b.who[staff.Administrator], hook.ID))(t)[:1] {
+		if err := b.db.Told(context.Background(), d, "204"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, c := range []struct {
 		name, path string
 		who        staff.Account
@@ -83,6 +99,11 @@ func TestBrowser(t *testing.T) {
 		{"desk-referral-urgent", fmt.Sprint("/desk/referrals/", urgent), lin},
 		{"desk-capacity", rosterPath, sam},
 		{"desk-optouts", optOutsPath, b.who[staff.Administrator]},
+		{"desk-practices", practicesPath, b.who[staff.Administrator]},
+		{"desk-practice", practicesPath + "/N83006", b.who[staff.Administrator]},
+		{"desk-practice-codes", practiceCodesPath, b.who[staff.Administrator]},
+		{"desk-webhooks", webhooksPath, b.who[staff.Administrator]},
+		{"desk-webhook", fmt.Sprint(webhooksPath, "/", hook.ID), b.who[staff.Administrator]},
 		{"desk-worker", fmt.Sprint(rosterPath, "/", lin.ID), sam},
 	} {
 		t.Run(c.name, func(t *testing.T) { enter(t, c.who).CheckPage(at+c.path, c.name) })
@@ -133,6 +154,18 @@ func TestBrowser(t *testing.T) {
 		p.Click("details:has([value=hand_over]) summary")
 		p.Click("details:has([value=escalate]) summary")
 		p.CheckWide("desk-referral-colleagues")
+	})
+
+	// Setting up a webhook in a browser: its secret is on the page that answers, and only there.
+	t.Run("webhook", func(t *testing.T) {
+		p := enter(t, b.who[staff.Administrator])
+		p.Goto(at + webhooksPath)
+		p.Fill("#url", "https://third.example.org/")
+		p.Click("label[for=events]")
+		if status := p.Follow("form:has(#url) button"); status != 200 || !strings.Contains(p.Text("main"), "whsec_") {
+			t.Fatalf("%d: %s", status, p.Text("main"))
+		}
+		p.CheckWide("desk-webhook-secret")
 	})
 
 	// Without scripts, and with the keyboard: claim from the queue, record a try, find it in the history.

@@ -22,6 +22,7 @@ func TestRolesAndRoutes(t *testing.T) {
 	urgent := b.refer(selfrefer.Answers{Words: "there is no food in the house"}, selfrefer.Verified)
 	lin := b.who[staff.LinkWorker]
 	correction := b.toCorrect("+447700900177")
+	hook := b.hook("https://hooks.example.org/in").ID
 	type target struct {
 		do    staff.Action
 		path  string // with what belongs to the first network
@@ -90,6 +91,33 @@ func TestRolesAndRoutes(t *testing.T) {
 		"POST /api/v1/optouts":                       {staff.ManageOptOuts, "/api/v1/optouts?dry_run=true", "07700900123", []int{200}, 200},
 		"GET /api/v1/corrections":                    {staff.ManageOptOuts, "/api/v1/corrections", "", []int{200}, 200},
 		"POST /api/v1/corrections/{correction}/done": {staff.ManageOptOuts, fmt.Sprint("/api/v1/corrections/", correction, "/done"), "", []int{204}, 404},
+
+		"GET /desk/practices":                                          {staff.ExportPractice, "/desk/practices", "", []int{200}, 200},
+		"GET /desk/practices/codes":                                    {staff.ExportPractice, "/desk/practices/codes", "", []int{200}, 200},
+		"POST /desk/practices/codes":                                   {staff.ExportPractice, "/desk/practices/codes", form("accepted", "1"), []int{422}, 422},
+		"GET /desk/practices/{ods}":                                    {staff.ExportPractice, "/desk/practices/N83006", "", []int{200}, 200}, // both networks have one of that code
+		"POST /desk/practices/{ods}":                                   {staff.ExportPractice, "/desk/practices/N83006", form("x", "y"), []int{303}, 303},
+		"GET /desk/practices/{ods}/{file}/{format}":                    {staff.ExportPractice, "/desk/practices/N83006/999/csv", "", []int{404}, 404},
+		"POST /desk/practices/{ods}/{file}/again":                      {staff.ExportPractice, "/desk/practices/N83006/999/again", form("reason", "lost"), []int{404}, 404},
+		"GET /desk/webhooks":                                           {staff.ManageWebhooks, "/desk/webhooks", "", []int{200}, 200},
+		"POST /desk/webhooks":                                          {staff.ManageWebhooks, "/desk/webhooks", form("url", "http://10.0.0.1/", "events", "optout"), []int{422}, 422},
+		"GET /desk/webhooks/{hook}":                                    {staff.ManageWebhooks, fmt.Sprint("/desk/webhooks/", hook), "", []int{200}, 404},
+		"POST /desk/webhooks/{hook}":                                   {staff.ManageWebhooks, fmt.Sprint("/desk/webhooks/", hook), form("do", "test"), []int{303}, 404},
+		"GET /api/v1/practices":                                        {staff.ExportPractice, "/api/v1/practices", "", []int{200}, 200},
+		"GET /api/v1/practices/codes":                                  {staff.ExportPractice, "/api/v1/practices/codes", "", []int{200}, 200},
+		"PUT /api/v1/practices/codes":                                  {staff.ExportPractice, "/api/v1/practices/codes", `{"accepted":"1"}`, []int{422}, 422},
+		"GET /api/v1/practices/{ods}/files":                            {staff.ExportPractice, "/api/v1/practices/N83006/files", "", []int{200}, 200},
+		"POST /api/v1/practices/{ods}/files":                           {staff.ExportPractice, "/api/v1/practices/N83006/files", "", []int{409}, 409},
+		"GET /api/v1/practices/{ods}/files/{file}/{format}":            {staff.ExportPractice, "/api/v1/practices/N83006/files/999/fhir", "", []int{404}, 404},
+		"POST /api/v1/practices/{ods}/files/{file}/again":              {staff.ExportPractice, "/api/v1/practices/N83006/files/999/again", `{"reason":"lost"}`, []int{404}, 404},
+		"GET /api/v1/webhooks":                                         {staff.ManageWebhooks, "/api/v1/webhooks", "", []int{200}, 200},
+		"POST /api/v1/webhooks":                                        {staff.ManageWebhooks, "/api/v1/webhooks", `{"url":"https://localhost/","events":["optout"]}`, []int{422}, 422},
+		"DELETE /api/v1/webhooks/{hook}":                               {staff.ManageWebhooks, "/api/v1/webhooks/999", "", []int{404}, 404},
+		"GET /api/v1/webhooks/{hook}/deliveries":                       {staff.ManageWebhooks, fmt.Sprint("/api/v1/webhooks/", hook, "/deliveries"), "", []int{200}, 404},
+		"POST /api/v1/webhooks/{hook}/test":                            {staff.ManageWebhooks, fmt.Sprint("/api/v1/webhooks/", hook, "/test"), "", []int{204, 409}, 404},
+		"POST /api/v1/webhooks/{hook}/on":                              {staff.ManageWebhooks, fmt.Sprint("/api/v1/webhooks/", hook, "/on"), "", []int{204}, 404},
+		"POST /api/v1/webhooks/{hook}/off":                             {staff.ManageWebhooks, fmt.Sprint("/api/v1/webhooks/", hook, "/off"), "", []int{204}, 404},
+		"POST /api/v1/webhooks/{hook}/deliveries/{delivery}/redeliver": {staff.ManageWebhooks, fmt.Sprint("/api/v1/webhooks/", hook, "/deliveries/999/redeliver"), "", []int{404, 409}, 404},
 	}
 	err := chi.Walk(b.router, func(method, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		if strings.HasPrefix(pattern, "/static/") {
