@@ -62,17 +62,16 @@ func (g gathering) window() (from, to int64) {
 const (
 	notToldOf = `NOT EXISTS (SELECT 1 FROM practice_entry e WHERE e.network = $1 AND e.practice = p.practice AND e.kind = `
 
-	// textsToTell are the texts that have left for certain. One whose fate is not known is told once it is.
-	textsToTell = ` FROM campaign c
-		JOIN message m ON m.campaign = c.id
+	// textsToTell are the texts of one campaign that have left for certain. One whose fate is not known is told once it is. The conditions are written
+	// exactly as in the partial indexes.
+	textsToTell = ` FROM message m
 		JOIN patient p ON p.id = m.patient
-		WHERE c.network = $1 AND m.sent_at > $2 AND m.sent_at <= $3 AND m.state IN ('accepted', 'sent', 'delivered', 'undelivered', 'failed')
-		AND ` + notToldOf + `'text' AND e.about = m.id)`
-	undeliveredToTell = ` FROM campaign c
-		JOIN message m ON m.campaign = c.id
+		WHERE m.campaign = $1 AND m.sent_at > $2 AND m.sent_at <= $3
+		AND told IN (0, 2) AND state IN ('accepted', 'sent', 'delivered', 'undelivered', 'failed')`
+	undeliveredToTell = ` FROM message m
 		JOIN patient p ON p.id = m.patient
-		WHERE c.network = $1 AND m.sent_at > $2 AND m.sent_at <= $3 AND m.state IN ('undelivered', 'failed')
-		AND ` + notToldOf + `'undelivered' AND e.about = m.id)`
+		WHERE m.campaign = $1 AND m.sent_at > $2 AND m.sent_at <= $3
+		AND told IN (0, 1) AND state IN ('undelivered', 'failed')`
 
 	// optOutsToTell join a number with the people who have it on a list from which it was texted: the practice is the controller of that list. What
 	// came from another system is not ours to tell.
@@ -179,6 +178,10 @@ func (db *DB) PracticeNews(ctx context.Context, who staff.Account) (all []selfre
 			}
 			return err
 		}
+		campaigns, err := campaignIDs(tx, who.Network)
+		if err != nil {
+			return err
+		}
 		window := gathering{made: tx.now}
 		from, to := window.window()
 		for _, kind := range selfrefer.EntryKinds {
@@ -186,10 +189,16 @@ func (db *DB) PracticeNews(ctx context.Context, who staff.Account) (all []selfre
 			if source == "" {
 				continue
 			}
-			err := add(list(tx, func(r scanner, c *counted) error { c.kind = kind; return r.Scan(&c.ods, &c.n) },
-				`SELECT p.practice, `+count+source+` GROUP BY p.practice`, int64(who.Network), from, to))
-			if err != nil {
-				return fmt.Errorf("count what is new (%s): %w", kind, err)
+			of := []int64{int64(who.Network)}
+			if kind == selfrefer.EntryText || kind == selfrefer.EntryUndelivered {
+				of = campaigns
+			}
+			for _, id := range of {
+				err := add(list(tx, func(r scanner, c *counted) error { c.kind = kind; return r.Scan(&c.ods, &c.n) },
+					`SELECT p.practice, `+count+source+` GROUP BY p.practice`, id, from, to))
+				if err != nil {
+					return fmt.Errorf("count what is new (%s): %w", kind, err)
+				}
 			}
 		}
 		err = add(list(tx, func(r scanner, c *counted) error { return r.Scan(&c.ods, (*string)(&c.kind), &c.n) },
@@ -349,7 +358,13 @@ func (db *DB) gather(ctx context.Context, g gathering, chunks int) error {
 
 // mark writes entries, sealed before the transaction. A file that is not being gathered any more takes none.
 func (db *DB) mark(ctx context.Context, g gathering, found []toTell) error {
-	var args []any
+	var args, texts []any
+	if bit := map[selfrefer.EntryKind]int{selfrefer.EntryText: 1, selfrefer.EntryUndelivered: 2}[found[0].kind]; bit != 0 {
+		texts = append(texts, bit, 3-bit)
+		for _, t := range found {
+			texts = append(texts, t.about)
+		}
+	}
 	for _, t := range found {
 		id := db.newID()
 		doc, err := db.sealEntry(id, t.doc)
@@ -367,6 +382,10 @@ func (db *DB) mark(ctx context.Context, g gathering, found []toTell) error {
 			return nil
 		}
 		_, err := tx.bulkInsert(`INSERT INTO practice_entry (id, file, network, practice, kind, about, ix, since, person, doc, made_at)`, 11, args, `ON CONFLICT DO NOTHING`)
+		if err != nil || len(texts) == 0 {
+			return err
+		}
+		_, err = tx.Exec(`UPDATE message SET told = told + $1 WHERE told IN (0, $2) AND id IN `+db.engine.placeholders(2, 1, len(texts)-2), texts...)
 		return err
 	})
 }
@@ -606,13 +625,17 @@ func (db *DB) personKey(nhsIx []byte, patient int64) []byte {
 func (db *DB) newTexts(g gathering, kind selfrefer.EntryKind) func(*Tx) ([]toTell, bool, error) {
 	_, source := toTellOf(kind)
 	from, to := g.window()
-	var campaign, patient, step int64
+	var campaigns []int64
+	begun, patient, step := false, int64(0), int64(0)
 	return func(tx *Tx) (found []toTell, more bool, err error) {
-		if campaign == 0 {
-			campaign, patient, step, err = nextCampaign(tx, g.network, 0)
-			if campaign == 0 || err != nil {
+		if !begun {
+			if campaigns, err = campaignIDs(tx, staff.NetworkID(g.network)); err != nil {
 				return nil, false, err
 			}
+			begun = true
+		}
+		if len(campaigns) == 0 {
+			return nil, false, nil
 		}
 		type row struct {
 			toTell
@@ -642,9 +665,9 @@ func (db *DB) newTexts(g gathering, kind selfrefer.EntryKind) func(*Tx) ([]toTel
 			}
 			return nil
 		}, `SELECT m.id, m.patient, m.step, m.sent_at, m.shared, m.code, m.frozen, p.person, p.nhs_ix`+source+`
-			AND m.campaign = $4 AND (m.patient, m.step) > ($5, $6) AND p.practice = $7
+			AND (m.patient, m.step) > ($4, $5) AND p.practice = $6
 			ORDER BY m.patient, m.step
-			LIMIT $8`, g.network, from, to, campaign, patient, step, g.ods, tellChunk)
+			LIMIT $7`, campaigns[0], from, to, patient, step, g.ods, tellChunk)
 		if err != nil {
 			return nil, false, fmt.Errorf("find texts: %w", err)
 		}
@@ -655,14 +678,17 @@ func (db *DB) newTexts(g gathering, kind selfrefer.EntryKind) func(*Tx) ([]toTel
 		if len(rows) == tellChunk {
 			return found, true, nil
 		}
-		campaign, patient, step, err = nextCampaign(tx, g.network, campaign)
-		return found, campaign != 0, err
+		campaigns, patient, step = campaigns[1:], 0, 0
+		return found, len(campaigns) > 0, nil
 	}
 }
 
-func nextCampaign(tx *Tx, network, after int64) (id, patient, step int64, err error) {
-	err = tx.QueryRow(`SELECT id FROM campaign WHERE network = $1 AND id > $2 ORDER BY id LIMIT 1`, network, after).Scan(&id)
-	return id, 0, 0, notFound(err, nil)
+func campaignIDs(tx *Tx, n staff.NetworkID) ([]int64, error) {
+	all, err := list(tx, func(r scanner, id *int64) error { return r.Scan(id) }, `SELECT id FROM campaign WHERE network = $1 ORDER BY id`, int64(n))
+	if err != nil {
+		return nil, fmt.Errorf("read the campaigns: %w", err)
+	}
+	return all, nil
 }
 
 // withoutSecret takes out of a text what opens the person's form.

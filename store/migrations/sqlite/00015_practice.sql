@@ -40,6 +40,12 @@ CREATE INDEX practice_entry_file ON practice_entry (file, person, kind, id);
 CREATE INDEX practice_entry_old ON practice_entry (made_at);
 CREATE INDEX practice_entry_ix ON practice_entry (network, ix) WHERE kind = 'optout';
 
+-- Which texts are among them: 1 the text, 2 that it could not be delivered, 3 both. So what is new costs as much as there is new, however much
+-- was ever sent.
+ALTER TABLE message ADD COLUMN told BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX message_untold ON message (campaign, patient, step, sent_at) WHERE told IN (0, 2) AND state IN ('accepted', 'sent', 'delivered', 'undelivered', 'failed');
+CREATE INDEX message_untold_failure ON message (campaign, patient, step, sent_at) WHERE told IN (0, 1) AND state IN ('undelivered', 'failed');
+
 -- Referrals whose person said that the practice may be told. Those of before are looked at once: their answers are sealed.
 CREATE TABLE practice_consent (
   referral BIGINT PRIMARY KEY REFERENCES referral (id),
