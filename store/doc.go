@@ -31,6 +31,9 @@
 //   - told.go owes the texts that tell people something while they wait: that
 //     we have tried, that it takes longer. It asks selfrefer whether they may
 //     go, with the attempt or the pacer's tick and again when they would leave.
+//   - practice.go gathers what goes back to practices: an entry is its own mark
+//     of having been told, and a file that is ready never changes.
+//   - outbox.go keeps what other systems are told, written with what it tells.
 //   - marker.go remembers outside the database how far the database and the
 //     journal had got, so that a restored backup is noticed before anybody is
 //     texted twice: the marker in the data folder, and the witness in the keys

@@ -357,3 +357,16 @@ func TestPracticeConsentOfBefore(t *testing.T) {
 		}
 	})
 }
+
+// A step that was undone before the file was made is not told.
+func TestPracticeUndone(t *testing.T) {
+	eachEngine(t, func(t *testing.T, cfg Config) {
+		w := mustWorld(t, mustOpen(t, cfg))
+		r := w.mustKeep(form("yes", w.text(celia, false), selfrefer.Answers{BirthDate: "24 12 1961", Tell: []string{"practice"}}))
+		w.act(r.ID, selfrefer.Claim, selfrefer.StartSupport)
+		w.write(`UPDATE referral SET state = 'contacting' WHERE id = $1`, int64(r.ID))
+		if _, all := w.told(w.manager()); kinds(all) != "1 text, 1 referral" {
+			t.Errorf("told: %s", kinds(all))
+		}
+	})
+}

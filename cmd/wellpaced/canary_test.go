@@ -139,6 +139,18 @@ func sing(t *testing.T, database, redisURL string) {
 	n.api("Lee", "POST", ref+"/attempt", object{"channel": "call", "note": canaryNote}, 200)
 	p.Stop()
 
+	// The practice's file tells of them as of everybody who was texted, and nothing that they wrote; in the database it is sealed.
+	file := n.api("Mo", "POST", "/practices/"+canary.practice+"/files", nil, 201)
+	told := fmt.Sprint(n.api("Mo", "GET", "/practices/"+canary.practice+"/files/"+file.at("id")+"/fhir", nil, 200))
+	for _, word := range []string{canaryWords, canaryReply, canaryNote, canaryMail, canaryWhom, token, reference} {
+		if strings.Contains(told, word) {
+			t.Errorf("the practice's file holds %q", word)
+		}
+	}
+	if !strings.Contains(told, canary.nhs) || !strings.Contains(told, "Wants no more of these texts") {
+		t.Error("the practice's file does not tell whom it is about")
+	}
+
 	// The database breaks: 500 and 503.
 	s.breakTable("referral")
 	note("the answer while the database is broken", n.api("Lee", "GET", ref, nil, 500))
