@@ -17,7 +17,7 @@ var _ selfrefer.Practices = (*DB)(nil)
 // A file for a practice is gathered in chunks: what is new is read and sealed first, then a short transaction marks it as this file's. The mark
 // is the entry itself, UNIQUE by what it tells, so that nothing gets into two files, whoever gathers at the same time, and a kill between two
 // chunks loses nothing: whoever asks next goes on with the file that was begun. Once it is ready it never changes, whatever becomes of the
-// rows that it was made from.
+// rows that it was made from. After a restored backup the marks of what was told since are gone: it is told again.
 
 // tellChunk is how many entries one transaction marks.
 const tellChunk = 250
@@ -283,9 +283,12 @@ func (db *DB) MakePracticeFile(ctx context.Context, who staff.Account, ods strin
 	if err := staff.May(who, staff.ExportPractice, who.Network); err != nil {
 		return selfrefer.PracticeFile{}, err
 	}
-	g, err := db.beginFile(ctx, who, ods)
-	if err != nil {
-		return selfrefer.PracticeFile{}, err
+	var g gathering
+	for g.file == 0 { // one that was begun may be finished by somebody else at this moment
+		var err error
+		if g, err = db.beginFile(ctx, who, ods); err != nil {
+			return selfrefer.PracticeFile{}, err
+		}
 	}
 	if err := db.lookForConsent(ctx, who.Network); err != nil {
 		return selfrefer.PracticeFile{}, err
@@ -314,7 +317,7 @@ func (db *DB) beginFile(ctx context.Context, who staff.Account, ods string) (g g
 			return fmt.Errorf("begin a file: %w", err)
 		}
 		err = tx.QueryRow(`SELECT id, made_at FROM practice_file WHERE network = $1 AND practice = $2 AND state = 'gathering'`, g.network, ods).Scan(&g.file, &g.made)
-		if err != nil {
+		if err := notFound(err, nil); err != nil {
 			return fmt.Errorf("find the file that was begun: %w", err)
 		}
 		if n > 0 {
@@ -413,8 +416,13 @@ func (db *DB) finishFile(ctx context.Context, who staff.Account, g gathering) (f
 	nothing := false
 	err = db.write(ctx, "finish a practice's file", func(tx *Tx) error {
 		nothing = false
+		var state string // locked: nobody marks anything as this file's while it is counted, and perhaps dropped
+		err := tx.QueryRow(`SELECT state FROM practice_file WHERE id = $1`+db.engine.lockClause(), g.file).Scan(&state)
+		if err := notFound(err, selfrefer.ErrNothingNew); err != nil {
+			return err
+		}
 		counts := map[selfrefer.EntryKind]int{}
-		_, err := list(tx, func(r scanner, _ *struct{}) error {
+		_, err = list(tx, func(r scanner, _ *struct{}) error {
 			var kind string
 			var n int
 			err := r.Scan(&kind, &n)

@@ -302,6 +302,12 @@ func TestPracticeFileCutOff(t *testing.T) {
 		if len(files) != 1 || files[0].Entries() != texts {
 			t.Fatalf("%d files, %d entries of %d", len(files), files[0].Entries(), texts)
 		}
+		// Whoever gathers still when it is ready adds nothing to it.
+		w.text(personDoc{Given: "Late", NHS: "9990009999", Phone: "+447700955555"}, false)
+		w.must(w.db.gather(ctx, g, -1))
+		if n := w.count(`SELECT COUNT(*) FROM practice_entry`); n != texts || w.news(mo).New() != 1 {
+			t.Errorf("%d entries in a file of %d that was ready", n, texts)
+		}
 		seen := map[int64]bool{}
 		for _, e := range w.entries(files[0]) {
 			if seen[e.About] {
