@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -59,6 +60,7 @@ type Sender struct {
 
 // New makes a sender.
 func New(c Config) *Sender {
+	c.Site = strings.TrimRight(c.Site, "/")
 	if c.Chance == nil {
 		c.Chance = rand.Float64
 	}
