@@ -70,12 +70,12 @@ const (
 )
 
 var transitions = map[State]map[Event]State{
-	New: {Claim: Claimed, MarkDuplicate: Duplicate, Escalate: New},
+	New: {Claim: Claimed, MarkDuplicate: Duplicate, Escalate: New, Note: New},
 	Claimed: {Release: New, Attempt: Contacting, StartSupport: InSupport, SendOnward: Onward, Close: Closed, Decline: Declined, MarkDuplicate: Duplicate,
-		HandOver: Claimed, TakeBack: Claimed, Escalate: Claimed},
+		HandOver: Claimed, TakeBack: Claimed, Escalate: Claimed, Note: Claimed},
 	Contacting: {Release: New, Attempt: Contacting, StartSupport: InSupport, SendOnward: Onward, Close: Closed, Decline: Declined, GiveUp: Unreachable, MarkDuplicate: Duplicate,
-		HandOver: Contacting, TakeBack: Contacting, Escalate: Contacting},
-	InSupport: {SendOnward: Onward, Close: Closed, HandOver: InSupport, TakeBack: InSupport, Escalate: InSupport},
+		HandOver: Contacting, TakeBack: Contacting, Escalate: Contacting, Note: Contacting},
+	InSupport: {SendOnward: Onward, Close: Closed, HandOver: InSupport, TakeBack: InSupport, Escalate: InSupport, Note: InSupport},
 }
 
 // Next gives a referral's state after an event; false if it is not possible there. It is the only place that knows.
@@ -87,7 +87,7 @@ func Next(s State, on Event) (State, bool) {
 // Events lists what can be done with a referral in state s, in a fixed order.
 func Events(s State) []Event {
 	var can []Event
-	for _, e := range []Event{Claim, Attempt, StartSupport, SendOnward, Decline, GiveUp, Close, MarkDuplicate, Release, HandOver, TakeBack, Escalate} {
+	for _, e := range []Event{Claim, Attempt, StartSupport, SendOnward, Decline, GiveUp, Close, MarkDuplicate, Release, HandOver, TakeBack, Escalate, Note} {
 		if _, ok := Next(s, e); ok {
 			can = append(can, e)
 		}
@@ -266,6 +266,8 @@ type Contact struct {
 	To      staff.AccountID // of HandOver and Escalate: the colleague
 	// Escalation is what an Escalate records.
 	Escalation Escalation
+	// Reason is why the support has ended, of what ends it.
+	Reason Discharge
 }
 
 // Escalation is a step of the safeguarding pathway: what the matter is, and who was told of it by telephone. It hides itself as answers do.

@@ -100,6 +100,9 @@ func May(who staff.Account, r Referral, e Event) error {
 	if e == Escalate && r.ClaimedBy == 0 {
 		return nil // whoever sees the danger tells of it at once
 	}
+	if e == Note {
+		return nil
+	}
 	if e == TakeBack {
 		if r.HandedBy != who.ID {
 			return ErrNotNow

@@ -12,15 +12,15 @@ import (
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 )
 
-var allEvents = []Event{Claim, Release, Attempt, StartSupport, SendOnward, Close, Decline, GiveUp, MarkDuplicate, HandOver, TakeBack, Escalate}
+var allEvents = []Event{Claim, Release, Attempt, StartSupport, SendOnward, Close, Decline, GiveUp, MarkDuplicate, HandOver, TakeBack, Escalate, Note}
 
 func TestNext(t *testing.T) {
 	// The whole life, written out: a transition that is not here does not exist.
 	life := map[State]string{
-		New:        "claim>claimed escalate>new mark_duplicate>duplicate",
-		Claimed:    "attempt>contacting close>closed decline>declined escalate>claimed hand_over>claimed mark_duplicate>duplicate release>new send_onward>onward start_support>in_support take_back>claimed",
-		Contacting: "attempt>contacting close>closed decline>declined escalate>contacting give_up>unreachable hand_over>contacting mark_duplicate>duplicate release>new send_onward>onward start_support>in_support take_back>contacting",
-		InSupport:  "close>closed escalate>in_support hand_over>in_support send_onward>onward take_back>in_support",
+		New:        "claim>claimed escalate>new mark_duplicate>duplicate note>new",
+		Claimed:    "attempt>contacting close>closed decline>declined escalate>claimed hand_over>claimed mark_duplicate>duplicate note>claimed release>new send_onward>onward start_support>in_support take_back>claimed",
+		Contacting: "attempt>contacting close>closed decline>declined escalate>contacting give_up>unreachable hand_over>contacting mark_duplicate>duplicate note>contacting release>new send_onward>onward start_support>in_support take_back>contacting",
+		InSupport:  "close>closed escalate>in_support hand_over>in_support note>in_support send_onward>onward take_back>in_support",
 	}
 	reached := map[State]bool{New: true}
 	for _, s := range States {
@@ -114,6 +114,10 @@ func TestMay(t *testing.T) {
 		{senior, handed, TakeBack, ErrNotNow},
 		{other, handed, Attempt, ErrTaken},
 		{worker, mine, Escalate, nil},
+		{other, mine, Note, nil}, // whoever takes the call leaves word
+		{volunteer, free, Note, nil},
+		{volunteer, urgent, Note, staff.ErrDenied},
+		{manager, mine, Note, staff.ErrDenied},
 		{other, mine, Escalate, ErrTaken},
 		{senior, mine, Escalate, nil},
 		{volunteer, free, Escalate, nil},

@@ -402,7 +402,7 @@ func (db *DB) contacts(tx *Tx, id selfrefer.ReferralID) ([]selfrefer.Contact, er
 	return list(tx, func(r scanner, c *selfrefer.Contact) error {
 		var event, at int64
 		var sealed, escalation []byte
-		if err := r.Scan(&event, &at, (*int64)(&c.By), (*string)(&c.Event), &c.Channel, &sealed, (*int64)(&c.To), &escalation); err != nil {
+		if err := r.Scan(&event, &at, (*int64)(&c.By), (*string)(&c.Event), &c.Channel, &sealed, (*int64)(&c.To), &escalation, (*string)(&c.Reason)); err != nil {
 			return err
 		}
 		c.At = timeOf(at)
@@ -426,7 +426,7 @@ func (db *DB) contacts(tx *Tx, id selfrefer.ReferralID) ([]selfrefer.Contact, er
 		}
 		return nil
 	}, `
-		SELECT id, at, account, event, channel, note, to_account, escalation
+		SELECT id, at, account, event, channel, note, to_account, escalation, reason
 		FROM referral_event
 		WHERE referral = $1
 		ORDER BY id`, int64(id))
@@ -534,6 +534,7 @@ func (db *DB) move(tx *Tx, who staff.Account, r *selfrefer.Referral, to selfrefe
 	if err := db.tellMoved(tx, *r, c.Event, first); err != nil {
 		return nil, err
 	}
+	c.Reason = selfrefer.ReasonKept(was.State, c)
 	return nil, db.noteEvent(tx, who, r.ID, c)
 }
 
@@ -575,9 +576,9 @@ func (db *DB) noteEvent(tx *Tx, who staff.Account, id selfrefer.ReferralID, c se
 		}
 	}
 	_, err := tx.Exec(`
-		INSERT INTO referral_event (id, referral, at, account, event, channel, note, to_account, escalation)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		event, int64(id), tx.now, int64(who.ID), string(c.Event), c.Channel, note, int64(c.To), escalation)
+		INSERT INTO referral_event (id, referral, at, account, event, channel, note, to_account, escalation, reason)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		event, int64(id), tx.now, int64(who.ID), string(c.Event), c.Channel, note, int64(c.To), escalation, string(c.Reason))
 	if err != nil {
 		return fmt.Errorf("note an event: %w", err)
 	}

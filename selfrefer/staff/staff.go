@@ -129,6 +129,10 @@ const (
 	ViewWords       Action = "words.view" // what patients read
 	EditWords       Action = "words.edit"
 	ManageOptOuts   Action = "optout.manage" // import and export them, and what practices must correct
+	ViewServices    Action = "services.view" // the directory of local services
+	EditServices    Action = "services.edit"
+	CorrectPlaces   Action = "services.places"
+	EditSupport     Action = "support.edit" // what can be recorded of a person's support
 	ManageStaff     Action = "staff.manage"
 	ViewSystem      Action = "system.view"
 	ExportPractice  Action = "practice.export" // what goes back to practices, with names
@@ -157,6 +161,10 @@ var table = map[Action][]Role{
 	ViewWords:       {Administrator, CampaignManager, SeniorLinkWorker, LinkWorker},
 	EditWords:       {Administrator, CampaignManager},
 	ManageOptOuts:   {Administrator, CampaignManager},
+	ViewServices:    {Administrator, CampaignManager, SeniorLinkWorker, LinkWorker, Volunteer},
+	EditServices:    {Administrator, CampaignManager, SeniorLinkWorker},
+	CorrectPlaces:   {Administrator, CampaignManager, SeniorLinkWorker, LinkWorker},
+	EditSupport:     {Administrator, CampaignManager, SeniorLinkWorker},
 	ManageStaff:     {Administrator},
 	ViewSystem:      {Administrator},
 	ExportPractice:  {Administrator, CampaignManager}, // not a practice's viewer: an account knows its network, not its practice

@@ -39,6 +39,13 @@ func TestMay(t *testing.T) {
 		{at(CampaignManager), TakeOffers, 1, nil},
 		{at(LinkWorker), TakeOffers, 1, ErrDenied},
 		{at(PracticeViewer), TakeOffers, 1, ErrDenied},
+		{at(Volunteer), ViewServices, 1, nil},
+		{at(PracticeViewer), ViewServices, 1, ErrDenied},
+		{at(LinkWorker), EditServices, 1, ErrDenied}, // corrects how many places are free, and asks for the rest
+		{at(LinkWorker), CorrectPlaces, 1, nil},
+		{at(Volunteer), CorrectPlaces, 1, ErrDenied},
+		{at(SeniorLinkWorker), EditServices, 1, nil},
+		{at(LinkWorker), EditSupport, 1, ErrDenied},
 		{Account{Network: 1, Role: Administrator}, ManageStaff, 1, ErrDenied},
 		{Account{ID: 1, Network: 1, Role: Administrator, Disabled: true}, ManageStaff, 1, ErrDenied},
 		{at("made_up"), ViewQueue, 1, ErrDenied},
