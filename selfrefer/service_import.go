@@ -251,13 +251,19 @@ func serviceOfCells(line int, cells []string, columns map[ServiceField]int, own 
 		row.Problem = "active"
 	}
 	// Without an id the name is what a later file has in common with this one.
-	if id := squeeze(cell(fieldID)); id != "" {
+	switch id := squeeze(cell(fieldID)); {
+	case keyOfOurs.MatchString(id): // of a file that came from here
+		s.Key = cut(id, 220)
+	case id != "":
 		s.Key = "csv:" + cut(id, 200)
-	} else {
+	default:
 		s.Key = "name:" + cut(strings.Join(wordsOf(s.Name), " "), 200)
 	}
 	return row
 }
+
+// keyOfOurs is a key as our own export writes it.
+var keyOfOurs = regexp.MustCompile(`^(csv|name|openreferral|here):.`)
 
 // cut keeps the beginning of a key.
 func cut(s string, most int) string {
@@ -345,11 +351,11 @@ func (l *loose) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// some is a list of a foreign file: one thing by itself is a list of one, and what is nothing of the kind is none.
-type some[T any] []T
+// several is a list of a foreign file: one thing by itself is a list of one, and what is nothing of the kind is none.
+type several[T any] []T
 
 // UnmarshalJSON never fails on JSON: entries that are something else are left out.
-func (s *some[T]) UnmarshalJSON(b []byte) error {
+func (s *several[T]) UnmarshalJSON(b []byte) error {
 	var raw []json.RawMessage
 	if json.Unmarshal(b, &raw) != nil {
 		raw = []json.RawMessage{b}
@@ -380,27 +386,27 @@ type openService struct {
 	Eligibility loose `json:"eligibility_description"`
 	Alert       loose `json:"alert"`
 
-	Organization some[openOrganization] `json:"organization"`
-	Areas        some[openNamed]        `json:"service_areas"`
-	Languages    some[openNamed]        `json:"languages"`
-	Schedules    some[openSchedule]     `json:"schedules"`
-	Hours        some[openSchedule]     `json:"regular_schedules"`
-	Costs        some[openCost]         `json:"cost_options"`
-	Attributes   some[openAttribute]    `json:"attributes"`
-	Taxonomies   some[openAttribute]    `json:"service_taxonomys"`
-	Terms        some[openNamed]        `json:"taxonomy_terms"`
-	Phones       some[openPhone]        `json:"phones"`
-	Contacts     some[openContact]      `json:"contacts"`
-	At           some[openAt]           `json:"service_at_locations"`
-	Locations    some[openLocation]     `json:"locations"`
+	Organization several[openOrganization] `json:"organization"`
+	Areas        several[openNamed]        `json:"service_areas"`
+	Languages    several[openNamed]        `json:"languages"`
+	Schedules    several[openSchedule]     `json:"schedules"`
+	Hours        several[openSchedule]     `json:"regular_schedules"`
+	Costs        several[openCost]         `json:"cost_options"`
+	Attributes   several[openAttribute]    `json:"attributes"`
+	Taxonomies   several[openAttribute]    `json:"service_taxonomys"`
+	Terms        several[openNamed]        `json:"taxonomy_terms"`
+	Phones       several[openPhone]        `json:"phones"`
+	Contacts     several[openContact]      `json:"contacts"`
+	At           several[openAt]           `json:"service_at_locations"`
+	Locations    several[openLocation]     `json:"locations"`
 }
 
 type openOrganization struct {
-	Name    loose           `json:"name"`
-	Email   loose           `json:"email"`
-	Website loose           `json:"website"`
-	URL     loose           `json:"url"`
-	Phones  some[openPhone] `json:"phones"`
+	Name    loose              `json:"name"`
+	Email   loose              `json:"email"`
+	Website loose              `json:"website"`
+	URL     loose              `json:"url"`
+	Phones  several[openPhone] `json:"phones"`
 }
 
 type openNamed struct {
@@ -425,10 +431,10 @@ type openCost struct {
 }
 
 type openAttribute struct {
-	Label    loose           `json:"label"`
-	Value    loose           `json:"value"`
-	Term     some[openNamed] `json:"taxonomy_term"`
-	Taxonomy some[openNamed] `json:"taxonomy"`
+	Label    loose              `json:"label"`
+	Value    loose              `json:"value"`
+	Term     several[openNamed] `json:"taxonomy_term"`
+	Taxonomy several[openNamed] `json:"taxonomy"`
 }
 
 type openPhone struct {
@@ -436,20 +442,20 @@ type openPhone struct {
 }
 
 type openContact struct {
-	Email  loose           `json:"email"`
-	Phones some[openPhone] `json:"phones"`
+	Email  loose              `json:"email"`
+	Phones several[openPhone] `json:"phones"`
 }
 
 type openAt struct {
-	Location some[openLocation] `json:"location"`
-	Phones   some[openPhone]    `json:"phones"`
+	Location several[openLocation] `json:"location"`
+	Phones   several[openPhone]    `json:"phones"`
 }
 
 type openLocation struct {
-	Name      loose             `json:"name"`
-	Addresses some[openAddress] `json:"addresses"`
-	Physical  some[openAddress] `json:"physical_addresses"`
-	Phones    some[openPhone]   `json:"phones"`
+	Name      loose                `json:"name"`
+	Addresses several[openAddress] `json:"addresses"`
+	Physical  several[openAddress] `json:"physical_addresses"`
+	Phones    several[openPhone]   `json:"phones"`
 }
 
 type openAddress struct {

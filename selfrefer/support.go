@@ -369,21 +369,21 @@ type (
 	}
 	// Remove takes back an entry that was recorded by mistake, or puts it back.
 	Remove struct {
-		Kind    EntryKind
+		Kind    SupportEntry
 		ID      EntryID
 		Removed bool
 	}
 )
 
-// EntryKind is a sort of entry that can be taken back.
-type EntryKind string
+// SupportEntry is a sort of entry of a referral's support that can be taken back.
+type SupportEntry string
 
 // The kinds.
 const (
-	GoalEntry         EntryKind = "goal"
-	OnwardEntry       EntryKind = "onward"
-	InterventionEntry EntryKind = "intervention"
-	MeasureEntry      EntryKind = "measure"
+	GoalEntry         SupportEntry = "goal"
+	OnwardEntry       SupportEntry = "onward"
+	InterventionEntry SupportEntry = "intervention"
+	MeasureEntry      SupportEntry = "measure"
 )
 
 // MayRecord answers whether who may record a change of a referral's support: whoever has it, and seniors. Tasks are everybody's who works on
@@ -557,7 +557,7 @@ func (c AddMeasure) Check(today Day) []EntryFault {
 // Check says what cannot be taken.
 func (c Remove) Check(Day) []EntryFault {
 	var f faults
-	f.when(!slices.Contains([]EntryKind{GoalEntry, OnwardEntry, InterventionEntry, MeasureEntry}, c.Kind), "entry", "Say which entry it is")
+	f.when(!slices.Contains([]SupportEntry{GoalEntry, OnwardEntry, InterventionEntry, MeasureEntry}, c.Kind), "entry", "Say which entry it is")
 	return f
 }
 

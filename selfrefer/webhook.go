@@ -117,9 +117,9 @@ type DeliveryState string
 
 // The states.
 const (
-	Due     DeliveryState = "due"
-	Arrived DeliveryState = "delivered"
-	GivenUp DeliveryState = "given_up"
+	Due          DeliveryState = "due"
+	Arrived      DeliveryState = "delivered"
+	NotDelivered DeliveryState = "given_up"
 )
 
 // MessageID names an event to the other end: the same for every try, so that it can tell what it has had.

@@ -364,7 +364,7 @@ func (db *DB) NotTold(ctx context.Context, d selfrefer.Delivery, outcome string,
 	return db.write(ctx, "not delivered", func(tx *Tx) error {
 		state := selfrefer.Due
 		if again.IsZero() {
-			state = selfrefer.GivenUp
+			state = selfrefer.NotDelivered
 		}
 		_, err := tx.Exec(`UPDATE outbox SET state = $2, tries = tries + 1, tried_at = $3, outcome = $4, next_at = $5 WHERE id = $1 AND state = 'due'`, d.ID, string(state), tx.machine, outcome, msOf(again))
 		if err != nil {

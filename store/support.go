@@ -71,7 +71,7 @@ func (db *DB) RecordSupport(ctx context.Context, who staff.Account, id selfrefer
 }
 
 // entryTables are where the entries stand that can be taken back.
-var entryTables = map[selfrefer.EntryKind]string{
+var entryTables = map[selfrefer.SupportEntry]string{
 	selfrefer.GoalEntry: "goal", selfrefer.OnwardEntry: "onward", selfrefer.InterventionEntry: "intervention", selfrefer.MeasureEntry: "measure",
 }
 

@@ -23,7 +23,7 @@ func (w *world) record(who staff.Account, id selfrefer.ReferralID, c selfrefer.C
 	w.must(w.db.RecordSupport(context.Background(), who, id, c))
 }
 
-func (w *world) act(who staff.Account, id selfrefer.ReferralID, e selfrefer.Event) {
+func (w *world) does(who staff.Account, id selfrefer.ReferralID, e selfrefer.Event) {
 	w.tb.Helper()
 	_, err := w.db.Act(context.Background(), who, id, selfrefer.Contact{Event: e, Channel: "call"})
 	w.must(err)
@@ -39,8 +39,8 @@ func (w *world) support(who staff.Account, id selfrefer.ReferralID) selfrefer.Su
 func (w *world) supported() selfrefer.ReferralID {
 	w.tb.Helper()
 	id := w.mustKeep(form("f", w.text(agnes, false), selfrefer.Answers{BirthDate: "1950-02-01", Reasons: []string{"money"}, Language: "Polish"})).ID
-	w.act(w.worker, id, selfrefer.Claim)
-	w.act(w.worker, id, selfrefer.StartSupport)
+	w.does(w.worker, id, selfrefer.Claim)
+	w.does(w.worker, id, selfrefer.StartSupport)
 	return id
 }
 
@@ -54,7 +54,7 @@ func TestNote(t *testing.T) {
 			return err
 		}
 		w.must(note(w.other)) // nobody has it yet
-		w.act(w.worker, id, selfrefer.Claim)
+		w.does(w.worker, id, selfrefer.Claim)
 		w.must(note(w.other)) // took the call
 		wantErr(t, note(w.stranger), selfrefer.ErrNotFound)
 		r, contacts, err := w.db.Referral(ctx, w.worker, id)
@@ -65,7 +65,7 @@ func TestNote(t *testing.T) {
 		if len(contacts) != 3 || contacts[2].Event != selfrefer.Note || contacts[2].Note != "Marigold rang" || contacts[2].By != w.other.ID {
 			t.Errorf("%+v", contacts)
 		}
-		w.act(w.worker, id, selfrefer.Close)
+		w.does(w.worker, id, selfrefer.Close)
 		wantErr(t, note(w.worker), selfrefer.ErrNotNow)
 		if n := w.audited(w.other, "referral.note", id, "done"); n != 2 {
 			t.Errorf("%d lines in the audit", n)
@@ -79,7 +79,7 @@ func TestTasks(t *testing.T) {
 		w := mustWorld(t, mustOpen(t, cfg))
 		id := w.mustKeep(form("f", w.text(agnes, false), selfrefer.Answers{BirthDate: "1950-02-01"})).ID
 		urgent := w.mustKeep(form("g", w.text(celia, false), selfrefer.Answers{BirthDate: "1961-12-24", Words: "I took an overdose"})).ID
-		w.act(w.worker, id, selfrefer.Claim)
+		w.does(w.worker, id, selfrefer.Claim)
 		add := func(who staff.Account, id selfrefer.ReferralID, words string, due selfrefer.Day, to staff.AccountID) error {
 			return w.db.RecordSupport(ctx, who, id, selfrefer.AddTask{Task: selfrefer.Task{Kind: selfrefer.PlainTask, Words: selfrefer.FreeText(words), Due: due, For: to}})
 		}
@@ -126,7 +126,7 @@ func TestTasks(t *testing.T) {
 		}
 		wantErr(t, w.db.RecordSupport(ctx, w.other, urgent, selfrefer.TickTask{ID: first.ID, Done: true}), selfrefer.ErrEntry) // of another referral
 		// What is left when the referral ends is still to be done.
-		w.act(w.other, id, selfrefer.Close)
+		w.does(w.other, id, selfrefer.Close)
 		if tasks(w.other) != holders {
 			t.Errorf("closed: %q", tasks(w.other))
 		}

@@ -28,6 +28,7 @@ var inPaths = map[string]string{
 	"/desk/campaigns/": "campaign", "/api/v1/campaigns/": "campaign",
 	"/desk/referrals/": "referral", "/api/v1/referrals/": "referral",
 	"/desk/capacity/": "account", "/desk/staff/": "account", "/api/v1/teams/": "team",
+	"/desk/services/": "service", "/api/v1/services/": "service", "/api/v1/support/measures/": "measure",
 	"/desk/optouts/": "correction", "/api/v1/corrections/": "correction",
 	"/desk/practices/": "ods", "/api/v1/practices/": "ods", "/desk/webhooks/": "hook", "/api/v1/webhooks/": "hook",
 	"/desk/words/": "", "/desk/invitations/": "", // no ids: every network has its own words, and links are secrets
@@ -74,6 +75,10 @@ var bodies = map[string]string{
 	"PUT /api/v1/teams/{team}/capacity":            `{"workers":[]}`,
 	"POST /desk/staff/{account}":                   "do=enable",
 	"POST /desk/referrals/{id}":                    "event=claim",
+	"POST /desk/referrals/{id}/support":            "do=goal&goal-words=x",
+	"POST /desk/referrals/{id}/tasks":              "do=tick&task=999&done=1",
+	"POST /api/v1/referrals/{id}/support":          `{"goal":{"words":"x"}}`,
+	"PUT /api/v1/support/measures/{measure}":       `{"used":true}`,
 	"POST /desk/campaigns/{id}/messages/{message}": "attempt=1&was=sent",
 
 	"POST /desk/webhooks/{hook}":                      "do=off",
@@ -114,6 +119,12 @@ func (n *network) things(of staff.NetworkID, ods, phone string) things {
 	hook, err := n.app.db.AddWebhook(ctx, staff.Account{ID: 1, Network: of, Role: staff.Administrator}, "https://"+strings.ToLower(ods)+".hooks.example/in", selfrefer.HookEvents, selfrefer.NewHookSecret())
 	n.must(err)
 	h["hook"] = fmt.Sprint(hook.ID)
+	senior := staff.Account{ID: 1, Network: of, Role: staff.SeniorLinkWorker}
+	service, err := n.app.db.SetService(ctx, senior, selfrefer.Service{Name: "Club of " + ods, Places: selfrefer.UnknownPlaces, Active: true})
+	n.must(err)
+	measure, err := n.app.db.AddOwnMeasure(ctx, senior, selfrefer.OwnMeasure{Name: "Star", Questions: []string{"How is it?"}, High: 5, MoreIs: selfrefer.Better})
+	n.must(err)
+	h["service"], h["measure"] = fmt.Sprint(int64(service.ID)), fmt.Sprint(measure)
 	return h
 }
 
@@ -209,7 +220,7 @@ func TestEveryRouteAsksTheTable(t *testing.T) {
 				t.Errorf("%s %s as %s: %d: %.200s", e.Method, e.Pattern, role, got.Code, got.Body)
 			}
 			// An id that is in the address, or none at all, gives no other network's things either.
-			for _, word := range []string{"Their PCN", other["referral"], other["campaign"], other["list"], other["correction"]} {
+			for _, word := range []string{"Their PCN", other["referral"], other["campaign"], other["list"], other["correction"], other["service"], "Club of N84"} {
 				if body := got.Body.String(); strings.Contains(body, word) {
 					t.Errorf("%s %s as %s holds %q of another network", e.Method, e.Pattern, role, word)
 				}

@@ -114,6 +114,8 @@ func nav(who staff.Account, path string) []ui.NavItem {
 		do         staff.Action
 	}{
 		{"Queue", "/desk/queue", staff.ViewQueue},
+		{"My tasks", "/desk/tasks", staff.WorkReferral},
+		{"Services", "/desk/services", staff.ViewServices},
 		{"Campaigns", "/desk/campaigns", staff.ViewCampaigns},
 		{"Patient lists", "/desk/lists", staff.ViewLists},
 		{"Capacity", "/desk/capacity", staff.ViewCapacity},

@@ -190,4 +190,6 @@ func TestBrowser(t *testing.T) {
 			t.Errorf("the other one reads %s", text)
 		}
 	})
+
+	t.Run("after the call", func(t *testing.T) { b.walkSupport(t, browser, enter) })
 }

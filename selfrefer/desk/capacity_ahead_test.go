@@ -38,7 +38,7 @@ func fullWeek(share, minutes float64) throttle.Worker {
 	return w
 }
 
-var hiddenField = regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)">`)
+var hiddenInput = regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)">`)
 
 // saved posts the form behind a preview's save button.
 func (b *bench) saved(who staff.Account, page string) reply {
@@ -50,7 +50,7 @@ func (b *bench) saved(who staff.Account, page string) reply {
 	}
 	one := main[start : start+strings.Index(main[start:], "</form>")]
 	values := url.Values{}
-	for _, m := range hiddenField.FindAllStringSubmatch(one, -1) {
+	for _, m := range hiddenInput.FindAllStringSubmatch(one, -1) {
 		values.Add(m[1], m[2])
 	}
 	action := regexp.MustCompile(`action="([^"]+)"`).FindStringSubmatch(one)[1]

@@ -116,6 +116,8 @@ type Store interface {
 	selfrefer.OptOuts
 	selfrefer.Practices
 	selfrefer.Webhooks
+	selfrefer.Aftercare
+	selfrefer.Services
 	staff.Auditor
 }
 
@@ -252,6 +254,9 @@ var failures = []struct {
 	{selfrefer.ErrFileDeleted, http.StatusGone, "file_deleted", "This file is deleted: files are kept for 60 days."},
 	{selfrefer.ErrFileBegun, http.StatusConflict, "file_begun", "This file is not finished. Make it again, and it goes on where it stopped."},
 	{selfrefer.ErrHookOff, http.StatusConflict, "webhook_off", "This webhook is off. Switch it on first."},
+	{selfrefer.ErrEntry, http.StatusNotFound, "not_found", "This entry is not there, or it belongs to another referral."},
+	{selfrefer.ErrNoService, http.StatusNotFound, "not_found", "There is no such service in your network's directory."},
+	{selfrefer.ErrFull, http.StatusConflict, "full", ""},
 	{errTooLarge, http.StatusRequestEntityTooLarge, "too_large", "That is too large. Send less at once."},
 }
 
@@ -269,7 +274,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	} else {
 		for _, f := range failures {
 			if errors.Is(err, f.err) {
-				status, code, sentence = f.status, f.code, f.sentence
+				status, code, sentence = f.status, f.code, cmp.Or(f.sentence, capital(f.err.Error())+".")
 				break
 			}
 		}

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/wellpaced/wellpaced/selfrefer"
@@ -22,6 +23,7 @@ func (h *Handler) OpenAPI() map[string]any {
 		return o
 	}
 	holder := fields(object{"id": whole, "name": text})
+	discharge := object{"type": "string", "enum": discharges(), "description": "why the support has ended"}
 	referral := fields(object{
 		"id": whole, "reference": text, "state": object{"type": "string", "enum": selfrefer.States}, "lane": object{"type": "string", "enum": []selfrefer.Lane{selfrefer.Verified, selfrefer.Unverified}},
 		"urgent": yes, "why_urgent": list(text), "source": text, "not_matched": text, "practice": text, "language": text, "reasons": list(text), "said": object{"type": "string", "description": "what a short reply says, if that is certain; it decides nothing", "enum": []selfrefer.Said{selfrefer.SaidCall, selfrefer.SaidNotMe, selfrefer.SaidNo, selfrefer.SaidThanks, selfrefer.SaidAutomatic, selfrefer.SaidNothing, selfrefer.SaidStart, selfrefer.SaidStop}}, "received": at, "due": at,
@@ -29,7 +31,7 @@ func (h *Handler) OpenAPI() map[string]any {
 		"attempts": whole, "claimed_by": holder, "claimed_at": at, "contacted": at, "closed": at, "name": text,
 		"phone": text, "nhs_number": text, "birth_date": text, "answers": object{"type": "object"}, "can": list(text),
 		"later":      list(fields(object{"at": at, "words": text, "said": text, "media": whole})),
-		"contacts":   list(fields(object{"at": at, "by": holder, "event": text, "channel": text, "note": text, "to": holder, "escalation": fields(object{"why": text, "told": text, "number": text, "at": at})})),
+		"contacts":   list(fields(object{"at": at, "by": holder, "event": text, "channel": text, "note": text, "to": holder, "escalation": fields(object{"why": text, "told": text, "number": text, "at": at}), "reason": discharge})),
 		"free_since": at, "handed_by": holder, "escalated": fields(object{"to": holder, "at": at, "opened": at}),
 		"offered_to": object{"type": "string", "enum": []selfrefer.Offer{selfrefer.ToSenior, selfrefer.ToManager}, "description": "of an urgent referral that nobody has claimed for 30 working minutes, in lists"},
 	}, "id", "reference", "state", "lane", "urgent", "source", "received", "due", "age", "attempts")
@@ -90,7 +92,8 @@ func (h *Handler) OpenAPI() map[string]any {
 		"requestBody": object{"content": json(fields(object{"channel": channel, "note": object{"type": "string", "maxLength": maxNote},
 			"to":  object{"type": "integer", "description": "of hand_over and escalate: the colleague's account"},
 			"why": object{"type": "string", "maxLength": maxNote, "description": "of escalate, as are told, number and told_at"}, "told": object{"type": "string", "maxLength": maxNote, "description": "who was told by telephone"},
-			"number": text, "told_at": object{"type": "string", "format": "date-time", "description": "now if it is left out"}}))},
+			"number": text, "told_at": object{"type": "string", "format": "date-time", "description": "now if it is left out"},
+			"reason": object{"type": "string", "enum": discharges(), "description": "of close, where the person is in support: why that has ended; \"other\" needs a note"}}))},
 	})
 	act["responses"].(object)["409"] = problem("Somebody else has it (code taken, with claimed_by and claimed_at), or its state does not allow this (code not_now, with state)")
 
@@ -133,7 +136,7 @@ func (h *Handler) OpenAPI() map[string]any {
 	putCapacity := call("Replace the roster and the leave, or see what that would do", "The roster as it stands now; with dry_run=true what the roster brings before and after", object{"oneOf": []any{capacity,
 		fields(object{"dry_run": yes, "before": brings, "after": brings}, "dry_run", "before", "after")}}, object{
 		"parameters": []any{team, param("query", "dry_run", yes, "tell and change nothing")}, "requestBody": object{"required": true, "content": json(capacity)}})
-	return h.toOthers(object{
+	paths := object{
 		"/api/v1/referrals": object{"get": call("A part of the queue, in the order of calling", "Up to 50 referrals, and where to go on", fields(object{"referrals": list(referral), "next": whole}, "referrals"), object{
 			"parameters": []any{param("query", "state", object{"type": "string", "enum": states, "default": "open"}, "which part"), param("query", "after", whole, "the answer's next"),
 				param("query", "practice", text, "an ODS code; open parts alone"), param("query", "reason", text, "a reason's code; open parts alone"), param("query", "language", text, "as in the answer; open parts alone")}})},
@@ -152,5 +155,7 @@ func (h *Handler) OpenAPI() map[string]any {
 			"get": call("Who works when, and what the team can do", "The roster", capacity, object{"parameters": []any{team}}),
 			"put": putCapacity,
 		},
-	}, call, problem)
+	}
+	maps.Copy(paths, supportCalls(describe{call: call, json: json, param: param, list: list, fields: fields, holder: holder}))
+	return h.toOthers(paths, call, problem)
 }

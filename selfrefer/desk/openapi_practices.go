@@ -56,7 +56,7 @@ func (h *Handler) toOthers(paths object, call func(summary, ok string, schema ob
 		"/api/v1/webhooks/{hook}/off":                             object{"post": nothing("Switch a webhook off; what waits is given up", hook)},
 		"/api/v1/webhooks/{hook}/deliveries/{delivery}/redeliver": object{"post": nothing("Send one again, by the same id", hook, delivery)},
 		"/api/v1/webhooks/{hook}/deliveries": object{"get": call("The last deliveries, newest first", "At most 50", fields(object{"deliveries": list(fields(object{"id": whole, "webhook_id": text, "event": text, "at": at,
-			"state": object{"type": "string", "enum": []selfrefer.DeliveryState{selfrefer.Due, selfrefer.Arrived, selfrefer.GivenUp}}, "tries": whole, "outcome": text}))}), with(hook))},
+			"state": object{"type": "string", "enum": []selfrefer.DeliveryState{selfrefer.Due, selfrefer.Arrived, selfrefer.NotDelivered}}, "tries": whole, "outcome": text}))}), with(hook))},
 	} {
 		paths[p] = methods
 	}

@@ -115,7 +115,7 @@ func TestWebhooksPages(t *testing.T) {
 	b.send(ada, "POST", page, form("do", "on")).holds(t, 303)
 	var out struct{ Deliveries []deliveryJSON }
 	b.call(ada, "GET", fmt.Sprint("/webhooks/", listed.Webhooks[0].ID, "/deliveries"), "", &out)
-	if len(out.Deliveries) != 2 || out.Deliveries[1].State != selfrefer.GivenUp {
+	if len(out.Deliveries) != 2 || out.Deliveries[1].State != selfrefer.NotDelivered {
 		t.Fatalf("%+v", out)
 	}
 	b.send(ada, "POST", page, form("do", "redeliver", "delivery", fmt.Sprint(out.Deliveries[1].ID))).holds(t, 303)

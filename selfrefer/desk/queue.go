@@ -371,6 +371,10 @@ func notice(r *http.Request) string {
 		"hand_over":      "Handed over. You can take it back until they open it.",
 		"take_back":      "It is yours again.",
 		"escalate":       "Saved: a senior is told. It stands at the top of their pages until they open it.",
+		"note":           "Saved: the note.",
+		"task":           "Saved: the task.",
+		"tick":           "Saved: the task is done.",
+		"untick":         "Saved: the task is to be done again.",
 		"hours":          "Saved. The new hours count from the next decision about texts.",
 		"leave":          "Saved. The leave counts from the next decision about texts.",
 	}[r.URL.Query().Get("done")]
@@ -434,6 +438,7 @@ type contactJSON struct {
 	Note       string                `json:"note,omitempty"`
 	To         *holderJSON           `json:"to,omitempty"`
 	Escalation *selfrefer.Escalation `json:"escalation,omitempty"`
+	Reason     selfrefer.Discharge   `json:"reason,omitempty"` // of what ends the support
 }
 
 // escalatedJSON is the last time that a senior was told.

@@ -75,6 +75,7 @@ type referralScreen struct {
 	Answers    ui.SummaryList
 	History    []historyLine
 	Texts      []textLine
+	After      *aftercareScreen
 }
 
 type outcomeForm struct{ Outcome, Channel, Note ui.Field }
@@ -137,7 +138,7 @@ func (h *Handler) showReferral(w http.ResponseWriter, r *http.Request, who staff
 			practice = p.Name
 		}
 	}
-	s := referralScreen{Reference: ref.Reference, Action: r.URL.Path, NotMatched: capital(ref.NotMatched), Lines: lines(highlight(ref.Answers.Words)),
+	s := referralScreen{Reference: ref.Reference, Action: fmt.Sprintf("/desk/referrals/%d", id), NotMatched: capital(ref.NotMatched), Lines: lines(highlight(ref.Answers.Words)),
 		Said: replyWords(ref.Answers.Said, ref.Answers.Media)}
 	for _, l := range ref.Later {
 		s.Later = append(s.Later, laterLine{h.when(l.At), replyWords(l.Said, l.Media), lines(highlight(l.Words))})
@@ -180,6 +181,9 @@ func (h *Handler) showReferral(w http.ResponseWriter, r *http.Request, who staff
 	}
 	s.History = h.history(ref, contacts, name)
 	if s.Texts, err = h.texts(r.Context(), who, id); err != nil {
+		return err
+	}
+	if s.After, err = h.aftercare(r, ref, who, name, errs); err != nil {
 		return err
 	}
 	return h.show(w, r, status, "referral", ui.Page{Title: "Referral " + ref.Reference, Back: queuePath, Notice: notice(r), Errors: errs, Data: s})
@@ -359,7 +363,7 @@ func (s *referralScreen) actions(ref selfrefer.Referral, who staff.Account, name
 		if ref.State == selfrefer.InSupport { // they have been spoken to
 			switch o.event {
 			case selfrefer.Close:
-				option.Label = "Our support has ended"
+				option.Label, option.Reveal = "Our support has ended", []ui.Field{dischargeField(r, "reason")}
 			case selfrefer.SendOnward:
 				option.Label = "Another service will help from here"
 			}
@@ -474,7 +478,7 @@ var eventWords = map[selfrefer.Event]string{
 	selfrefer.Claim: "Claimed", selfrefer.Release: "Handed back to the queue", selfrefer.Attempt: "Tried and not reached", selfrefer.StartSupport: "Reached: in support",
 	selfrefer.SendOnward: "Sent onward to another service", selfrefer.Close: "Closed", selfrefer.Decline: "Does not want help now", selfrefer.GiveUp: "Cannot be reached",
 	selfrefer.MarkDuplicate: "Marked as a second referral from the same person", selfrefer.HandOver: "Handed over", selfrefer.TakeBack: "Taken back before it was opened",
-	selfrefer.Escalate: "Escalated",
+	selfrefer.Escalate: "Escalated", selfrefer.Note: "Note",
 }
 
 // history is what happened, the latest first.
@@ -494,6 +498,9 @@ func (h *Handler) history(ref selfrefer.Referral, contacts []selfrefer.Contact, 
 		}
 		if c.To != 0 {
 			what += " to " + name(c.To)
+		}
+		if c.Reason != selfrefer.NotSaid {
+			what += ": " + strings.ToLower(c.Reason.Words()[:1]) + c.Reason.Words()[1:]
 		}
 		line := historyLine{What: what, Who: name(c.By), When: h.when(c.At), Note: c.Note}
 		if c.Event == selfrefer.Escalate {
@@ -539,6 +546,8 @@ func unsaid(c selfrefer.Contact, noChannel bool) (bad invalid) {
 		bad = append(bad, ui.FieldError{Field: "note", Sentence: "Enter which referral is the other one: its reference, or how you know"})
 	case c.Event == selfrefer.SendOnward:
 		bad = append(bad, ui.FieldError{Field: "note", Sentence: "Enter which service will help them"})
+	case c.Event == selfrefer.Note:
+		bad = append(bad, ui.FieldError{Field: "note-alone", Sentence: "Enter the note"})
 	}
 	return bad
 }
@@ -571,7 +580,9 @@ func (h *Handler) actPage(w http.ResponseWriter, r *http.Request, who staff.Acco
 		}
 	}
 	if err == nil {
-		if missing := unsaid(c, r.PostFormValue("asked") == "channel" && r.PostFormValue("channel") == ""); missing != nil {
+		c.Reason = selfrefer.Discharge(r.PostFormValue("reason"))
+		missing := append(unsaid(c, r.PostFormValue("asked") == "channel" && r.PostFormValue("channel") == ""), noReason(c, r.PostFormValue("asked") == "reason")...)
+		if missing != nil {
 			err = missing
 		}
 	}
@@ -610,7 +621,7 @@ func (h *Handler) actPage(w http.ResponseWriter, r *http.Request, who staff.Acco
 		return fmt.Errorf("%s a referral: %w", c.Event, err)
 	}
 	to := fmt.Sprintf("/desk/referrals/%d?done=%s", id, c.Event)
-	stays := c.Event == selfrefer.Claim || c.Event == selfrefer.Attempt || c.Event == selfrefer.TakeBack || c.Event == selfrefer.Escalate || c.Event == selfrefer.HandOver && c.To == who.ID
+	stays := c.Event == selfrefer.Claim || c.Event == selfrefer.Attempt || c.Event == selfrefer.TakeBack || c.Event == selfrefer.Escalate || c.Event == selfrefer.Note || c.Event == selfrefer.HandOver && c.To == who.ID
 	if !stays && (ref.State != selfrefer.InSupport || c.Event == selfrefer.HandOver) { // out of their hands: on to the next
 		to = queuePath + "?state=open&done=" + string(c.Event)
 	}
@@ -651,7 +662,7 @@ func (h *Handler) getReferral(w http.ResponseWriter, r *http.Request, who staff.
 }
 
 func toldContact(c selfrefer.Contact, name func(staff.AccountID) string) contactJSON {
-	j := contactJSON{At: c.At.UTC(), By: holderJSON{c.By, name(c.By)}, Event: c.Event, Channel: c.Channel, Note: c.Note}
+	j := contactJSON{At: c.At.UTC(), By: holderJSON{c.By, name(c.By)}, Event: c.Event, Channel: c.Channel, Note: c.Note, Reason: c.Reason}
 	if c.To != 0 {
 		j.To = &holderJSON{c.To, name(c.To)}
 	}
@@ -701,6 +712,7 @@ func (h *Handler) act(w http.ResponseWriter, r *http.Request, who staff.Account)
 		Told    string          `json:"told"`
 		Number  string          `json:"number"`
 		ToldAt  *time.Time      `json:"told_at"`
+		Reason  string          `json:"reason"`
 	}
 	if err := readJSON(w, r, &body); err != nil {
 		return err
@@ -709,7 +721,13 @@ func (h *Handler) act(w http.ResponseWriter, r *http.Request, who staff.Account)
 	if err != nil {
 		return err
 	}
-	c.To = body.To
+	c.To, c.Reason = body.To, selfrefer.Discharge(body.Reason)
+	if bad := noReason(c, false); bad != nil {
+		return bad
+	}
+	if c.Event == selfrefer.Note && c.Note == "" {
+		return invalid{{Field: "note", Sentence: "Enter the note."}}
+	}
 	if c.Event == selfrefer.Escalate {
 		var bad invalid
 		if c.Escalation, bad = h.escalation(body.Why, body.Told, body.Number, ""); body.ToldAt != nil {

@@ -72,6 +72,22 @@ func (h *Handler) routes() []route {
 		{"GET", queuePath, staff.ViewQueue, h.queuePage},
 		{"GET", "/desk/referrals/{id}", staff.ViewReferral, h.referralPage},
 		{"POST", "/desk/referrals/{id}", staff.WorkReferral, h.actPage},
+		{"GET", "/desk/referrals/{id}/support", staff.ViewReferral, h.supportPage},
+		{"POST", "/desk/referrals/{id}/support", staff.WorkReferral, h.recordPage},
+		{"POST", "/desk/referrals/{id}/tasks", staff.WorkReferral, h.changeTasks},
+		{"GET", tasksPath, staff.WorkReferral, h.tasksPage},
+		{"GET", servicesPath, staff.ViewServices, h.servicesPage},
+		{"GET", servicesPath + "/services.csv", staff.ViewServices, h.servicesCSV},
+		{"GET", servicesPath + "/new", staff.EditServices, h.newServicePage},
+		{"POST", servicesPath + "/new", staff.EditServices, h.saveService},
+		{"GET", servicesPath + "/import", staff.EditServices, h.importPage},
+		{"POST", servicesPath + "/import", staff.EditServices, h.importServicesPage},
+		{"GET", servicesPath + "/{service}", staff.ViewServices, h.servicePage},
+		{"POST", servicesPath + "/{service}", staff.CorrectPlaces, h.correctPlaces},
+		{"GET", servicesPath + "/{service}/edit", staff.EditServices, h.editServicePage},
+		{"POST", servicesPath + "/{service}/edit", staff.EditServices, h.saveService},
+		{"GET", offerPath, staff.EditSupport, h.offerPage},
+		{"POST", offerPath, staff.EditSupport, h.changeOffer},
 		{"GET", searchPath, staff.SearchReferrals, h.searchPage},
 		{"POST", searchPath, staff.SearchReferrals, h.search},
 		{"GET", rosterPath, staff.ViewCapacity, h.capacityPage},
@@ -103,6 +119,19 @@ func (h *Handler) routes() []route {
 		{"GET", "/api/v1/referrals/{id}", staff.ViewReferral, h.getReferral},
 		{"POST", "/api/v1/referrals/search", staff.SearchReferrals, h.searchReferrals},
 		{"POST", "/api/v1/referrals/{id}/{event}", staff.WorkReferral, h.act},
+		{"GET", "/api/v1/referrals/{id}/support", staff.ViewReferral, h.getSupport},
+		{"POST", "/api/v1/referrals/{id}/support", staff.WorkReferral, h.recordSupport},
+		{"GET", "/api/v1/tasks", staff.WorkReferral, h.listTasks},
+		{"GET", "/api/v1/services", staff.ViewServices, h.listServices},
+		{"POST", "/api/v1/services", staff.EditServices, h.putService},
+		{"POST", "/api/v1/services/import", staff.EditServices, h.importServices},
+		{"GET", "/api/v1/services/{service}", staff.ViewServices, h.getService},
+		{"PUT", "/api/v1/services/{service}", staff.EditServices, h.putService},
+		{"PUT", "/api/v1/services/{service}/places", staff.CorrectPlaces, h.putPlaces},
+		{"GET", "/api/v1/support", staff.ViewReferral, h.getOffer},
+		{"PUT", "/api/v1/support/interventions", staff.EditSupport, h.putKinds},
+		{"POST", "/api/v1/support/measures", staff.EditSupport, h.addMeasure},
+		{"PUT", "/api/v1/support/measures/{measure}", staff.EditSupport, h.putMeasure},
 		{"GET", "/api/v1/teams/{team}/capacity", staff.ViewCapacity, h.getCapacity},
 		{"PUT", "/api/v1/teams/{team}/capacity", staff.EditCapacity, h.putCapacity},
 		{"GET", "/api/v1/words", staff.ViewWords, h.getWords},
@@ -167,7 +196,7 @@ func (h *Handler) Routes(r chi.Router) {
 
 // target names for the audit what a request is about: "referral 12", or nothing.
 func target(r *http.Request) string {
-	for _, t := range [...][2]string{{"id", "referral"}, {"team", "team"}, {"account", "account"}, {"correction", "correction"}, {"file", "file"}, {"hook", "webhook"}} {
+	for _, t := range [...][2]string{{"id", "referral"}, {"team", "team"}, {"account", "account"}, {"correction", "correction"}, {"file", "file"}, {"hook", "webhook"}, {"service", "service"}, {"measure", "measure"}} {
 		if id, err := pathID[int64](r, t[0]); err == nil && id != 0 {
 			return t[1] + " " + chi.URLParam(r, t[0])
 		}

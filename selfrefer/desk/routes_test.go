@@ -23,6 +23,8 @@ func TestRolesAndRoutes(t *testing.T) {
 	lin := b.who[staff.LinkWorker]
 	correction := b.toCorrect("+447700900177")
 	hook := b.hook("https://hooks.example.org/in").ID
+	service := must(b.db.SetService(context.Background(), b.who[staff.SeniorLinkWorker], selfrefer.Service{Name: "Elm Club", Places: selfrefer.UnknownPlaces, Active: true}))(t).ID
+	measure := must(b.db.AddOwnMeasure(context.Background(), b.who[staff.SeniorLinkWorker], selfrefer.OwnMeasure{Name: "Star", Questions: []string{"How is it?"}, High: 5, MoreIs: selfrefer.Better}))(t)
 	type target struct {
 		do    staff.Action
 		path  string // with what belongs to the first network
@@ -82,7 +84,37 @@ func TestRolesAndRoutes(t *testing.T) {
 		"GET /api/v1/teams/{team}/capacity":   {staff.ViewCapacity, fmt.Sprint("/api/v1/teams/", b.team.ID, "/capacity"), "", []int{200}, 404},
 		"PUT /api/v1/teams/{team}/capacity":   {staff.EditCapacity, fmt.Sprint("/api/v1/teams/", b.team.ID, "/capacity"), `{"workers":[]}`, []int{200}, 404},
 
-		"POST /desk/capacity/{account}/preview":      {staff.EditCapacity, fmt.Sprint("/desk/capacity/", lin.ID, "/preview"), form("change", "remove", "from", "1", "to", "2"), []int{200}, 404},
+		"POST /desk/capacity/{account}/preview":  {staff.EditCapacity, fmt.Sprint("/desk/capacity/", lin.ID, "/preview"), form("change", "remove", "from", "1", "to", "2"), []int{200}, 404},
+		"GET /desk/referrals/{id}/support":       {staff.ViewReferral, fmt.Sprint("/desk/referrals/", id, "/support"), "", []int{200}, 404},
+		"POST /desk/referrals/{id}/support":      {staff.WorkReferral, fmt.Sprint("/desk/referrals/", id, "/support"), form("do", "goal", "goal-words", "x"), []int{409}, 404},
+		"POST /desk/referrals/{id}/tasks":        {staff.WorkReferral, fmt.Sprint("/desk/referrals/", id, "/tasks"), form("do", "task", "task-words", "ring", "task-kind", "task", "task-soon", "2026-06-03"), []int{303}, 404},
+		"GET /desk/tasks":                        {staff.WorkReferral, "/desk/tasks", "", []int{200}, 200},
+		"GET /desk/services":                     {staff.ViewServices, "/desk/services", "", []int{200}, 200},
+		"GET /desk/services/services.csv":        {staff.ViewServices, "/desk/services/services.csv", "", []int{200}, 200},
+		"GET /desk/services/new":                 {staff.EditServices, "/desk/services/new", "", []int{200}, 200},
+		"POST /desk/services/new":                {staff.EditServices, "/desk/services/new", form("name", ""), []int{422}, 422},
+		"GET /desk/services/import":              {staff.EditServices, "/desk/services/import", "", []int{200}, 200},
+		"POST /desk/services/import":             {staff.EditServices, "/desk/services/import", form("secret", "guess"), []int{422}, 422},
+		"GET /desk/services/{service}":           {staff.ViewServices, fmt.Sprint("/desk/services/", service), "", []int{200}, 404},
+		"POST /desk/services/{service}":          {staff.CorrectPlaces, fmt.Sprint("/desk/services/", service), form("places", "3"), []int{303}, 404},
+		"GET /desk/services/{service}/edit":      {staff.EditServices, fmt.Sprint("/desk/services/", service, "/edit"), "", []int{200}, 404},
+		"POST /desk/services/{service}/edit":     {staff.EditServices, fmt.Sprint("/desk/services/", service, "/edit"), form("name", ""), []int{422}, 404},
+		"GET /desk/support":                      {staff.EditSupport, "/desk/support", "", []int{200}, 200},
+		"POST /desk/support":                     {staff.EditSupport, "/desk/support", form("do", "kinds", "kinds", ""), []int{422}, 422},
+		"GET /api/v1/referrals/{id}/support":     {staff.ViewReferral, fmt.Sprint("/api/v1/referrals/", id, "/support"), "", []int{200}, 404},
+		"POST /api/v1/referrals/{id}/support":    {staff.WorkReferral, fmt.Sprint("/api/v1/referrals/", id, "/support"), `{"task":{"words":"ring","due":"2026-06-03"}}`, []int{200}, 404},
+		"GET /api/v1/tasks":                      {staff.WorkReferral, "/api/v1/tasks", "", []int{200}, 200},
+		"GET /api/v1/services":                   {staff.ViewServices, "/api/v1/services", "", []int{200}, 200},
+		"POST /api/v1/services":                  {staff.EditServices, "/api/v1/services", `{"name":""}`, []int{422}, 422},
+		"POST /api/v1/services/import":           {staff.EditServices, "/api/v1/services/import?dry_run=true", "name", []int{200}, 200},
+		"GET /api/v1/services/{service}":         {staff.ViewServices, fmt.Sprint("/api/v1/services/", service), "", []int{200}, 404},
+		"PUT /api/v1/services/{service}":         {staff.EditServices, fmt.Sprint("/api/v1/services/", service), `{"name":"x","version":99}`, []int{409}, 404},
+		"PUT /api/v1/services/{service}/places":  {staff.CorrectPlaces, fmt.Sprint("/api/v1/services/", service, "/places"), `{"places":2}`, []int{200}, 404},
+		"GET /api/v1/support":                    {staff.ViewReferral, "/api/v1/support", "", []int{200}, 200},
+		"PUT /api/v1/support/interventions":      {staff.EditSupport, "/api/v1/support/interventions", `{"interventions":[]}`, []int{422}, 422},
+		"POST /api/v1/support/measures":          {staff.EditSupport, "/api/v1/support/measures", `{"name":""}`, []int{422}, 422},
+		"PUT /api/v1/support/measures/{measure}": {staff.EditSupport, fmt.Sprint("/api/v1/support/measures/", measure), `{"used":false}`, []int{200}, 404},
+
 		"GET /desk/optouts":                          {staff.ManageOptOuts, "/desk/optouts", "", []int{200}, 200},
 		"GET /desk/optouts/corrections.csv":          {staff.ManageOptOuts, "/desk/optouts/corrections.csv", "", []int{200}, 200},
 		"GET /desk/optouts/optouts.csv":              {staff.ManageOptOuts, "/desk/optouts/optouts.csv", "", []int{200}, 200},

@@ -190,7 +190,7 @@ func (h *Handler) webhookPage(w http.ResponseWriter, r *http.Request, who staff.
 		{Key: "Address", Values: []ui.Cell{{Text: k.URL}}}, {Key: "Events", Values: events}, {Key: "State", Values: []ui.Cell{hookTag(k)}}}}}
 	for _, d := range deliveries {
 		row := deliveryRow{ID: d.ID, What: cmp.Or(hookWords[d.Event], string(d.Event)), When: h.when(d.At), Tries: triesWords(d), Again: s.On && d.State != selfrefer.Due}
-		row.Tag = map[selfrefer.DeliveryState]ui.Tag{selfrefer.Due: {Text: "Waiting", Colour: "blue"}, selfrefer.Arrived: {Text: "Delivered", Colour: "green"}, selfrefer.GivenUp: {Text: "Given up", Colour: "red"}}[d.State]
+		row.Tag = map[selfrefer.DeliveryState]ui.Tag{selfrefer.Due: {Text: "Waiting", Colour: "blue"}, selfrefer.Arrived: {Text: "Delivered", Colour: "green"}, selfrefer.NotDelivered: {Text: "Given up", Colour: "red"}}[d.State]
 		s.Deliveries = append(s.Deliveries, row)
 	}
 	notice := map[string]string{"test": "A test is on its way. Look again in a few seconds.", "on": "The webhook is on.", "off": "The webhook is off.", "redeliver": "It is sent again within a few seconds."}[r.URL.Query().Get("done")]
