@@ -91,6 +91,9 @@ type Task struct {
 	Urgent    bool // the referral
 }
 
+// MaxTasks is how many a list of somebody's tasks holds, the most pressing: more than anybody reads.
+const MaxTasks = 200
+
 // Open reports whether it is still to be done.
 func (t Task) Open() bool { return t.DoneAt.IsZero() }
 

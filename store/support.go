@@ -60,6 +60,9 @@ func (db *DB) RecordSupport(ctx context.Context, who staff.Account, id selfrefer
 			if refusal, err = db.record(tx, who, r, c); err != nil {
 				return fmt.Errorf("%s: %w", c.Name(), err)
 			}
+			if err := db.opened(tx, who, &r); err != nil { // whoever works on it has seen it
+				return err
+			}
 		}
 		outcome := outcomeOf(refusal)
 		if errors.Is(refusal, selfrefer.ErrEntry) || errors.Is(refusal, selfrefer.ErrNoService) {
@@ -272,6 +275,9 @@ func (db *DB) Support(ctx context.Context, who staff.Account, id selfrefer.Refer
 		if err := db.openReferral(&r, sealed, true); err != nil {
 			return err
 		}
+		if err := db.opened(tx, who, &r); err != nil {
+			return err
+		}
 		s.Referral = r
 		if err := db.support(tx, &s); err != nil {
 			return fmt.Errorf("open the support of referral %d: %w", id, err)
@@ -410,9 +416,6 @@ func (db *DB) ReferralTasks(ctx context.Context, who staff.Account, id selfrefer
 	return all, err
 }
 
-// mostTasks is how many a list of them shows: nobody does more in their lifetime at one desk.
-const mostTasks = 500
-
 // Tasks lists what somebody has to do, by day. What hangs on a referral that they may not look at is not in it.
 func (db *DB) Tasks(ctx context.Context, who staff.Account) (all []selfrefer.Task, err error) {
 	if err := staff.May(who, staff.WorkReferral, who.Network); err != nil {
@@ -426,14 +429,14 @@ func (db *DB) Tasks(ctx context.Context, who staff.Account) (all []selfrefer.Tas
 			`SELECT ` + taskColumns + ` FROM task t CROSS JOIN referral r
 				WHERE t.network = $1 AND t.for_account = 0 AND t.done_at = 0 AND r.id = t.referral AND r.claimed_by = $2 ORDER BY t.due, t.id LIMIT $3`,
 		} {
-			more, err := list(tx, db.scanTask, q, int64(who.Network), int64(who.ID), mostTasks)
+			more, err := list(tx, db.scanTask, q, int64(who.Network), int64(who.ID), selfrefer.MaxTasks)
 			if err != nil {
 				return err
 			}
 			all = append(all, more...)
 		}
 		slices.SortFunc(all, func(a, b selfrefer.Task) int { return cmp.Or(cmp.Compare(a.Due, b.Due), cmp.Compare(a.ID, b.ID)) })
-		all = all[:min(len(all), mostTasks)]
+		all = all[:min(len(all), selfrefer.MaxTasks)]
 		return db.nameTasks(tx, who, &all)
 	})
 	return all, err

@@ -274,6 +274,33 @@ func TestSupport(t *testing.T) {
 	})
 }
 
+// Whoever has been handed a referral and works on its support has seen it: it cannot be taken back any more.
+func TestSupport_opens(t *testing.T) {
+	ctx := context.Background()
+	eachEngine(t, func(t *testing.T, cfg Config) {
+		w := mustWorld(t, mustOpen(t, cfg))
+		id := w.supported()
+		for name, look := range map[string]func(){
+			"looked":   func() { w.support(w.other, id) },
+			"recorded": func() { w.record(w.other, id, selfrefer.AddGoal{Goal: selfrefer.Goal{Words: "x", Set: testDay}}) },
+		} {
+			_, err := w.db.Act(ctx, w.worker, id, selfrefer.Contact{Event: selfrefer.HandOver, To: w.other.ID})
+			w.must(err)
+			w.support(w.senior, id) // nobody's to open but theirs
+			if n := w.count(`SELECT COUNT(*) FROM referral WHERE handed_by = $1`, int64(w.worker.ID)); n != 1 {
+				t.Fatalf("%s: %d are handed over", name, n)
+			}
+			look()
+			_, err = w.db.Act(ctx, w.worker, id, selfrefer.Contact{Event: selfrefer.TakeBack})
+			wantErr(t, err, selfrefer.ErrNotNow)
+			_, err = w.db.Act(ctx, w.senior, id, selfrefer.Contact{Event: selfrefer.HandOver, To: w.worker.ID})
+			w.must(err)
+			_, _, err = w.db.Referral(ctx, w.worker, id)
+			w.must(err)
+		}
+	})
+}
+
 func TestSupport_walls(t *testing.T) {
 	ctx := context.Background()
 	eachEngine(t, func(t *testing.T, cfg Config) {

@@ -85,6 +85,9 @@ func (d *demo) settle(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("set up the staff: %w", err)
 	}
+	if err := d.settleServices(ctx, n); err != nil {
+		return fmt.Errorf("set up the directory: %w", err)
+	}
 	list, err := d.settleList(ctx, token["manager@riverside.example"])
 	if err != nil {
 		return fmt.Errorf("upload the list: %w", err)

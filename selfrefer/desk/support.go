@@ -422,7 +422,7 @@ func comparisonTable(i selfrefer.Instrument, of []selfrefer.Measure) ui.Table {
 		if words == "" {
 			return ui.Cell{Text: "Not answered"}
 		}
-		return ui.Cell{Text: words + ", " + dayWords(on)}
+		return ui.Cell{Text: words + " (" + dayWords(on) + ")"}
 	}
 	for _, c := range selfrefer.Compare(i, of) {
 		change := ui.Cell{Text: cmp.Or(c.Change, "Not known yet")}

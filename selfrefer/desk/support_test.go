@@ -79,7 +79,7 @@ func TestSupportPage(t *testing.T) {
 	post(lin, 303, "do", "measure", "kind", "loneliness", "own", "0", "measure-loneliness-day-day", "2", "measure-loneliness-day-month", "6", "measure-loneliness-day-year", "2026", "measure-loneliness-companionship", "3", "measure-loneliness-lonely", "none")
 	post(lin, 422, "do", "dance")
 	b.send(lin, "GET", path+"?done=onward", "").holds(t, 200, "Saved: the onward referral", "on &lt;Fridays&gt;", `<a href="/desk/services/`, "Her church", "see people again", "Advocacy", "Time noted: 25 minutes", "rang the landlord",
-		"3, 1 June 2026", "6, 2 June 2026", "Better by 3", "Worse by 1", "Not known yet", "Not answered", "Often, 2 June 2026")
+		"3 (1 June 2026)", "6 (2 June 2026)", "Better by 3", "Worse by 1", "Not known yet", "Not answered", "Often (2 June 2026)")
 
 	// Who may look and not change; who has it, and what was recorded by mistake.
 	for _, a := range []staff.Account{val} {

@@ -224,6 +224,7 @@ func (h *Handler) changeTasks(w http.ResponseWriter, r *http.Request, who staff.
 // tasksScreen is the data of tasks.html.
 type tasksScreen struct {
 	Lists []taskList
+	More  string // where there are more than the list holds
 	Undo  *taskUndo
 }
 
@@ -252,6 +253,9 @@ func (h *Handler) tasksPage(w http.ResponseWriter, r *http.Request, who staff.Ac
 		l.Rows = append(l.Rows, row)
 	}
 	var s tasksScreen
+	if len(all) == selfrefer.MaxTasks {
+		s.More = fmt.Sprintf("The first %d of them.", selfrefer.MaxTasks)
+	}
 	for _, p := range []selfrefer.Pressing{selfrefer.Overdue, selfrefer.Today, selfrefer.Upcoming} {
 		if l := lists[p]; len(l.Rows) > 0 {
 			l.Caption += fmt.Sprintf(" (%d)", len(l.Rows))

@@ -229,7 +229,7 @@ func (d *desk) finish(ctx context.Context, now time.Time, it item) error {
 			}
 			return d.write(entry{Kind: support, Worker: it.Worker, Referral: it.Referral, At: at.UnixMilli()})
 		}
-		if _, err := d.act(ctx, h, it.Referral, "close"); err != nil {
+		if err := d.discharge(ctx, h, it.Referral); err != nil {
 			return err
 		}
 		return d.write(entry{Kind: over, Referral: it.Referral})
@@ -453,6 +453,62 @@ func (d *desk) act(ctx context.Context, h *hand, id int64, event string) (r refe
 		err = nil
 	}
 	return r, err
+}
+
+// discharges are why somebody's support ends, with their shares.
+var discharges = []struct {
+	reason string
+	share  float64
+}{{"needs_met", .6}, {"onward", .2}, {"declined_further_help", .1}, {"lost_contact", .07}, {"moved", .03}}
+
+// onwardShare is how many people are passed on to services of the directory before their support ends.
+const onwardShare = .4
+
+// discharge ends somebody's support. Some are passed on first, to the two services that fit them best.
+func (d *desk) discharge(ctx context.Context, h *hand, id int64) error {
+	rng := lots(d.t.cfg.Seed, "discharge", strconv.FormatInt(id, 10))
+	if rng.Float64() < onwardShare {
+		if err := d.passOn(ctx, h, id); err != nil {
+			return err
+		}
+	}
+	reason, x := discharges[0].reason, rng.Float64()
+	for _, r := range discharges {
+		if reason = r.reason; x < r.share {
+			break
+		}
+		x -= r.share
+	}
+	err := d.call(ctx, h, http.MethodPost, fmt.Sprintf("/api/v1/referrals/%d/close", id), map[string]string{"reason": reason}, new(struct{}))
+	if errors.Is(err, errConflict) {
+		d.t.log.Info("a referral has moved on without its worker", "referral", id, "event", "close")
+		err = nil
+	}
+	return err
+}
+
+func (d *desk) passOn(ctx context.Context, h *hand, id int64) error {
+	var s struct {
+		Suggestions []struct {
+			Service int64 `json:"service"`
+		} `json:"suggestions"`
+		Onward []struct{} `json:"onward"`
+	}
+	path := fmt.Sprintf("/api/v1/referrals/%d/support", id)
+	if err := d.call(ctx, h, http.MethodGet, path, nil, &s); err != nil {
+		return err
+	}
+	for i := len(s.Onward); i < min(2, len(s.Suggestions)); i++ { // none twice after a kill
+		onward := map[string]any{"service": s.Suggestions[i].Service, "how": "phone", "state": "referred"}
+		err := d.call(ctx, h, http.MethodPost, path, map[string]any{"onward": onward}, new(struct{}))
+		if errors.Is(err, errConflict) {
+			return nil // somebody else has taken it over; closing says so
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readRoster reads the rota as it is declared now.
