@@ -227,6 +227,8 @@ type Referral struct {
 	EscalatedAt   time.Time
 	EscalatedSeen time.Time
 	Offer         Offer // whom an urgent one is offered to; known in lists alone
+	// JoinedTo is the referral of the same person in which it goes on; 0 if it stands by itself.
+	JoinedTo ReferralID
 
 	// Later are the replies that came from the same number while it was open, oldest first. Known only on the referral's own page.
 	Later []Later
@@ -268,6 +270,9 @@ type Contact struct {
 	Escalation Escalation
 	// Reason is why the support has ended, of what ends it.
 	Reason Discharge
+	Other  string // of Join, Separate and a MarkDuplicate by them: the other's reference
+	Of     Event  // of UndoStep: what it undid
+	Undone bool   // by a later UndoStep
 }
 
 // Escalation is a step of the safeguarding pathway: what the matter is, and who was told of it by telephone. It hides itself as answers do.

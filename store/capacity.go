@@ -365,6 +365,7 @@ func hourCounts(tx *Tx, owner int64, kind string, since int64) ([]throttle.Count
 		FROM tally
 		WHERE owner = $1 AND kind = $2 AND hour >= $3
 		GROUP BY hour
+		HAVING SUM(n) <> 0 -- what was undone has not been
 		ORDER BY hour`, owner, kind, since)
 	if err != nil {
 		return nil, fmt.Errorf("count %s by hour: %w", kind, err)

@@ -20,6 +20,7 @@ type MadeUp struct {
 	Name      person.Name
 	NHS       person.NHSNumber
 	Phone     person.Phone
+	Born      person.BirthDate
 	Reasons   []string
 	Words     string
 	State     selfrefer.State
@@ -133,6 +134,9 @@ func (db *DB) madeUp(row *madeUpRow, network staff.NetworkID, team staff.TeamID,
 	if !m.NHS.IsZero() {
 		d.Person.NHS = m.NHS.Reveal()
 	}
+	if !m.Born.IsZero() {
+		d.Person.Born = m.Born.ISO()
+	}
 	sealed, err := db.sealReferral(id, d)
 	if err != nil {
 		return err
@@ -146,9 +150,12 @@ func (db *DB) madeUp(row *madeUpRow, network staff.NetworkID, team staff.TeamID,
 	reference := fmt.Sprintf("%08d", i)
 	// Neither follows from the other's order: both are appended.
 	row.values = []any{id, int64(network), int64(team), 0, 0, 0, fmt.Appendf(nil, "made up %10d", i), reference[:4] + "-" + reference[4:], string(m.State), string(m.Lane), m.Urgent, string(selfrefer.ByLink), "",
-		m.Practice, m.Language, msOf(m.Received), msOf(m.Due), 0, int64(m.ClaimedBy), 0, contacted, 0, closed, sealed, db.phoneIndex(m.Phone), db.nhsIndex(m.NHS), 1}
+		m.Practice, m.Language, msOf(m.Received), msOf(m.Due), 0, int64(m.ClaimedBy), 0, contacted, 0, closed, sealed, db.phoneIndex(m.Phone), db.nhsIndex(m.NHS), 2}
 	for _, t := range db.nameTerms(network, selfrefer.NameWords(m.Name)) {
 		row.terms = append(row.terms, termRow{[indexSize]byte(t), id})
+	}
+	if !m.Born.IsZero() {
+		row.terms = append(row.terms, termRow{[indexSize]byte(db.term(network, "born", m.Born.ISO())), id})
 	}
 	row.ref = r
 	return nil

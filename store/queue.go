@@ -76,7 +76,7 @@ func reasonsOf(r selfrefer.Referral) (codes []string) {
 
 // replace counts and lists a referral as it stands now, instead of as it was.
 func (db *DB) replace(tx *Tx, was, r selfrefer.Referral) error {
-	if was.State == r.State && was.Urgent == r.Urgent && was.Lane == r.Lane {
+	if was.State == r.State && was.Urgent == r.Urgent && was.Lane == r.Lane && was.Due.Equal(r.Due) {
 		return nil
 	}
 	return errors.Join(db.place(tx, was, -1), db.place(tx, r, 1))
@@ -84,7 +84,7 @@ func (db *DB) replace(tx *Tx, was, r selfrefer.Referral) error {
 
 // enter counts a new referral and makes it be found.
 func (db *DB) enter(tx *Tx, row newReferral, r selfrefer.Referral) error {
-	r.Answers, r.Name, r.Phone = row.doc.Answers, row.doc.Person.name(), row.doc.Person.phone()
+	r.Answers, r.Name, r.Phone, r.Born = row.doc.Answers, row.doc.Person.name(), row.doc.Person.phone(), row.doc.Person.born()
 	if err := db.place(tx, r, 1); err != nil {
 		return err
 	}
@@ -93,11 +93,12 @@ func (db *DB) enter(tx *Tx, row newReferral, r selfrefer.Referral) error {
 
 // index makes a referral be found that is older than the index, once. It must have been opened as a whole.
 func (db *DB) index(tx *Tx, r selfrefer.Referral) error {
-	n, err := tx.Exec(`UPDATE referral SET indexed = 1 WHERE id = $1 AND indexed = 0`, int64(r.ID))
-	if err != nil || n == 0 {
-		return err
+	var version int // what it had, and 2
+	err := tx.QueryRow(`UPDATE referral SET indexed = indexed + 2 WHERE id = $1 AND indexed IN (0, 1) RETURNING indexed`, int64(r.ID)).Scan(&version)
+	if err != nil {
+		return notFound(err, nil)
 	}
-	if r.State.Open() {
+	if version == 2 && r.State.Open() { // it had nothing
 		if err := db.placeReasons(tx, r, 1); err != nil {
 			return err
 		}
@@ -133,6 +134,9 @@ func (db *DB) addTerms(tx *Tx, r selfrefer.Referral) error {
 			terms = append(terms, db.term(r.Network, "phone", p.Reveal()))
 		}
 	}
+	if !r.Born.IsZero() {
+		terms = append(terms, db.term(r.Network, "born", r.Born.ISO()))
+	}
 	var args []any
 	for _, t := range terms {
 		args = append(args, t, int64(r.ID))
@@ -152,7 +156,7 @@ func (db *DB) IndexOld(ctx context.Context) (n int, err error) {
 	for ctx.Err() == nil {
 		var ids []int64
 		err := db.read(ctx, "referrals to index", func(tx *Tx) (err error) {
-			ids, err = list(tx, func(r scanner, id *int64) error { return r.Scan(id) }, `SELECT id FROM referral WHERE indexed = 0 ORDER BY id DESC LIMIT $1`, indexChunk)
+			ids, err = list(tx, func(r scanner, id *int64) error { return r.Scan(id) }, `SELECT id FROM referral WHERE indexed IN (0, 1) ORDER BY id DESC LIMIT $1`, indexChunk)
 			return err
 		})
 		if err != nil || len(ids) == 0 {

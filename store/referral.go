@@ -578,7 +578,7 @@ func (db *DB) insertReferral(tx *Tx, r newReferral) (in selfrefer.Referral, err 
 	n, err := tx.Exec(`
 		INSERT INTO referral (id, network, team, campaign, message, patient, form_ix, reference, state, lane, urgent, source, not_matched,
 			practice, language, received_at, due_at, contact_by, claimed_by, claimed_at, contacted_at, attempts, closed_at, person, phone_ix, nhs_ix, indexed)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 0, 0, 0, 0, 0, $19, $20, $21, 1)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 0, 0, 0, 0, 0, $19, $20, $21, 2)
 		ON CONFLICT DO NOTHING`,
 		r.id, int64(r.o.network), int64(r.o.matched.Team.ID), r.o.campaign, r.o.message, patient, r.formIx, r.rec.Reference,
 		string(selfrefer.New), string(r.j.Lane), r.j.Urgent, string(r.rec.Source), r.j.NotMatched,

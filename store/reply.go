@@ -97,7 +97,7 @@ func (db *DB) reconsider(tx *Tx, r *selfrefer.Referral, sealed []byte, a selfref
 		return err
 	}
 	r.Answers = d.Answers
-	r.Name, r.Phone = d.Person.name(), d.Person.phone()
+	r.Name, r.Phone, r.Born = d.Person.name(), d.Person.phone(), d.Person.born()
 	if err := db.index(tx, *r); err != nil {
 		return err
 	}

@@ -23,13 +23,13 @@ const openReferrals = `state IN ('new', 'claimed', 'contacting')`
 const doneReferrals = `state IN ('in_support', 'onward', 'closed', 'declined', 'unreachable', 'duplicate')`
 
 const referralColumns = `id, network, team, campaign, reference, state, lane, urgent, source, not_matched, practice, language,
-	received_at, due_at, claimed_by, claimed_at, contacted_at, attempts, closed_at, free_since, handed_by, escalated_to, escalated_at, escalated_seen, person`
+	received_at, due_at, claimed_by, claimed_at, contacted_at, attempts, closed_at, free_since, handed_by, escalated_to, escalated_at, escalated_seen, joined_to, person`
 
 func scanReferral(row scanner, r *selfrefer.Referral) (sealed []byte, err error) {
 	var received, due, claimed, contacted, closed, free, escalated, seen int64
 	err = row.Scan((*int64)(&r.ID), (*int64)(&r.Network), (*int64)(&r.Team), &r.Campaign, &r.Reference, (*string)(&r.State), (*string)(&r.Lane), &r.Urgent,
 		(*string)(&r.Source), &r.NotMatched, &r.Practice, &r.Language, &received, &due, (*int64)(&r.ClaimedBy), &claimed, &contacted, &r.Attempts, &closed,
-		&free, (*int64)(&r.HandedBy), (*int64)(&r.EscalatedTo), &escalated, &seen, &sealed)
+		&free, (*int64)(&r.HandedBy), (*int64)(&r.EscalatedTo), &escalated, &seen, (*int64)(&r.JoinedTo), &sealed)
 	r.Received, r.Due, r.ClaimedAt, r.Contacted, r.ClosedAt = timeOf(received), timeOf(due), timeOf(claimed), timeOf(contacted), timeOf(closed)
 	r.FreeSince, r.EscalatedAt, r.EscalatedSeen = timeOf(free), timeOf(escalated), timeOf(seen)
 	return sealed, err
@@ -324,6 +324,9 @@ func (db *DB) Referral(ctx context.Context, who staff.Account, id selfrefer.Refe
 		if err := db.opened(tx, who, &r); err != nil {
 			return err
 		}
+		if err := db.seenStep(tx, who, id); err != nil {
+			return err
+		}
 		if r.Later, err = db.later(tx, id); err != nil {
 			return err
 		}
@@ -390,6 +393,10 @@ func outcomeOf(refusal error) string {
 		return "taken"
 	case errors.Is(refusal, selfrefer.ErrNotNow):
 		return "not_now"
+	case errors.Is(refusal, selfrefer.ErrCannotUndo):
+		return "cannot_undo"
+	case errors.Is(refusal, selfrefer.ErrJoined), errors.Is(refusal, selfrefer.ErrUrgentStays), errors.Is(refusal, selfrefer.ErrJoinedSince):
+		return "not_joined"
 	}
 	return "denied"
 }
@@ -402,7 +409,7 @@ func (db *DB) contacts(tx *Tx, id selfrefer.ReferralID) ([]selfrefer.Contact, er
 	return list(tx, func(r scanner, c *selfrefer.Contact) error {
 		var event, at int64
 		var sealed, escalation []byte
-		if err := r.Scan(&event, &at, (*int64)(&c.By), (*string)(&c.Event), &c.Channel, &sealed, (*int64)(&c.To), &escalation, (*string)(&c.Reason)); err != nil {
+		if err := r.Scan(&event, &at, (*int64)(&c.By), (*string)(&c.Event), &c.Channel, &sealed, (*int64)(&c.To), &escalation, (*string)(&c.Reason), &c.Other, (*string)(&c.Of), &c.Undone); err != nil {
 			return err
 		}
 		c.At = timeOf(at)
@@ -426,10 +433,13 @@ func (db *DB) contacts(tx *Tx, id selfrefer.ReferralID) ([]selfrefer.Contact, er
 		}
 		return nil
 	}, `
-		SELECT id, at, account, event, channel, note, to_account, escalation, reason
-		FROM referral_event
-		WHERE referral = $1
-		ORDER BY id`, int64(id))
+		SELECT e.id, e.at, e.account, e.event, e.channel, e.note, e.to_account, e.escalation, e.reason, COALESCE(o.reference, ''), COALESCE(u.event, ''), z.id IS NOT NULL
+		FROM referral_event e
+		LEFT JOIN referral o ON o.id = e.other
+		LEFT JOIN referral_event u ON u.id = e.undoes
+		LEFT JOIN referral_event z ON z.referral = e.referral AND z.undoes = e.id
+		WHERE e.referral = $1
+		ORDER BY e.id`, int64(id))
 }
 
 // Act applies an event on behalf of somebody; what it did, or why it did not, is audited in the same transaction.
@@ -535,7 +545,7 @@ func (db *DB) move(tx *Tx, who staff.Account, r *selfrefer.Referral, to selfrefe
 		return nil, err
 	}
 	c.Reason = selfrefer.ReasonKept(was.State, c)
-	return nil, db.noteEvent(tx, who, r.ID, c)
+	return nil, db.noteStep(tx, who, was, *r, c)
 }
 
 // rewrite changes what a step changes, if the referral still stands as it was, and what is counted and listed with it.
@@ -557,7 +567,16 @@ func (db *DB) rewrite(tx *Tx, was, r selfrefer.Referral) (int64, error) {
 }
 
 func (db *DB) noteEvent(tx *Tx, who staff.Account, id selfrefer.ReferralID, c selfrefer.Contact) error {
-	event := db.newID()
+	return db.noteEventAs(tx, db.newID(), who, id, c, about{})
+}
+
+// about is what else an event is about.
+type about struct {
+	other  selfrefer.ReferralID
+	undoes int64
+}
+
+func (db *DB) noteEventAs(tx *Tx, event int64, who staff.Account, id selfrefer.ReferralID, c selfrefer.Contact, a about) error {
 	var note, escalation any // NULL without one
 	if c.Note != "" {
 		sealed, err := db.sealer.seal("referral_event", "note", strconv.FormatInt(event, 10), []byte(c.Note))
@@ -576,9 +595,9 @@ func (db *DB) noteEvent(tx *Tx, who staff.Account, id selfrefer.ReferralID, c se
 		}
 	}
 	_, err := tx.Exec(`
-		INSERT INTO referral_event (id, referral, at, account, event, channel, note, to_account, escalation, reason)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		event, int64(id), tx.now, int64(who.ID), string(c.Event), c.Channel, note, int64(c.To), escalation, string(c.Reason))
+		INSERT INTO referral_event (id, referral, at, account, event, channel, note, to_account, escalation, reason, other, undoes)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+		event, int64(id), tx.now, int64(who.ID), string(c.Event), c.Channel, note, int64(c.To), escalation, string(c.Reason), int64(a.other), a.undoes)
 	if err != nil {
 		return fmt.Errorf("note an event: %w", err)
 	}

@@ -367,7 +367,8 @@ func (a *app) run(ctx context.Context) error {
 			return a.every(ctx, purgeEvery, "purge", func() error {
 				_, err := a.db.PurgeDrafts(ctx)
 				_, old := a.db.PurgeCorrections(ctx)
-				return errors.Join(err, old, a.db.RetireJournals(ctx))
+				_, past := a.db.PurgeSteps(ctx)
+				return errors.Join(err, old, past, a.db.RetireJournals(ctx))
 			})
 		})
 		loops.Go(func() error {

@@ -187,6 +187,7 @@ func (b *bench) fillQueue(ctx context.Context, db *store.DB, bare *sql.DB, w ben
 		m := store.MadeUp{Lane: selfrefer.Verified, Practice: practiceODS(i * 7 % benchPractices), Language: languages[i*5%len(languages)], Words: "I would like some company, and I do not know how to pay for heating this winter.",
 			Reasons: []string{selfrefer.Reasons[i%6].Code, selfrefer.Reasons[i%5+6].Code}}
 		m.Name, m.NHS, m.Phone = deskPerson(i)
+		m.Born = person.BirthDate{Year: 1930 + i%75, Month: time.Month(1 + i/75%12), Day: 1 + i/900%28}
 		m.Received = benchStart.Add(-time.Duration(open+done-i) * time.Minute / 2)
 		if i < done {
 			m.State, m.ClaimedBy = ended[i%len(ended)], workers[i%len(workers)].ID
