@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/wellpaced/wellpaced/campaign/person"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
@@ -102,18 +103,19 @@ func NamePairs(n person.Name) (pairs [][2]string) {
 	return pairs
 }
 
-// ends are the first word of a name and its last: of a double-barrelled one also the whole.
+// ends are the first word of a name and its last: of a double-barrelled one also the whole, and with a short particle before it also both.
 func ends(n person.Name) (first string, lasts []string) {
 	fields := strings.Fields(n.Reveal())
-	words := slices.DeleteFunc(wordsOf(n.Reveal()), small)
+	words := slices.DeleteFunc(wordsOf(n.Reveal()), func(w string) bool { return titles[w] })
 	if len(words) == 0 {
 		return "", nil
 	}
-	lasts = []string{words[len(words)-1]}
-	if whole := strings.Join(wordsOf(fields[len(fields)-1]), ""); !small(whole) && whole != lasts[0] {
-		lasts = append(lasts, whole)
+	last := len(words) - 1
+	lasts = append(lasts, words[last], strings.Join(wordsOf(fields[len(fields)-1]), ""))
+	if last > 1 && utf8.RuneCountInString(words[last-1]) <= 3 {
+		lasts = append(lasts, words[last-1]+words[last])
 	}
-	return words[0], lasts
+	return words[0], slices.Compact(lasts)
 }
 
 // Heed takes over what is more careful in the answers of another form of the same person: whoever calls must know it, whichever form says so.

@@ -192,4 +192,38 @@ func TestBrowser(t *testing.T) {
 	})
 
 	t.Run("after the call", func(t *testing.T) { b.walkSupport(t, browser, enter) })
+	// One person, twice: found, joined without scripts, and separated; and what was done last, undone from the queue.
+	t.Run("same", func(t *testing.T) {
+		first, second := b.twice()
+		old := b.refer(selfrefer.Answers{Name: "Marigold Testperson", BirthDate: "2 8 1951"}, selfrefer.Verified)
+		b.send(lin, "POST", fmt.Sprint("/desk/referrals/", old), form("event", "claim")).holds(t, 303)
+		b.send(lin, "POST", fmt.Sprint("/desk/referrals/", old), form("event", "close", "channel", "call")).holds(t, 303)
+		p := enter(t, lin)
+		p.CheckPage(at+referralPath(first), "desk-referral-same")
+		p.NoScripts()
+		p.Goto(at + referralPath(first))
+		if status := p.Follow(fmt.Sprintf("form:has([value=%q]) button", fmt.Sprint(second))); status != 200 || !strings.Contains(p.Text("main"), "this is one case now") {
+			t.Errorf("joined: %d at %s", status, p.URL())
+		}
+		p = enter(t, lin)
+		p.CheckPage(at+referralPath(second)+"?done=join", "desk-referral-joined")
+		p.CheckPage(at+referralPath(first), "desk-referral-gone")
+		p.NoScripts()
+		p.Goto(at + referralPath(first))
+		if status := p.Follow("form[action$=separate] button"); status != 200 || !strings.Contains(p.Text("main"), "Separated. Both stand as they did before.") {
+			t.Errorf("separated: %d at %s", status, p.URL())
+		}
+		p.Follow("form:has([value=claim]) button")
+		if status := p.Follow("form:has([value=release]) button"); status != 200 || !strings.Contains(p.Text("main"), "The referral is back in the queue.") {
+			t.Errorf("handed back: %d at %s", status, p.URL())
+		}
+		undo := p.URL()
+		if status := p.Follow("form[action$=undo] button"); status != 200 || !strings.Contains(p.Text("main"), "You have had it since") {
+			t.Errorf("undone: %d at %s", status, p.URL())
+		}
+		p = enter(t, lin)
+		p.Follow("form:has([value=claim]) button")
+		b.send(lin, "POST", referralPath(first), form("event", "release")).holds(t, 303)
+		p.CheckPage(undo, "desk-queue-undo")
+	})
 }

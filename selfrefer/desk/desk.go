@@ -112,6 +112,8 @@ type Store interface {
 	RosterEditor
 	selfrefer.Triage
 	Texter
+	selfrefer.Person
+	selfrefer.Steps
 	selfrefer.Editor
 	selfrefer.OptOuts
 	selfrefer.Practices
@@ -248,6 +250,10 @@ var failures = []struct {
 	{errTooOften, http.StatusTooManyRequests, "too_often", "That was tried too often. Wait a minute, then try again."},
 	{selfrefer.ErrTaken, http.StatusConflict, "taken", "Somebody else has this referral."},
 	{selfrefer.ErrNotNow, http.StatusConflict, "not_now", "This cannot be done with the referral as it stands. Look at it again."},
+	{selfrefer.ErrCannotUndo, http.StatusConflict, "cannot_undo", cannotUndo},
+	{selfrefer.ErrJoined, http.StatusConflict, "joined", "These are one and the same referral, or are joined already."},
+	{selfrefer.ErrUrgentStays, http.StatusConflict, "urgent_stays", "The other one is urgent, and nobody calls this person for it. Claim it and call them first."},
+	{selfrefer.ErrJoinedSince, http.StatusConflict, "joined_since", "Something else was joined since. Separate that first."},
 	{selfrefer.ErrNotTheirs, http.StatusUnprocessableEntity, "not_theirs", "This colleague may not work on this referral. Choose another."},
 	{selfrefer.ErrChanged, http.StatusConflict, "changed", "Somebody else has changed this since you read it. Read it again."},
 	{selfrefer.ErrNothingNew, http.StatusConflict, "nothing_new", "There is nothing that this practice has not been told."},

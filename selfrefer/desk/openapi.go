@@ -31,7 +31,7 @@ func (h *Handler) OpenAPI() map[string]any {
 		"attempts": whole, "claimed_by": holder, "claimed_at": at, "contacted": at, "closed": at, "name": text,
 		"phone": text, "nhs_number": text, "birth_date": text, "answers": object{"type": "object"}, "can": list(text),
 		"later":      list(fields(object{"at": at, "words": text, "said": text, "media": whole})),
-		"contacts":   list(fields(object{"at": at, "by": holder, "event": text, "channel": text, "note": text, "to": holder, "escalation": fields(object{"why": text, "told": text, "number": text, "at": at}), "reason": discharge})),
+		"contacts":   list(fields(object{"at": at, "by": holder, "event": text, "channel": text, "note": text, "to": holder, "escalation": fields(object{"why": text, "told": text, "number": text, "at": at}), "other": object{"type": "string", "description": "of join, separate and mark_duplicate: the other's reference"}, "of": object{"type": "string", "description": "of undo: what it undid"}, "undone": yes, "reason": discharge})),
 		"free_since": at, "handed_by": holder, "escalated": fields(object{"to": holder, "at": at, "opened": at}),
 		"offered_to": object{"type": "string", "enum": []selfrefer.Offer{selfrefer.ToSenior, selfrefer.ToManager}, "description": "of an urgent referral that nobody has claimed for 30 working minutes, in lists"},
 	}, "id", "reference", "state", "lane", "urgent", "source", "received", "due", "age", "attempts")
@@ -40,6 +40,11 @@ func (h *Handler) OpenAPI() map[string]any {
 		o["description"] = "how long first contacts really take; told, not taken; " + words
 		return o
 	}
+	alike := list(fields(object{"id": whole, "reference": text, "state": object{"type": "string", "enum": selfrefer.States}, "name": text, "received": at, "closed": at, "claimed_by": holder,
+		"why": list(object{"type": "string", "enum": []selfrefer.Likeness{selfrefer.LikeNHS, selfrefer.LikeName, selfrefer.LikePhone}}), "nhs_numbers_differ": yes}, "id", "reference", "state", "received", "why"))
+	maps.Copy(referral["properties"].(object), object{"possible_duplicates": alike, "earlier_contact": alike, "more_alike": yes, "goes_on_in": whole, "already_sent": object{"type": "boolean", "description": "of undo: a text has gone out since, which is not taken back"},
+		"joined":   list(fields(object{"id": whole, "reference": text, "joined_to": whole, "by": holder, "at": at, "received": at, "why_urgent": list(text), "phone": text, "answers": object{"type": "object"}, "later": list(fields(object{"at": at, "words": text, "said": text, "media": whole}))})),
+		"can_undo": fields(object{"event": text, "until": at}, "event", "until")})
 	worker := fields(object{
 		"account": whole, "name": text, "hours": object{"type": "object", "description": "by day, monday to sunday; a day off is left out", "additionalProperties": fields(object{"from": text, "to": text}, "from", "to")},
 		"first_contact_share": object{"type": "number", "minimum": 0, "maximum": 1}, "minutes_per_contact": object{"type": "number", "minimum": 1, "maximum": 480},
@@ -97,6 +102,10 @@ func (h *Handler) OpenAPI() map[string]any {
 	})
 	act["responses"].(object)["409"] = problem("Somebody else has it (code taken, with claimed_by and claimed_at), or its state does not allow this (code not_now, with state)")
 
+	conflicts := func(o object, words string) object {
+		o["responses"].(object)["409"] = problem(words)
+		return o
+	}
 	inLanguages := func(most int) object {
 		props := object{}
 		for _, l := range lang.All {
@@ -144,7 +153,12 @@ func (h *Handler) OpenAPI() map[string]any {
 			"requestBody": object{"required": true, "content": json(fields(object{"find": object{"type": "string", "maxLength": 200}}, "find"))}})},
 		"/api/v1/referrals/{id}":         object{"get": call("One referral with its answers; the view is audited", "The referral", referral, object{"parameters": []any{id}})},
 		"/api/v1/referrals/{id}/{event}": object{"post": act},
-		"/api/v1/words":                  object{"get": call("What the network has changed of what its patients read", "Every line and reason, in order", words, nil), "put": putWords},
+		"/api/v1/referrals/{id}/join": object{"post": conflicts(call("Make one case of two referrals of the same person, which can be taken back", "The one that goes on; the more careful answers of both count", referral, object{
+			"parameters": []any{id}, "requestBody": object{"required": true, "content": json(fields(object{"other": object{"type": "integer", "description": "the id of the other referral"}}, "other"))}}),
+			"Somebody has the one that would leave the queue (code taken), or they cannot be joined (codes joined, urgent_stays, not_now)")},
+		"/api/v1/referrals/{id}/separate": object{"post": conflicts(call("Take a join back; the id is that of the referral that left the queue", "The one from which it was separated", referral, object{"parameters": []any{id}}), "Something else was joined since (code joined_since), somebody else has it (taken), or it is not joined (not_now)")},
+		"/api/v1/referrals/{id}/undo":     object{"post": conflicts(call("Undo the last step of a referral, within 15 minutes", "The referral as it stood before", referral, object{"parameters": []any{id}}), "It is too late, something came after it, or somebody else has opened the referral (code cannot_undo)")},
+		"/api/v1/words":                   object{"get": call("What the network has changed of what its patients read", "Every line and reason, in order", words, nil), "put": putWords},
 		"/api/v1/optouts": object{
 			"get":  call("All opt-outs whose number is known, for another system; audited", "The opt-outs, and how many are known by a keyed index alone", fields(object{"optouts": list(optOut), "blind": whole}, "optouts", "blind"), object{}),
 			"post": addOptOuts,

@@ -193,7 +193,7 @@ func (h *Handler) showQueue(w http.ResponseWriter, r *http.Request, who staff.Ac
 			s.Lists = append(s.Lists, l)
 		}
 	}
-	return h.show(w, r, status, "queue", ui.Page{Title: "Queue", Notice: notice(r), Errors: errs, Data: s})
+	return h.show(w, r, status, "queue", ui.Page{Title: "Queue", Notice: notice(r), Undo: h.undoNotice(r, who), Errors: errs, Data: s})
 }
 
 // queue reads a page of the queue, and where the next one starts: 0 at the end.
@@ -375,6 +375,10 @@ func notice(r *http.Request) string {
 		"task":           "Saved: the task.",
 		"tick":           "Saved: the task is done.",
 		"untick":         "Saved: the task is to be done again.",
+		"join":           "Joined: this is one case now. Below, you can separate them again.",
+		"separate":       "Separated. Both stand as they did before.",
+		"undo":           "Undone. The referral stands as it did before.",
+		"undo_left":      "Undone here. A text about it has gone out since: that cannot be taken back.",
 		"hours":          "Saved. The new hours count from the next decision about texts.",
 		"leave":          "Saved. The leave counts from the next decision about texts.",
 	}[r.URL.Query().Get("done")]
@@ -415,6 +419,7 @@ type referralJSON struct {
 	Later     []laterJSON        `json:"later,omitempty"`
 	Contacts  []contactJSON      `json:"contacts,omitempty"`
 	Can       []selfrefer.Event  `json:"can,omitempty"` // what the caller may do with it now
+	sameJSON
 }
 
 // laterJSON is a reply that came while the referral was open.
@@ -439,6 +444,9 @@ type contactJSON struct {
 	To         *holderJSON           `json:"to,omitempty"`
 	Escalation *selfrefer.Escalation `json:"escalation,omitempty"`
 	Reason     selfrefer.Discharge   `json:"reason,omitempty"` // of what ends the support
+	Other      string                `json:"other,omitempty"`  // of join, separate and mark_duplicate: the other's reference
+	Of         selfrefer.Event       `json:"of,omitempty"`     // of undo: what it undid
+	Undone     bool                  `json:"undone,omitempty"` // it counts no longer
 }
 
 // escalatedJSON is the last time that a senior was told.

@@ -41,7 +41,6 @@ var outcomes = []outcome{
 	{selfrefer.Decline, "I reached them, and they do not want help now", "", true},
 	{selfrefer.Close, "I reached them, and nothing more is needed", "", true},
 	{selfrefer.GiveUp, "We cannot reach them", "After several tries, at different times", false},
-	{selfrefer.MarkDuplicate, "This is a second referral from the same person", "Say in the note which is the other", false},
 }
 
 // referralScreen is the data of referral.html.
@@ -57,7 +56,6 @@ type referralScreen struct {
 	TakeBack   string // the words of the button; "" for none
 	HandOver   *handOverForm
 	Escalate   *escalateForm
-	Duplicate  *ui.Field // the note, where the one thing to record is that it is a second referral
 	Safe       []safeLine
 	NoWay      bool    // neither a call nor a text is safe
 	SayIf      []piece // what to say if somebody else answers
@@ -76,6 +74,7 @@ type referralScreen struct {
 	History    []historyLine
 	Texts      []textLine
 	After      *aftercareScreen
+	Same       *sameScreen
 }
 
 type outcomeForm struct{ Outcome, Channel, Note ui.Field }
@@ -138,7 +137,7 @@ func (h *Handler) showReferral(w http.ResponseWriter, r *http.Request, who staff
 			practice = p.Name
 		}
 	}
-	s := referralScreen{Reference: ref.Reference, Action: fmt.Sprintf("/desk/referrals/%d", id), NotMatched: capital(ref.NotMatched), Lines: lines(highlight(ref.Answers.Words)),
+	s := referralScreen{Reference: ref.Reference, Action: referralPath(id), NotMatched: capital(ref.NotMatched), Lines: lines(highlight(ref.Answers.Words)),
 		Said: replyWords(ref.Answers.Said, ref.Answers.Media)}
 	for _, l := range ref.Later {
 		s.Later = append(s.Later, laterLine{h.when(l.At), replyWords(l.Said, l.Media), lines(highlight(l.Words))})
@@ -186,7 +185,14 @@ func (h *Handler) showReferral(w http.ResponseWriter, r *http.Request, who staff
 	if s.After, err = h.aftercare(r, ref, who, name, errs); err != nil {
 		return err
 	}
-	return h.show(w, r, status, "referral", ui.Page{Title: "Referral " + ref.Reference, Back: queuePath, Notice: notice(r), Errors: errs, Data: s})
+	if s.Same, err = h.same(r, ref, who, name, errs); err != nil {
+		return err
+	}
+	p := ui.Page{Title: "Referral " + ref.Reference, Back: queuePath, Notice: notice(r), Errors: errs, Data: s}
+	if undo := s.Same.Undo; undo != nil && r.URL.Query().Get("done") == undo.Event {
+		p.Undo, s.Same.Undo = undo, nil
+	}
+	return h.show(w, r, status, "referral", p)
 }
 
 // safety puts what the person said is safe before the number. What nobody asked counts as not safe.
@@ -347,7 +353,7 @@ func (s *referralScreen) actions(ref selfrefer.Referral, who staff.Account, name
 	f := outcomeForm{
 		Outcome: ui.Field{Kind: ui.Radios, Name: "event", Label: "What came of it?", Size: "s", Small: true, Value: r.PostFormValue("event")},
 		Channel: ui.Field{Kind: ui.Radios, Name: "channel", Label: "How did you try?", Size: "s", Small: true, Inline: true, Options: channels, Value: r.PostFormValue("channel")},
-		Note:    ui.Field{Kind: ui.Textarea, Name: "note", Label: "Note", Size: "s", Rows: 3, Hint: "Only what the next person needs to know. It can stay empty, unless another service will help or it is a second referral.", Value: r.PostFormValue("note")},
+		Note:    ui.Field{Kind: ui.Textarea, Name: "note", Label: "Note", Size: "s", Rows: 3, Hint: "Only what the next person needs to know. It can stay empty, unless another service will help.", Value: r.PostFormValue("note")},
 	}
 	if f.Channel.Value == "" && ref.Answers.CallSafe == selfrefer.SafeYes {
 		f.Channel.Value = "call"
@@ -373,11 +379,7 @@ func (s *referralScreen) actions(ref selfrefer.Referral, who staff.Account, name
 	if ref.State == selfrefer.InSupport {
 		f.Channel.Options = nil
 	}
-	switch {
-	case ref.ClaimedBy == 0 && slices.Contains(can, selfrefer.MarkDuplicate):
-		f.Note.Label, f.Note.Hint = "Which is the other?", "Its reference, or how you know"
-		s.Duplicate = &f.Note
-	case len(f.Outcome.Options) > 0:
+	if len(f.Outcome.Options) > 0 {
 		s.Outcome = &f
 	}
 }
@@ -478,7 +480,12 @@ var eventWords = map[selfrefer.Event]string{
 	selfrefer.Claim: "Claimed", selfrefer.Release: "Handed back to the queue", selfrefer.Attempt: "Tried and not reached", selfrefer.StartSupport: "Reached: in support",
 	selfrefer.SendOnward: "Sent onward to another service", selfrefer.Close: "Closed", selfrefer.Decline: "Does not want help now", selfrefer.GiveUp: "Cannot be reached",
 	selfrefer.MarkDuplicate: "Marked as a second referral from the same person", selfrefer.HandOver: "Handed over", selfrefer.TakeBack: "Taken back before it was opened",
-	selfrefer.Escalate: "Escalated", selfrefer.Note: "Note",
+	selfrefer.Escalate: "Escalated", selfrefer.Note: "Note", selfrefer.UndoStep: "Undone", selfrefer.Join: "Joined with another referral of the same person", selfrefer.Separate: "Separated again",
+}
+
+// canAct tells which events somebody can apply: the others are written by what has a page of its own.
+func canAct(e selfrefer.Event) bool {
+	return slices.ContainsFunc(selfrefer.States, func(s selfrefer.State) bool { _, can := selfrefer.Next(s, e); return can })
 }
 
 // history is what happened, the latest first.
@@ -487,7 +494,7 @@ func (h *Handler) history(ref selfrefer.Referral, contacts []selfrefer.Contact, 
 	try := 0
 	for _, c := range contacts {
 		what := eventWords[c.Event]
-		if c.Event == selfrefer.Attempt {
+		if c.Event == selfrefer.Attempt && !c.Undone {
 			try++
 			what = "Try " + strconv.Itoa(try) + ": not reached"
 		}
@@ -500,7 +507,15 @@ func (h *Handler) history(ref selfrefer.Referral, contacts []selfrefer.Contact, 
 			what += " to " + name(c.To)
 		}
 		if c.Reason != selfrefer.NotSaid {
-			what += ": " + strings.ToLower(c.Reason.Words()[:1]) + c.Reason.Words()[1:]
+			what += ": " + lower(c.Reason.Words())
+		}
+		switch {
+		case c.Of != "":
+			what += ": " + lower(eventWords[c.Of])
+		case c.Other != "":
+			what += ": " + c.Other
+		case c.Undone:
+			what += " (undone)"
 		}
 		line := historyLine{What: what, Who: name(c.By), When: h.when(c.At), Note: c.Note}
 		if c.Event == selfrefer.Escalate {
@@ -516,7 +531,7 @@ func (h *Handler) history(ref selfrefer.Referral, contacts []selfrefer.Contact, 
 func checkContact(event, channel, note string) (selfrefer.Contact, error) {
 	var bad invalid
 	c := selfrefer.Contact{Event: selfrefer.Event(event), Channel: channel, Note: strings.TrimSpace(note)}
-	if _, known := eventWords[c.Event]; !known {
+	if !canAct(c.Event) {
 		bad = append(bad, ui.FieldError{Field: "event", Sentence: "Select what came of it"})
 	}
 	if channel != "" && !slices.ContainsFunc(channels, func(o ui.Option) bool { return o.Value == channel }) {
@@ -623,7 +638,7 @@ func (h *Handler) actPage(w http.ResponseWriter, r *http.Request, who staff.Acco
 	to := fmt.Sprintf("/desk/referrals/%d?done=%s", id, c.Event)
 	stays := c.Event == selfrefer.Claim || c.Event == selfrefer.Attempt || c.Event == selfrefer.TakeBack || c.Event == selfrefer.Escalate || c.Event == selfrefer.Note || c.Event == selfrefer.HandOver && c.To == who.ID
 	if !stays && (ref.State != selfrefer.InSupport || c.Event == selfrefer.HandOver) { // out of their hands: on to the next
-		to = queuePath + "?state=open&done=" + string(c.Event)
+		to = fmt.Sprintf("%s?state=open&done=%s&of=%d", queuePath, c.Event, id)
 	}
 	http.Redirect(w, r, to, http.StatusSeeOther)
 	return nil
@@ -658,11 +673,14 @@ func (h *Handler) getReferral(w http.ResponseWriter, r *http.Request, who staff.
 	for _, c := range contacts {
 		j.Contacts = append(j.Contacts, toldContact(c, name))
 	}
+	if j.sameJSON, err = h.toldSame(r, who, id, name); err != nil {
+		return err
+	}
 	return writeJSON(w, http.StatusOK, j)
 }
 
 func toldContact(c selfrefer.Contact, name func(staff.AccountID) string) contactJSON {
-	j := contactJSON{At: c.At.UTC(), By: holderJSON{c.By, name(c.By)}, Event: c.Event, Channel: c.Channel, Note: c.Note, Reason: c.Reason}
+	j := contactJSON{At: c.At.UTC(), By: holderJSON{c.By, name(c.By)}, Event: c.Event, Channel: c.Channel, Note: c.Note, Reason: c.Reason, Other: c.Other, Of: c.Of, Undone: c.Undone}
 	if c.To != 0 {
 		j.To = &holderJSON{c.To, name(c.To)}
 	}
@@ -701,7 +719,7 @@ func (h *Handler) act(w http.ResponseWriter, r *http.Request, who staff.Account)
 		return err
 	}
 	event := chi.URLParam(r, "event")
-	if _, known := eventWords[selfrefer.Event(event)]; !known {
+	if !canAct(selfrefer.Event(event)) {
 		return staff.ErrNotFound
 	}
 	var body struct {

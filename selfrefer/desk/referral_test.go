@@ -77,7 +77,7 @@ func TestReferralPage_case(t *testing.T) {
 		t.Error("somebody else may work on a claimed referral")
 	}
 	post(val, 409, "event", "close", "channel", "call").holds(t, 409, "Lin Okafor claimed ")
-	if got := post(sam, 303, "event", "release"); got.header.Get("Location") != "/desk/queue?state=open&done=release" {
+	if got := post(sam, 303, "event", "release"); got.header.Get("Location") != fmt.Sprint("/desk/queue?state=open&done=release&of=", id) {
 		t.Errorf("released: to %s", got.header.Get("Location"))
 	}
 	post(sam, 303, "event", "claim")

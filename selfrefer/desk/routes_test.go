@@ -150,6 +150,12 @@ func TestRolesAndRoutes(t *testing.T) {
 		"POST /api/v1/webhooks/{hook}/on":                              {staff.ManageWebhooks, fmt.Sprint("/api/v1/webhooks/", hook, "/on"), "", []int{204}, 404},
 		"POST /api/v1/webhooks/{hook}/off":                             {staff.ManageWebhooks, fmt.Sprint("/api/v1/webhooks/", hook, "/off"), "", []int{204}, 404},
 		"POST /api/v1/webhooks/{hook}/deliveries/{delivery}/redeliver": {staff.ManageWebhooks, fmt.Sprint("/api/v1/webhooks/", hook, "/deliveries/999/redeliver"), "", []int{404, 409}, 404},
+		"POST /desk/referrals/{id}/join":                               {staff.WorkReferral, fmt.Sprint("/desk/referrals/", id, "/join"), form("other", fmt.Sprint(id)), []int{409}, 404}, // with itself
+		"POST /desk/referrals/{id}/separate":                           {staff.WorkReferral, fmt.Sprint("/desk/referrals/", id, "/separate"), "", []int{409}, 404},
+		"POST /desk/referrals/{id}/undo":                               {staff.WorkReferral, fmt.Sprint("/desk/referrals/", id, "/undo"), "", []int{303, 409}, 404},
+		"POST /api/v1/referrals/{id}/join":                             {staff.WorkReferral, fmt.Sprint("/api/v1/referrals/", id, "/join"), fmt.Sprintf(`{"other":%d}`, id), []int{409}, 404},
+		"POST /api/v1/referrals/{id}/separate":                         {staff.WorkReferral, fmt.Sprint("/api/v1/referrals/", id, "/separate"), "{}", []int{409}, 404},
+		"POST /api/v1/referrals/{id}/undo":                             {staff.WorkReferral, fmt.Sprint("/api/v1/referrals/", id, "/undo"), "{}", []int{200, 409}, 404},
 	}
 	err := chi.Walk(b.router, func(method, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		if strings.HasPrefix(pattern, "/static/") {

@@ -107,9 +107,18 @@ type Page struct {
 	Breadcrumbs  []NavItem
 	Alerts       []Alert // what cannot wait, above all else, on desks
 	Notice       string  // what has just been done, in a green banner
+	Undo         *Undo   // beside the notice
 	Refresh      int     // seconds after which a page without scripts loads itself again; 0: never
 	Errors       []FieldError
 	Data         any
+}
+
+// Undo is a button that takes back what has just been done: a form, which needs no scripts.
+type Undo struct {
+	Action, Button string
+	Of             string // what it undoes, for who cannot see where the button stands
+	Words          string // beside it, where there is no notice
+	Event          string // its code: the notice says done=
 }
 
 // New fails on a public URL that is none, or on an asset folder with a broken manifest.
