@@ -104,8 +104,8 @@ func TestQueue_countsFollow(t *testing.T) {
 					w.must(err)
 				}
 			}
-			if n := w.count(`SELECT COUNT(*) FROM referral_term WHERE referral = $1`, int64(old)); n != 3 {
-				t.Errorf("%s: %d terms of a name of two words", name, n)
+			if n := w.count(`SELECT COUNT(*) FROM referral_term WHERE referral = $1`, int64(old)); n != 4 {
+				t.Errorf("%s: %d terms of a name of two words and a birth date", name, n)
 			}
 		}
 		// One that cannot be opened keeps no other from being found.
@@ -114,7 +114,7 @@ func TestQueue_countsFollow(t *testing.T) {
 		if n, err := w.db.IndexOld(ctx); n != 2 || err != nil {
 			t.Errorf("indexed %d, %v", n, err)
 		}
-		if n, err := w.db.IndexOld(ctx); n != 0 || err != nil || w.count(`SELECT COUNT(*) FROM referral_term WHERE referral = $1`, int64(old)) != 3 {
+		if n, err := w.db.IndexOld(ctx); n != 0 || err != nil || w.count(`SELECT COUNT(*) FROM referral_term WHERE referral = $1`, int64(old)) != 4 {
 			t.Errorf("indexed %d once more, %v", n, err)
 		}
 	})
