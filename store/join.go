@@ -129,6 +129,27 @@ func endOf(tx *Tx, id selfrefer.ReferralID) (selfrefer.ReferralID, error) {
 	return 0, fmt.Errorf("follow the joins of referral %d: they have no end", id)
 }
 
+// heed makes a referral that was joined say of safety what all of its person's forms say: its number must not stand open where another form
+// says that a call is not safe.
+func (db *DB) heed(tx *Tx, r *selfrefer.Referral) error {
+	if r.JoinedTo == 0 {
+		return nil
+	}
+	end, err := endOf(tx, r.ID)
+	if err != nil {
+		return err
+	}
+	on, sealed, err := referralOf(tx, end, "")
+	if err != nil {
+		return err
+	}
+	if err := db.openReferral(&on, sealed, true); err != nil {
+		return err
+	}
+	r.Answers.Heed(selfrefer.Answers{CallSafe: on.Answers.CallSafe, TextSafe: on.Answers.TextSafe, MessageSafe: on.Answers.MessageSafe})
+	return nil
+}
+
 // alike finds referrals that may be from the same person: by blind indexes, a few look-ups however many referrals there are. What names them
 // is opened then, and compared.
 func (db *DB) alike(tx *Tx, who staff.Account, r selfrefer.Referral, s *selfrefer.Same) error {

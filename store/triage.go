@@ -321,6 +321,9 @@ func (db *DB) Referral(ctx context.Context, who staff.Account, id selfrefer.Refe
 		if err := db.index(tx, r); err != nil {
 			return err
 		}
+		if err := db.heed(tx, &r); err != nil {
+			return err
+		}
 		if err := db.opened(tx, who, &r); err != nil {
 			return err
 		}

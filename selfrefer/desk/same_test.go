@@ -103,6 +103,18 @@ func TestSame_pages(t *testing.T) {
 		t.Errorf("takes away what another has: %d %s", got, j.Code)
 	}
 	b.send(lin, "POST", path(early, "/join"), form("other", fmt.Sprint(late))).holds(t, 303) // hers is what leaves
+
+	// The page of what has gone obeys what the other form says is safe.
+	calm, danger := b.twice()
+	b.send(lin, "POST", path(calm, "/join"), form("other", fmt.Sprint(danger))).holds(t, 303)
+	left := b.send(lin, "GET", path(calm, ""), "")
+	if !inOrder(left.body, "This is the same person as in", "Do NOT call: they said that it is not safe.", "<details", "07700 900123") || strings.Contains(left.body, "It is safe to call") {
+		t.Error("the page of the joined referral shows a number that the other form says is not safe")
+	}
+	var api referralJSON
+	if got := b.call(lin, "GET", fmt.Sprint("/referrals/", calm), "", &api); got != 200 || api.GoesOn != danger || api.Answers.CallSafe != selfrefer.SafeNo {
+		t.Errorf("%d: goes on in %d, safe to call: %s", got, api.GoesOn, api.Answers.CallSafe)
+	}
 }
 
 func TestSame_earlierPage(t *testing.T) {
