@@ -283,7 +283,11 @@ func (db *DB) facts(tx *Tx, m message) (f campaign.Facts, plan *knownPlan, n sta
 		       (SELECT COUNT(*) FROM referral
 		        WHERE network = $1 AND phone_ix = $2 AND state IN ('new', 'claimed', 'contacting', 'in_support', 'onward'))
 		       + (SELECT COUNT(*) FROM referral
-		        WHERE network = $1 AND nhs_ix = $3 AND state IN ('new', 'claimed', 'contacting', 'in_support', 'onward')),
+		        WHERE network = $1 AND nhs_ix = $3 AND state IN ('new', 'claimed', 'contacting', 'in_support', 'onward'))
+		       + (SELECT COUNT(*) FROM referral g JOIN referral o ON o.id = g.joined_to -- what was joined goes on under another number
+		        WHERE g.network = $1 AND g.phone_ix = $2 AND g.state IN ('closed', 'declined', 'unreachable', 'duplicate') AND o.state IN ('new', 'claimed', 'contacting', 'in_support', 'onward'))
+		       + (SELECT COUNT(*) FROM referral g JOIN referral o ON o.id = g.joined_to
+		        WHERE g.network = $1 AND g.nhs_ix = $3 AND g.state IN ('closed', 'declined', 'unreachable', 'duplicate') AND o.state IN ('new', 'claimed', 'contacting', 'in_support', 'onward')),
 		       `+db.mayNotSend(),
 		int64(n.ID), m.phoneIx, nhsIx, m.campaign).Scan(append([]any{&number, &person, &last, &open}, now.dest()...)...)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/wellpaced/wellpaced/campaign"
 	"github.com/wellpaced/wellpaced/selfrefer"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 )
@@ -559,6 +560,38 @@ func TestUndo(t *testing.T) {
 			VALUES (1, 'test', $1, $2, 0, 'sent', 1, 1, 0, 0, 0, 0, '', 1, 0, $3, $3, $4)`, int64(id), int64(w.network.ID), []byte{}, now.Add(time.Minute).UnixMilli())
 		if _, left, err := w.db.Undo(ctx, w.other, id); err != nil || !left {
 			t.Errorf("a text has gone out since: %v, %v", left, err)
+		}
+	})
+}
+
+// The number of a referral that was joined stays out of campaigns for as long as what it goes on in is open.
+func TestJoin_noText(t *testing.T) {
+	ctx := context.Background()
+	eachEngine(t, func(t *testing.T, cfg Config) {
+		db := mustOpen(t, cfg)
+		w := launched(t, db, 12, nil)
+		rings := w.release(t, 2)
+		senior, err := db.CreateAccount(ctx, staff.Account{Network: w.network.ID, Team: w.team.ID, Email: "senior@join.test", Name: "Senior", Role: staff.SeniorLinkWorker}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ids []selfrefer.ReferralID
+		for i, phone := range []string{"07700 900009", w.phone(t, rings[0]).Reveal()} {
+			r := selfrefer.Receiver{Keeper: db, Now: func() time.Time { return testCivil }}
+			rc, err := r.Receive(ctx, selfrefer.Form{ID: fmt.Sprint("form ", i), Network: w.network.ID, Source: selfrefer.ByGeneral, Answers: selfrefer.Answers{Phone: phone}, At: testCivil.Add(time.Duration(i) * time.Minute)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, selfrefer.ReferralID(count(t, db, `SELECT id FROM referral WHERE reference = $1`, rc.Reference)))
+		}
+		if on, err := db.Join(ctx, senior, ids[0], ids[1]); err != nil || on.ID != ids[0] {
+			t.Fatalf("goes on in %d, %v", on.ID, err)
+		}
+		if _, err := db.Claim(ctx, rings[0]); !errors.Is(err, campaign.ErrTooLate) || w.state(t, rings[0].Message) != campaign.Suppressed {
+			t.Errorf("somebody whose case is open is texted: %v", err)
+		}
+		if _, err := db.Claim(ctx, rings[1]); err != nil {
+			t.Errorf("somebody else: %v", err)
 		}
 	})
 }
