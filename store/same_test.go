@@ -306,7 +306,17 @@ func TestJoin(t *testing.T) {
 		if w.row(second.ID) != was[1] {
 			t.Errorf("the other came back as %s", w.row(second.ID))
 		}
+		// What was joined is not offered again; and what somebody may not open is not shown because something else of the person is.
+		_, err = w.db.Join(ctx, w.senior, household.ID, first.ID)
+		w.must(err)
+		if s := same(w.helper, first.ID); len(s.Joined) != 1 || s.Hidden != 0 || found(s) != "" {
+			t.Errorf("%d joined, %d hidden, and %s", len(s.Joined), s.Hidden, found(s))
+		}
 		w.recount(t)
+		w.write(`UPDATE referral SET urgent = $1 WHERE id = $2`, true, int64(household.ID))
+		if s := same(w.helper, first.ID); len(s.Joined) != 0 || s.Hidden != 1 {
+			t.Errorf("%d joined that a volunteer may not open, %d hidden", len(s.Joined), s.Hidden)
+		}
 	})
 }
 

@@ -111,6 +111,9 @@ func TestSame_pages(t *testing.T) {
 	if !inOrder(left.body, "This is the same person as in", "Do NOT call: they said that it is not safe.", "<details", "07700 900123") || strings.Contains(left.body, "It is safe to call") {
 		t.Error("the page of the joined referral shows a number that the other form says is not safe")
 	}
+	if body := b.send(lin, "GET", path(danger, ""), "").body; !inOrder(body, "Also from this person", "Show the number of this one", "07700 900123") {
+		t.Error("the number on the calm form stands open")
+	}
 	var api referralJSON
 	if got := b.call(lin, "GET", fmt.Sprint("/referrals/", calm), "", &api); got != 200 || api.GoesOn != danger || api.Answers.CallSafe != selfrefer.SafeNo {
 		t.Errorf("%d: goes on in %d, safe to call: %s", got, api.GoesOn, api.Answers.CallSafe)
