@@ -153,9 +153,12 @@ func (db *DB) heed(tx *Tx, r *selfrefer.Referral) error {
 // alike finds referrals that may be from the same person: by blind indexes, a few look-ups however many referrals there are. What names them
 // is opened then, and compared.
 func (db *DB) alike(tx *Tx, who staff.Account, r selfrefer.Referral, s *selfrefer.Same) error {
-	var phoneIx, nhsIx []byte
-	if err := tx.QueryRow(`SELECT phone_ix, nhs_ix FROM referral WHERE id = $1`, int64(r.ID)).Scan(&phoneIx, &nhsIx); err != nil {
-		return fmt.Errorf("read the indexes of referral %d: %w", r.ID, err)
+	var phoneIx, nhsIx []byte // the number that was texted; what was typed may be another
+	if err := tx.QueryRow(`SELECT phone_ix FROM referral WHERE id = $1`, int64(r.ID)).Scan(&phoneIx); err != nil {
+		return fmt.Errorf("read the index of referral %d: %w", r.ID, err)
+	}
+	if !r.NHS.IsZero() { // nobody has the number of those who have none
+		nhsIx = db.nhsIndex(r.NHS)
 	}
 	why := map[selfrefer.ReferralID][]selfrefer.Likeness{}
 	find := func(l selfrefer.Likeness, query string, args ...any) error {
@@ -173,7 +176,6 @@ func (db *DB) alike(tx *Tx, who staff.Account, r selfrefer.Referral, s *selfrefe
 		}
 		return nil
 	}
-	// An empty index is that of everybody whose number is not known.
 	byNumber := func(l selfrefer.Likeness, column string, ix []byte) error {
 		if len(ix) == 0 {
 			return nil
