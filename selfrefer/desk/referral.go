@@ -638,7 +638,10 @@ func (h *Handler) actPage(w http.ResponseWriter, r *http.Request, who staff.Acco
 	to := fmt.Sprintf("/desk/referrals/%d?done=%s", id, c.Event)
 	stays := c.Event == selfrefer.Claim || c.Event == selfrefer.Attempt || c.Event == selfrefer.TakeBack || c.Event == selfrefer.Escalate || c.Event == selfrefer.Note || c.Event == selfrefer.HandOver && c.To == who.ID
 	if !stays && (ref.State != selfrefer.InSupport || c.Event == selfrefer.HandOver) { // out of their hands: on to the next
-		to = fmt.Sprintf("%s?state=open&done=%s&of=%d", queuePath, c.Event, id)
+		to = queuePath + "?state=open&done=" + string(c.Event)
+		if c.Event.CanBeUndone() {
+			to += fmt.Sprintf("&of=%d", id)
+		}
 	}
 	http.Redirect(w, r, to, http.StatusSeeOther)
 	return nil
