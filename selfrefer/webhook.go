@@ -31,6 +31,7 @@ const (
 	HookClosed      HookEvent = "referral.closed"
 	HookDeclined    HookEvent = "referral.declined"
 	HookUnreachable HookEvent = "referral.unreachable"
+	HookUndone      HookEvent = "referral.undone" // the event before it about the same referral does not count
 	HookOptOut      HookEvent = "optout"
 	HookCorrection  HookEvent = "correction"
 	HookExport      HookEvent = "export.ready"
@@ -38,7 +39,7 @@ const (
 )
 
 // HookEvents lists those that can be chosen.
-var HookEvents = []HookEvent{HookReceived, HookContacted, HookClosed, HookDeclined, HookUnreachable, HookOptOut, HookCorrection, HookExport}
+var HookEvents = []HookEvent{HookReceived, HookContacted, HookClosed, HookDeclined, HookUnreachable, HookUndone, HookOptOut, HookCorrection, HookExport}
 
 // HookEventsOf are the events of one step of a referral; first says that it was the first contact.
 func HookEventsOf(to State, e Event, first bool) (all []HookEvent) {

@@ -68,6 +68,15 @@ func (db *DB) tellMoved(tx *Tx, r selfrefer.Referral, e selfrefer.Event, first b
 	return nil
 }
 
+// tellUndoneStep takes back what tellMoved has told of a step.
+func (db *DB) tellUndoneStep(tx *Tx, r selfrefer.Referral, s lastStep) error {
+	first := s.became.Contacted != 0 && s.was.Contacted == 0
+	if len(selfrefer.HookEventsOf(s.became.State, s.Event, first)) == 0 {
+		return nil
+	}
+	return db.announce(tx, r.Network, selfrefer.Delivery{Event: selfrefer.HookUndone, About: int64(r.ID), Reference: r.Reference, Practice: r.Practice, Code: string(r.State)})
+}
+
 // tellOptOut is what follows for others from an opt-out.
 func (db *DB) tellOptOut(tx *Tx, n staff.NetworkID, rec optOutRecord, w optingOut) error {
 	return db.announce(tx, n, selfrefer.Delivery{Event: selfrefer.HookOptOut, Practice: w.practice, Code: rec.Why})

@@ -110,8 +110,11 @@ func outcomesToTell(kind selfrefer.EntryKind) (from, at string) {
 	if !ok {
 		return referralsToTell + notToldOf + `'referral' AND e.about = p.id)`, `p.received_at`
 	}
-	at = `(SELECT MIN(v.at) FROM referral_event v WHERE v.referral = p.id AND v.event IN (` + quoted(o.Events) + `))`
-	return referralsToTell + notToldOf + `'` + string(kind) + `' AND e.about = p.id) AND p.state IN (` + quoted(o.States) + `) AND ` + at + ` IS NOT NULL`, at
+	at = `(SELECT MIN(v.at) FROM referral_event v WHERE v.referral = p.id AND v.event IN (` + quoted(o.Events) + `)
+		AND NOT EXISTS (SELECT 1 FROM referral_event z WHERE z.referral = v.referral AND z.undoes = v.id))`
+	// What can still be undone waits for the next file: nobody could take it out of somebody's record again.
+	return referralsToTell + notToldOf + `'` + string(kind) + `' AND e.about = p.id) AND p.state IN (` + quoted(o.States) + `) AND ` + at +
+		` < $3 - ` + strconv.FormatInt(selfrefer.UndoFor.Milliseconds(), 10), at
 }
 
 // quoted writes words of our own code into SQL.

@@ -120,6 +120,10 @@ func TestPracticeFile(t *testing.T) {
 			t.Fatal(err)
 		}
 
+		if n := w.news(mo); n.Counts[selfrefer.EntryAccepted] != 0 {
+			t.Errorf("what can still be undone is told: %v", n.Counts)
+		}
+		now = now.Add(selfrefer.UndoFor + time.Minute)
 		const want = "3 text, 1 undelivered, 2 optout, 2 correction, 1 referral, 1 accepted"
 		if n := w.news(mo); n.New() != 10 || n.Counts[selfrefer.EntryOptOut] != 2 || n.Counts[selfrefer.EntryCorrection] != 2 || n.Counts[selfrefer.EntryAccepted] != 1 {
 			t.Errorf("counted as new: %v", n.Counts)
@@ -143,7 +147,7 @@ func TestPracticeFile(t *testing.T) {
 					t.Errorf("the referral is told as %+v", e.Reasons)
 				}
 			case selfrefer.EntryAccepted:
-				if e.Code != "871731000000106" || e.Reference != agreed.Reference || !e.At.Equal(now) {
+				if e.Code != "871731000000106" || e.Reference != agreed.Reference || !e.At.Equal(testCivil) {
 					t.Errorf("accepted with code %q", e.Code)
 				}
 			}
@@ -170,6 +174,7 @@ func TestPracticeFile(t *testing.T) {
 		w.act(silent.ID, selfrefer.Close)
 		w.must(w.db.Resume(ctx, selfrefer.Undo{TokenHash: no.token, At: now}))
 		w.must(w.db.Resume(ctx, selfrefer.Undo{TokenHash: guess.token, At: now}))
+		now = now.Add(selfrefer.UndoFor + time.Minute)
 		if n := w.news(mo); n.New() != 4 {
 			t.Errorf("counted as new: %v", n.Counts)
 		}
@@ -325,6 +330,8 @@ func TestPracticeFileCutOff(t *testing.T) {
 func TestPracticeCodes(t *testing.T) {
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		ctx := context.Background()
+		now := testCivil
+		cfg.Now = func() time.Time { return now }
 		w := mustWorld(t, mustOpen(t, cfg))
 		mo := w.manager()
 		p := w.text(celia, false)
@@ -333,6 +340,7 @@ func TestPracticeCodes(t *testing.T) {
 		w.must(w.db.SetCodes(ctx, mo, selfrefer.Codes{Accepted: "73211009", Offered: selfrefer.OfferedCode}))
 		r := w.mustKeep(form("yes", p, selfrefer.Answers{BirthDate: "24 12 1961", Tell: []string{"practice"}}))
 		w.act(r.ID, selfrefer.Claim, selfrefer.Decline)
+		now = now.Add(selfrefer.UndoFor + time.Minute)
 		f, all := w.told(mo)
 		w.must(w.db.SetCodes(ctx, mo, selfrefer.UsualCodes))
 		if got := kinds(all); got != "1 text, 1 referral, 1 declined" {
@@ -364,15 +372,26 @@ func TestPracticeConsentOfBefore(t *testing.T) {
 	})
 }
 
-// A step that was undone before the file was made is not told.
+// A step that was undone is not told, and one that still can be is not told yet.
 func TestPracticeUndone(t *testing.T) {
 	eachEngine(t, func(t *testing.T, cfg Config) {
+		now := testCivil
+		cfg.Now = func() time.Time { return now }
 		w := mustWorld(t, mustOpen(t, cfg))
+		mo := w.manager()
 		r := w.mustKeep(form("yes", w.text(celia, false), selfrefer.Answers{BirthDate: "24 12 1961", Tell: []string{"practice"}}))
 		w.act(r.ID, selfrefer.Claim, selfrefer.StartSupport)
-		w.write(`UPDATE referral SET state = 'contacting' WHERE id = $1`, int64(r.ID))
-		if _, all := w.told(w.manager()); kinds(all) != "1 text, 1 referral" {
-			t.Errorf("told: %s", kinds(all))
+		if _, all := w.told(mo); kinds(all) != "1 text, 1 referral" {
+			t.Errorf("told at once: %s", kinds(all))
+		}
+		now = now.Add(selfrefer.UndoFor)
+		_, _, err := w.db.Undo(context.Background(), w.senior, r.ID)
+		w.must(err)
+		now = now.Add(time.Minute)
+		w.act(r.ID, selfrefer.Decline)
+		now = now.Add(selfrefer.UndoFor + time.Minute)
+		if _, all := w.told(mo); kinds(all) != "1 declined" {
+			t.Errorf("told in the end: %s", kinds(all))
 		}
 	})
 }

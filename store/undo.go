@@ -249,6 +249,9 @@ func (db *DB) takeBack(tx *Tx, who staff.Account, r *selfrefer.Referral, s lastS
 			return false, err
 		}
 	}
+	if err := db.tellUndoneStep(tx, *r, s); err != nil {
+		return false, err
+	}
 	if err := forgetSteps(tx, r.ID); err != nil {
 		return false, err
 	}

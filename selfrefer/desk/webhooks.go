@@ -20,7 +20,7 @@ const webhooksPath = "/desk/webhooks"
 // hookWords are the events as people choose them.
 var hookWords = map[selfrefer.HookEvent]string{
 	selfrefer.HookReceived: "A self-referral was received", selfrefer.HookContacted: "First contact was made", selfrefer.HookClosed: "A referral was closed", selfrefer.HookDeclined: "A person declined",
-	selfrefer.HookUnreachable: "A person could not be reached", selfrefer.HookOptOut: "An opt-out", selfrefer.HookCorrection: "A practice must correct its record", selfrefer.HookExport: "A file for a practice is ready",
+	selfrefer.HookUnreachable: "A person could not be reached", selfrefer.HookUndone: "The step before was undone", selfrefer.HookOptOut: "An opt-out", selfrefer.HookCorrection: "A practice must correct its record", selfrefer.HookExport: "A file for a practice is ready",
 	selfrefer.HookTest: "A test",
 }
 
