@@ -182,6 +182,34 @@ func run[T any](p *Page, what string, a chromedp.Action[T]) T {
 	return v
 }
 
+// read is run for what changes nothing: a page that is just giving way to the next one is read again.
+func read[T any](p *Page, what string, a chromedp.Action[T]) T {
+	p.tb.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, actionLimit)
+	defer cancel()
+	for {
+		v, err := chromedp.Run(ctx, a)
+		if err != nil && ctx.Err() == nil && givesWay(err) {
+			time.Sleep(50 * time.Millisecond)
+			continue
+		}
+		if err != nil {
+			p.tb.Fatalf("%s: %v", what, err)
+		}
+		return v
+	}
+}
+
+// givesWay tells by the browser's words that a page went while it was asked something.
+func givesWay(err error) bool {
+	for _, words := range []string{"Cannot find context", "context was destroyed", "navigated or closed", "Could not find node", "does not belong to the document"} {
+		if strings.Contains(err.Error(), words) {
+			return true
+		}
+	}
+	return false
+}
+
 // Phone makes the tab a small phone: 320 x 640, touch.
 func (p *Page) Phone() {
 	p.tb.Helper()
@@ -320,25 +348,25 @@ func (p *Page) FollowKey(key string) int {
 // Text is what a person reads in the first element that matches; it waits for it.
 func (p *Page) Text(css string) string {
 	p.tb.Helper()
-	return run(p, "read "+css, chromedp.Text(chromedp.CSS(css)))
+	return read(p, "read "+css, chromedp.Text(chromedp.CSS(css)))
 }
 
 // HTML is the document as it stands now.
 func (p *Page) HTML() string {
 	p.tb.Helper()
-	return run(p, "read the document", chromedp.OuterHTML(chromedp.CSS("html")))
+	return read(p, "read the document", chromedp.OuterHTML(chromedp.CSS("html")))
 }
 
 // URL is where the tab is.
 func (p *Page) URL() string {
 	p.tb.Helper()
-	return run(p, "read the address", chromedp.Location())
+	return read(p, "read the address", chromedp.Location())
 }
 
 // Focused describes the element that has the focus: "a#id.class".
 func (p *Page) Focused() string {
 	p.tb.Helper()
-	return run(p, "find the focus", chromedp.Evaluate[string](
+	return read(p, "find the focus", chromedp.Evaluate[string](
 		`(e => e.localName + (e.id ? '#' + e.id : '') + (e.className ? '.' + e.className.split(' ')[0] : ''))(document.activeElement)`))
 }
 
@@ -346,7 +374,7 @@ func (p *Page) Focused() string {
 func (p *Page) Wider() int {
 	p.tb.Helper()
 	// Not innerWidth: a phone zooms out until everything fits, and that grows with it.
-	return run(p, "measure the page", chromedp.Evaluate[int](`document.documentElement.scrollWidth`)) - p.width
+	return read(p, "measure the page", chromedp.Evaluate[int](`document.documentElement.scrollWidth`)) - p.width
 }
 
 // Screenshot writes the whole page as PNG.
