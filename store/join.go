@@ -431,7 +431,31 @@ func (db *DB) join(tx *Tx, who staff.Account, first, second whole) (selfrefer.Re
 		return on, fmt.Errorf("join referral %d to %d: %w", gone.ID, on.ID, err)
 	}
 	on.Answers, on.WhyUrgent = doc.Answers, doc.WhyUrgent
-	return on, nil
+	return on, moveTasks(tx, event, gone.ID, on.ID)
+}
+
+// moveTasks takes a referral's tasks to the one that it was joined to: what somebody has said they will do is done for the person.
+func moveTasks(tx *Tx, event int64, from, to selfrefer.ReferralID) error {
+	_, err := tx.Exec(`INSERT INTO task_joined (event, task) SELECT $1, id FROM task WHERE referral = $2`, event, int64(from))
+	if err == nil {
+		_, err = tx.Exec(`UPDATE task SET referral = $1 WHERE referral = $2`, int64(to), int64(from))
+	}
+	if err != nil {
+		return fmt.Errorf("move the tasks of referral %d: %w", from, err)
+	}
+	return nil
+}
+
+// moveTasksBack gives them back.
+func moveTasksBack(tx *Tx, event int64, to selfrefer.ReferralID) error {
+	_, err := tx.Exec(`UPDATE task SET referral = $1 WHERE id IN (SELECT task FROM task_joined WHERE event = $2)`, int64(to), event)
+	if err == nil {
+		_, err = tx.Exec(`DELETE FROM task_joined WHERE event = $1`, event)
+	}
+	if err != nil {
+		return fmt.Errorf("move the tasks of referral %d back: %w", to, err)
+	}
+	return nil
 }
 
 // goOn gives the referral that goes on what it owes the other: the older promise, urgency, and that somebody is told.
@@ -555,7 +579,7 @@ func (db *DB) separate(tx *Tx, who staff.Account, r selfrefer.Referral) (on self
 	if repliesNow == replies {
 		doc.WhyUrgent = said.WhyUrgent
 	}
-	err = errors.Join(db.stand(tx, as, on), db.stand(tx, gone, goneWas.of(gone)), db.reseal(tx, on.ID, doc), forgetSteps(tx, on.ID, gone.ID),
+	err = errors.Join(db.stand(tx, as, on), db.stand(tx, gone, goneWas.of(gone)), db.reseal(tx, on.ID, doc), forgetSteps(tx, on.ID, gone.ID), moveTasksBack(tx, event, gone.ID),
 		db.noteEventAs(tx, db.newID(), who, on.ID, selfrefer.Contact{Event: selfrefer.Separate}, about{other: gone.ID}),
 		db.noteEventAs(tx, db.newID(), who, gone.ID, selfrefer.Contact{Event: selfrefer.Separate}, about{other: on.ID}))
 	if err != nil {

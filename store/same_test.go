@@ -321,6 +321,55 @@ func TestJoin(t *testing.T) {
 }
 
 // What is urgent does not lose its clock, its words or its place by being joined.
+// What somebody has said they will do is done for the person: it goes along, and back, through one join after another.
+func TestJoin_tasks(t *testing.T) {
+	ctx := context.Background()
+	eachEngine(t, func(t *testing.T, cfg Config) {
+		w := mustWorld(t, mustOpen(t, cfg))
+		keep := func(name string) selfrefer.ReferralID {
+			return w.mustKeep(selfrefer.Form{ID: name, Network: w.network.ID, Source: selfrefer.ByGeneral, At: testCivil, Answers: selfrefer.Answers{Name: "Agnes Mary Arkwright", BirthDate: "1 2 1950"}}).ID
+		}
+		first, second, third := keep("first"), keep("second"), keep("third")
+		for _, id := range []selfrefer.ReferralID{first, second, third} {
+			w.record(w.worker, id, selfrefer.AddTask{Task: selfrefer.Task{Kind: selfrefer.PlainTask, Words: "ring her son", Due: "2026-06-04"}})
+		}
+		tasks := func() string {
+			var n []string
+			for _, id := range []selfrefer.ReferralID{first, second, third} {
+				n = append(n, itoa(int64(len(w.support(w.worker, id).Tasks))))
+			}
+			return strings.Join(n, " ")
+		}
+		join := func(on, gone selfrefer.ReferralID) {
+			t.Helper()
+			r, err := w.db.Join(ctx, w.senior, on, gone)
+			w.must(err)
+			if r.ID != on {
+				t.Fatal("the other one goes on")
+			}
+		}
+		join(second, third)
+		join(first, second)
+		if got := tasks(); got != "3 0 0" {
+			t.Errorf("joined: %s tasks", got)
+		}
+		w.does(w.worker, first, selfrefer.Claim)
+		if mine, err := w.db.Tasks(ctx, w.worker); err != nil || len(mine) != 3 {
+			t.Errorf("whoever has it has %d tasks, %v", len(mine), err)
+		}
+		for _, id := range []selfrefer.ReferralID{second, third} {
+			_, err := w.db.Separate(ctx, w.senior, id)
+			w.must(err)
+		}
+		if got := tasks(); got != "1 1 1" {
+			t.Errorf("separated: %s tasks", got)
+		}
+		if n := w.count(`SELECT COUNT(*) FROM task_joined`); n != 0 {
+			t.Errorf("%d tasks are still remembered", n)
+		}
+	})
+}
+
 func TestJoin_urgent(t *testing.T) {
 	ctx := context.Background()
 	eachEngine(t, func(t *testing.T, cfg Config) {
