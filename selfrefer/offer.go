@@ -65,27 +65,6 @@ func DutyNow(c throttle.Calendar, roster []throttle.Worker, now time.Time) (ther
 	return there
 }
 
-// NoticeKind is why somebody must look at a referral now.
-type NoticeKind string
-
-// The kinds, the most pressing first.
-const (
-	UrgentUnclaimed NoticeKind = "urgent_unclaimed" // offered to them
-	EscalatedToYou  NoticeKind = "escalated"
-	HandedToYou     NoticeKind = "handed_over"
-)
-
-// Notice is something that stands at the top of somebody's pages until they have looked. It names no patient.
-type Notice struct {
-	Kind     NoticeKind
-	Referral ReferralID // 0 if they may not open it
-	Ref      string     // the reference
-	By       staff.AccountID
-	Since    time.Time
-	Offer    Offer // of UrgentUnclaimed
-	Alone    bool  // of UrgentUnclaimed: no senior is on duty
-}
-
 // Offered tells whether an offer is made to somebody: to a senior who is on duty, to the managers of the network; what is with the manager
 // stays with the seniors on duty as well.
 func Offered(o Offer, who staff.Account, onDuty []staff.AccountID) bool {

@@ -363,59 +363,11 @@ func (db *DB) offers(tx *Tx, all []selfrefer.Referral) error {
 	return nil
 }
 
-// noticesShown is how many notices of a kind stand at the top of a page; offersLooked is how many urgent ones are looked at for them.
-const (
-	noticesShown = 5
-	offersLooked = 100
-)
-
-// Notices are what somebody must look at now, the most pressing first.
-func (db *DB) Notices(ctx context.Context, who staff.Account) (all []selfrefer.Notice, err error) {
-	if who.ID == 0 {
+// offered are the urgent referrals that nobody has claimed and that are offered to somebody, or have come while they are at work.
+func (db *DB) offered(tx *Tx, who staff.Account) (out []selfrefer.Notice, err error) {
+	if !selfrefer.UrgentUnclaimed.For(who) && !selfrefer.UrgentArrived.For(who) {
 		return nil, nil
 	}
-	err = db.read(ctx, "notices", func(tx *Tx) error {
-		all = nil
-		if staff.May(who, staff.TakeOffers, who.Network) == nil {
-			if all, err = db.offered(tx, who); err != nil {
-				return err
-			}
-		}
-		if staff.May(who, staff.WorkReferral, who.Network) != nil {
-			return nil
-		}
-		mine, err := list(tx, func(r scanner, n *selfrefer.Notice) error {
-			var urgent bool
-			var since, handed int64
-			if err := r.Scan((*int64)(&n.Referral), &n.Ref, &urgent, &handed, (*int64)(&n.By), &since); err != nil {
-				return err
-			}
-			n.Kind, n.Since = selfrefer.EscalatedToYou, timeOf(since)
-			if handed != 0 {
-				n.Kind = selfrefer.HandedToYou
-			}
-			return nil
-		}, `
-			SELECT id, reference, urgent, 0, 0, escalated_at
-			FROM referral
-			WHERE network = $1 AND escalated_to = $2 AND escalated_to <> 0 AND escalated_seen = 0
-			UNION ALL
-			SELECT id, reference, urgent, 1, handed_by, claimed_at
-			FROM referral
-			WHERE network = $1 AND claimed_by = $2 AND handed_by <> 0
-			ORDER BY 4, 6, 1
-			LIMIT $3`, int64(who.Network), int64(who.ID), 2*noticesShown)
-		if err != nil {
-			return fmt.Errorf("read what somebody was told of: %w", err)
-		}
-		all = append(all, mine...)
-		return nil
-	})
-	return all, err
-}
-
-// offered are the urgent referrals that are offered to somebody.
-func (db *DB) offered(tx *Tx, who staff.Account) (out []selfrefer.Notice, err error) {
 	teams, err := teamsOf(tx, selfrefer.Filter{Network: who.Network, Team: who.Team})
 	if err != nil {
 		return nil, err
@@ -433,7 +385,7 @@ func (db *DB) offered(tx *Tx, who staff.Account) (out []selfrefer.Notice, err er
 			FROM referral
 			WHERE network = $1 AND team = $2 AND state = 'new' AND urgent = $3 AND `+openReferrals+`
 			ORDER BY lane DESC, due_at, id
-			LIMIT $4`, int64(who.Network), t, true, offersLooked)
+			LIMIT $4`, int64(who.Network), t, true, selfrefer.MaxNotices)
 		if err != nil {
 			return nil, fmt.Errorf("read what nobody has claimed: %w", err)
 		}
@@ -452,18 +404,27 @@ func (db *DB) offered(tx *Tx, who staff.Account) (out []selfrefer.Notice, err er
 			}
 			duty = append(duty, staff.AccountID(id))
 		}
+		there := false
+		if selfrefer.UrgentArrived.For(who) {
+			if there, err = db.onDuty(tx, who, t); err != nil {
+				return nil, err
+			}
+		}
 		for _, ref := range free {
 			o := selfrefer.OfferOf(db.Calendar, seniors, ref, now)
-			if !selfrefer.Offered(o, who, duty) {
-				continue
-			}
 			n := selfrefer.Notice{Kind: selfrefer.UrgentUnclaimed, Ref: ref.Reference, Since: ref.Since(), Offer: o, Alone: len(duty) == 0}
+			if !selfrefer.Offered(o, who, duty) {
+				if !there {
+					continue
+				}
+				n = selfrefer.Notice{Kind: selfrefer.UrgentArrived, Ref: ref.Reference, Since: ref.Since()}
+			}
 			if opens {
 				n.Referral = ref.ID
 			}
 			out = append(out, n)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b selfrefer.Notice) int { return a.Since.Compare(b.Since) })
-	return out[:min(len(out), noticesShown)], nil
+	selfrefer.SortNotices(out)
+	return out[:min(len(out), selfrefer.MaxNotices)], nil
 }

@@ -360,12 +360,20 @@ func TestNotices_urgent(t *testing.T) {
 		}
 		rc, err := (&selfrefer.Receiver{Keeper: w.db, Now: cfg.Now}).Receive(ctx, selfrefer.Form{ID: "u", Network: w.network.ID, Source: selfrefer.ByGeneral, Answers: selfrefer.Answers{Words: "I took an overdose"}})
 		w.must(err)
+		claimed, seniorAway := false, false
 		check := func(after time.Duration, offer selfrefer.Offer, want map[string]int) {
 			t.Helper()
 			now = testCivil.Add(-15 * time.Minute).Add(after)
 			for _, who := range []staff.Account{w.senior, w.worker, w.helper, manager, admin, elsewhere, w.stranger} {
 				all, err := w.db.Notices(ctx, who)
 				w.must(err)
+				// Whoever of the team is at work knows of it from the first minute, until it is claimed; who is offered it is told that instead.
+				waits := !claimed && (who.ID == w.worker.ID || who.ID == w.senior.ID && offer == selfrefer.ToTeam && !seniorAway)
+				if there := len(all) == 1 && all[0].Kind == selfrefer.UrgentArrived && all[0].Referral != 0 && all[0].Ref == rc.Reference; waits != there {
+					t.Errorf("after %v, %s: waits for them %v, told %+v", after, who.Role, waits, all)
+				} else if there {
+					all = nil
+				}
 				if len(all) != want[string(who.Role)+itoa(int64(who.Network-w.network.ID))] {
 					t.Errorf("after %v, %s: %d notices", after, who.Role, len(all))
 				}
@@ -391,7 +399,10 @@ func TestNotices_urgent(t *testing.T) {
 		id := selfrefer.ReferralID(w.count(`SELECT id FROM referral WHERE reference = $1`, rc.Reference))
 		_, err = w.db.Act(ctx, w.worker, id, selfrefer.Contact{Event: selfrefer.Claim})
 		w.must(err)
+		claimed = true
 		check(90*time.Minute, selfrefer.ToTeam, nil)
+		claimed = false
+		seniorAway = true
 		_, err = w.db.Act(ctx, w.worker, id, selfrefer.Contact{Event: selfrefer.Release})
 		w.must(err)
 		check(119*time.Minute, selfrefer.ToTeam, nil) // put back: the half hour begins again

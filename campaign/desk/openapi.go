@@ -105,7 +105,7 @@ func OpenAPI() map[string]any {
 		"queue": thing(object{"answers": yes, "inside": yes, "waiting": number, "in_hand": number, "retrying": number, "dead": number, "oldest_seconds": decimal,
 			"processes": object{"type": "array", "items": thing(object{"host": word, "pid": number, "at_once": number, "since": instant})}}),
 		"messages": thing(states), "alarms": object{"type": "array", "items": thing(object{"at": instant, "code": word, "campaign": number, "sentence": word})},
-		"journal_owed": number, "disk": thing(object{"free_bytes": size, "floor_bytes": size, "ballast_bytes": size})})), nil)}
+		"journal_owed": number, "disk": thing(object{"free_bytes": size, "floor_bytes": size, "ballast_bytes": size}), "mail": word})), nil)}
 	for m, summary := range map[campaign.Move]string{
 		campaign.Submit: "Submit a draft for approval", campaign.Approve: "Approve, as a second person", campaign.Return: "Send back to draft", campaign.Launch: "Launch",
 		campaign.Pause: "Pause", campaign.Resume: "Go on sending", campaign.Stop: "Stop for good",

@@ -17,6 +17,14 @@ type Machinery struct {
 	Provider string // a sentence: whether it can be reached
 	Queue    Queue
 	Disk     Disk
+	Mail     string // a sentence: whether mails to staff go
+	Mails    []Mail // in a demo's pretend mailbox, the newest first
+}
+
+// Mail is a mail in a pretend mailbox. It names no patient.
+type Mail struct {
+	At                time.Time
+	To, Subject, Text string
 }
 
 // Queue is how much is in it: of all networks, since they share it.
@@ -52,6 +60,7 @@ type systemData struct {
 	Messages  ui.Table
 	Alarms    ui.Table
 	Computer  ui.SummaryList
+	Mails     *ui.Table // nil: there is no pretend mailbox
 }
 
 func (h *Handler) systemPage(w http.ResponseWriter, r *http.Request) {
@@ -100,6 +109,13 @@ func (h *Handler) systemData(ctx context.Context, who staff.Account, x campaign.
 		quarantine = x.Halt.Sentence()
 	}
 	fact(&d.Sending, "Quarantine", quarantine)
+	fact(&d.Sending, "E-mail to staff", m.Mail)
+	if len(m.Mails) > 0 {
+		d.Mails = &ui.Table{Caption: "Mails in the pretend mailbox, the newest first", Head: []ui.Cell{{Text: "When"}, {Text: "To"}, {Text: "Subject"}, {Text: "Text"}}, Stacked: true}
+		for _, k := range m.Mails {
+			d.Mails.Rows = append(d.Mails.Rows, []ui.Cell{{Text: h.when(k.At)}, {Text: k.To}, {Text: k.Subject}, {Text: k.Text}})
+		}
+	}
 
 	q := m.Queue
 	switch {
@@ -198,6 +214,7 @@ type systemAnswer struct {
 	Alarms     []alarmAnswer                 `json:"alarms"`
 	Owed       int                           `json:"journal_owed"`
 	Disk       diskAnswer                    `json:"disk"`
+	Mail       string                        `json:"mail"` // a sentence: whether mails to staff go
 }
 
 type queueAnswer struct {
@@ -246,7 +263,7 @@ func (h *Handler) apiSystem(w http.ResponseWriter, r *http.Request) {
 	m := h.cfg.Machinery(ctx)
 	q := m.Queue
 	a := systemAnswer{Stopped: m.Stopped, Leader: x.Leader, Leads: x.Leads, Provider: m.Provider, Quarantine: x.Halt.On(), Messages: map[campaign.MessageState]int{}, Alarms: []alarmAnswer{}, Owed: x.Owed,
-		Queue: queueAnswer{Answers: !q.Away, Inside: q.Inside, Waiting: q.Waiting, InHand: q.InHand, Again: q.Again, Dead: q.Dead, Oldest: q.Oldest.Seconds(), Processes: []processAnswer{}}, Disk: diskAnswer(m.Disk)}
+		Queue: queueAnswer{Answers: !q.Away, Inside: q.Inside, Waiting: q.Waiting, InHand: q.InHand, Again: q.Again, Dead: q.Dead, Oldest: q.Oldest.Seconds(), Processes: []processAnswer{}}, Disk: diskAnswer(m.Disk), Mail: m.Mail}
 	if !x.Since.IsZero() {
 		a.Since = &x.Since
 	}

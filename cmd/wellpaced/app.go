@@ -25,6 +25,7 @@ import (
 	referdesk "github.com/wellpaced/wellpaced/selfrefer/desk"
 	"github.com/wellpaced/wellpaced/selfrefer/form"
 	"github.com/wellpaced/wellpaced/selfrefer/hook"
+	"github.com/wellpaced/wellpaced/selfrefer/mail"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 	"github.com/wellpaced/wellpaced/selfrefer/ui"
 	"github.com/wellpaced/wellpaced/store"
@@ -62,7 +63,9 @@ type options struct {
 	// Provider signs staff in, and Demo asks nobody for a second factor; see referdesk.Config.
 	Provider referdesk.Provider
 	Demo     bool
-	Log      *slog.Logger
+	// SMTP is the server for mails to staff; the zero value is none.
+	SMTP mail.Config
+	Log  *slog.Logger
 }
 
 // app is everything in one process. A test starts it as main does.
@@ -88,6 +91,9 @@ type app struct {
 	safe     atomic.Bool            // it is now; a quarantine may begin at any time
 	openings atomic.Int64           // how often it has become so
 	guard    *campaign.Quarantine
+	mailer   *selfrefer.Mailer // nil: nobody is mailed
+	mailing  referdesk.Mailing
+	pretend  *mail.Pretend // in a demo
 
 	ringing   sync.WaitGroup // for texts that answer somebody, on a Redis of its own
 	noGateway bool
@@ -124,6 +130,9 @@ func open(ctx context.Context, o options) (_ *app, err error) {
 	}
 	if a.PublicURL == "" {
 		a.PublicURL = "http://" + a.listener.Addr().String()
+	}
+	if err := a.openMail(); err != nil {
+		return nil, err
 	}
 	o.Gateway.PublicURL, o.Gateway.Machine = a.PublicURL, a.Machine
 	sends := o.Gateway.BaseURL != ""
@@ -236,7 +245,7 @@ func (a *app) routes() (http.Handler, error) {
 		return nil, err
 	}
 	workers, err := referdesk.New(referdesk.Config{Store: a.db, UI: pages, Nav: nav, Now: a.Now, Machine: a.Machine, Log: a.Log.With("comp", "desk"), ClientIP: clientIP, Secure: secure,
-		PublicURL: a.PublicURL, Provider: a.Provider, Demo: a.Demo, Pacing: a.pacing})
+		PublicURL: a.PublicURL, Provider: a.Provider, Demo: a.Demo, Pacing: a.pacing, Mail: a.mailing})
 	if err != nil {
 		return nil, err
 	}
@@ -329,6 +338,9 @@ func (a *app) run(ctx context.Context) error {
 		serving.Go(func() error { return a.serveMetrics(site, a.Metrics) })
 	}
 	loops.Go(func() error { return a.guard.Run(ctx) })
+	if a.mailer != nil && (a.Worker || a.Pacer || a.noGateway) {
+		loops.Go(func() error { return a.mails(ctx) })
+	}
 	if a.Worker {
 		loops.Go(func() error {
 			if !a.waitReady(ctx) {
@@ -368,7 +380,8 @@ func (a *app) run(ctx context.Context) error {
 				_, err := a.db.PurgeDrafts(ctx)
 				_, old := a.db.PurgeCorrections(ctx)
 				_, past := a.db.PurgeSteps(ctx)
-				return errors.Join(err, old, past, a.db.RetireJournals(ctx))
+				_, told := a.db.PurgeMails(ctx)
+				return errors.Join(err, old, past, told, a.db.RetireJournals(ctx))
 			})
 		})
 		loops.Go(func() error {

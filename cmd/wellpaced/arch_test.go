@@ -39,6 +39,7 @@ var mayImport = []struct {
 	{"store/servers", nil, "throw-away servers for tests and the soak", false},
 	{"store/storetest", []string{"store/servers"}, "skips or fails where a server is missing", false},
 	{"selfrefer/hook", []string{"selfrefer"}, "an adapter: posts events to other systems; a port of selfrefer gives them, store keeps them", false},
+	{"selfrefer/mail", []string{"selfrefer"}, "an adapter: mails to staff know letters, and nothing of the rest", false},
 	{"selfrefer/form", []string{"selfrefer", "campaign/link", "campaign/person", "selfrefer/ui", "throttle/limit", "selfrefer/lang"}, "web: where the patient sits", false},
 	{"selfrefer/desk", []string{"selfrefer", "campaign/person", "throttle", "selfrefer/staff", "selfrefer/ui", "throttle/limit", "selfrefer/lang"}, "web: where the link worker sits", false},
 	{"campaign/desk", []string{"campaign", "campaign/patientlist", "campaign/text", "campaign/person", "throttle", "selfrefer/staff", "selfrefer/ui", "selfrefer/lang"}, "web: where the manager sits", false},
@@ -77,6 +78,7 @@ var oneHome = map[string]string{
 	"github.com/google/uuid":              "store",
 	"github.com/prometheus/client_golang": "cmd/wellpaced",
 	"github.com/tsenart/vegeta":           "cmd/wellpaced",
+	"github.com/wneessen/go-mail":         "selfrefer/mail",
 }
 
 const twilioGo = "github.com/twilio/twilio-go"

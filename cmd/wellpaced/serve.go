@@ -28,6 +28,10 @@ type serveCmd struct {
 	OIDCClientSecretFile string `name:"oidc-client-secret-file" env:"WELLPACED_OIDC_CLIENT_SECRET_FILE" type:"path" help:"File that holds it."`
 	OIDCTrustEmail       bool   `name:"oidc-trust-email" env:"WELLPACED_OIDC_TRUST_EMAIL" help:"Take an address that the provider does not say it has verified, because all its accounts are one organisation's own (Entra ID with a tenant's own issuer)."`
 
+	SMTPURL     secret `name:"smtp-url" env:"WELLPACED_SMTP_URL" placeholder:"URL" help:"Mail server by which staff are told of urgent referrals, promises and hand-overs, never of whom they are about: smtps://user:password@host:465, or smtp://…:587, which is encrypted too. Default: none, nobody is mailed."`
+	SMTPURLFile string `name:"smtp-url-file" env:"WELLPACED_SMTP_URL_FILE" type:"path" help:"File that holds it."`
+	MailFrom    string `env:"WELLPACED_MAIL_FROM" placeholder:"ADDRESS" help:"Sender of these mails, like Wellpaced <wellpaced@example.nhs.uk>."`
+
 	AccountSID          string  `name:"twilio-account-sid" env:"TWILIO_ACCOUNT_SID" help:"The provider's account."`
 	AuthToken           secret  `name:"twilio-auth-token" env:"TWILIO_AUTH_TOKEN" help:"Its token."`
 	AuthTokenFile       string  `name:"twilio-auth-token-file" env:"TWILIO_AUTH_TOKEN_FILE" type:"path" help:"File that holds the token."`
@@ -64,11 +68,16 @@ func (c *serveCmd) Run(ctx context.Context, s std) error {
 	if err != nil {
 		return err
 	}
+	smtp, err := c.smtp()
+	if err != nil {
+		return err
+	}
 	log := c.logger(s.err)
 	o := options{settings: c.settings, Listen: c.Listen, PublicURL: strings.TrimSuffix(c.PublicURL, "/"), Redis: c.Redis, TrustedProxies: proxies, Rate: c.Rate, Metrics: c.MetricsListen, Log: log,
 		Web: slices.Contains(c.Roles, "web"), Worker: slices.Contains(c.Roles, "worker"), Pacer: slices.Contains(c.Roles, "pacer"),
 		PreviousToken: string(c.PreviousToken), Settle: c.Settle, Again: c.Settle / 2, Ballast: max(0, c.Ballast) << 20,
 		Provider: referdesk.Provider{Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: oidcSecret, TrustEmail: c.OIDCTrustEmail},
+		SMTP:     smtp,
 		Gateway:  twilio.Config{BaseURL: c.APIURL, AccountSID: c.AccountSID, AuthToken: token, From: c.From, MessagingServiceSID: c.MessagingServiceSID},
 	}
 	a, err := open(ctx, o)
@@ -78,6 +87,9 @@ func (c *serveCmd) Run(ctx context.Context, s std) error {
 	defer a.close()
 	if !ui.Built() {
 		log.Warn("the page styles are not built: pages work, and look plain. Run make build")
+	}
+	if a.mailer == nil {
+		log.Warn("no mail server: staff are told of urgent referrals on their pages alone. Set WELLPACED_SMTP_URL and WELLPACED_MAIL_FROM")
 	}
 	if c.APIURL == "" {
 		log.Warn("no gateway: nothing is sent. Set TWILIO_API_URL to one on this computer; this version sends to no other")

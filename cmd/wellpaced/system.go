@@ -27,6 +27,7 @@ func (a *app) stopped() string {
 func (a *app) machinery(ctx context.Context) campaigndesk.Machinery {
 	d := a.db.Disk()
 	m := campaigndesk.Machinery{Stopped: a.stopped(), Provider: a.provider(ctx), Disk: campaigndesk.Disk{Free: d.Free, Floor: d.Floor, Ballast: d.Ballast}}
+	a.mailFacts(ctx, &m)
 	m.Queue.Inside = a.Redis == ""
 	s, err := a.queue.Stats()
 	if err != nil {

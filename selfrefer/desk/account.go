@@ -64,6 +64,7 @@ type accountScreen struct {
 	Codes            int
 	Sessions         []sessionRow
 	Others           bool
+	Mail             mailSection
 }
 
 func (h *Handler) accountPage(w http.ResponseWriter, r *http.Request, s staff.Session) error {
@@ -104,7 +105,10 @@ func (h *Handler) accountPage(w http.ResponseWriter, r *http.Request, s staff.Se
 		}
 		d.Sessions = append(d.Sessions, row)
 	}
-	notice := map[string]string{"password": "Your password is changed. You are signed out everywhere else.", "app": "Your authenticator app is set up. You are signed out everywhere else.",
+	if d.Mail, err = h.mailSection(r.Context(), a); err != nil {
+		return err
+	}
+	notice := map[string]string{"mail": "Saved: which e-mails you get.", "password": "Your password is changed. You are signed out everywhere else.", "app": "Your authenticator app is set up. You are signed out everywhere else.",
 		"passkey": "Your passkey is set up. You are signed out everywhere else.", "removed": "It is removed. You are signed out everywhere else.",
 		"ended": "That session is ended.", "others": "You are signed out everywhere else, and your tokens are ended."}[r.FormValue("done")]
 	if r.FormValue("done") == "recovery" {

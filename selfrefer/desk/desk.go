@@ -120,6 +120,7 @@ type Store interface {
 	selfrefer.Webhooks
 	selfrefer.Aftercare
 	selfrefer.Services
+	selfrefer.MailBox
 	staff.Auditor
 }
 
@@ -146,6 +147,8 @@ type Config struct {
 	Calendar throttle.Calendar
 	// Pacing is what the pacer knows of a team now, for what a change of the roster would do. nil: nothing is known of campaigns.
 	Pacing func(ctx context.Context, team staff.TeamID) (Pacing, error)
+	// Mail says whether mails go anywhere; the zero value is that they do not.
+	Mail Mailing
 }
 
 // Handler serves the link workers' pages and API.

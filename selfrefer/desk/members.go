@@ -60,6 +60,12 @@ func (h *Handler) teamNames(r *http.Request, who staff.Account) (map[staff.TeamI
 	return names, teams, nil
 }
 
+// staffScreen is the data of staff.html.
+type staffScreen struct {
+	Accounts ui.Table
+	Mail     ui.SummaryList
+}
+
 func (h *Handler) staffPage(w http.ResponseWriter, r *http.Request, who staff.Account) error {
 	members, err := h.Store.Members(r.Context(), who.Network)
 	if err != nil {
@@ -75,7 +81,11 @@ func (h *Handler) staffPage(w http.ResponseWriter, r *http.Request, who staff.Ac
 		t.Rows = append(t.Rows, []ui.Cell{{Text: m.Name, Href: fmt.Sprint(staffPath, "/", m.ID)}, {Text: capital(m.Role.Words())}, {Text: cmp.Or(teams[m.Team], "None")},
 			{Text: factorWords(m.Factors)}, {Text: capital(h.moment(m.SignedIn))}, h.memberTag(m)})
 	}
-	return h.show(w, r, http.StatusOK, "staff", ui.Page{Title: "Staff", Data: t})
+	mailing, err := h.mailFacts(r.Context(), who)
+	if err != nil {
+		return err
+	}
+	return h.show(w, r, http.StatusOK, "staff", ui.Page{Title: "Staff", Data: staffScreen{t, mailing}})
 }
 
 // inviteScreen is the data of invite.html.

@@ -159,6 +159,9 @@ func (h *Handler) OpenAPI() map[string]any {
 		"/api/v1/referrals/{id}/separate": object{"post": conflicts(call("Take a join back; the id is that of the referral that left the queue", "The one from which it was separated", referral, object{"parameters": []any{id}}), "Something else was joined since (code joined_since), somebody else has it (taken), or it is not joined (not_now)")},
 		"/api/v1/referrals/{id}/undo":     object{"post": conflicts(call("Undo the last step of a referral, within 15 minutes", "The referral as it stood before", referral, object{"parameters": []any{id}}), "It is too late, something came after it, or somebody else has opened the referral (code cannot_undo)")},
 		"/api/v1/words":                   object{"get": call("What the network has changed of what its patients read", "Every line and reason, in order", words, nil), "put": putWords},
+		"/api/v1/notices": object{"get": call("What the caller must look at now, as it stands at the top of their pages; many of a kind are one", "The notices, the most pressing first", fields(object{"notices": list(fields(object{
+			"kind": object{"type": "string", "enum": selfrefer.NoticeKinds()}, "sentence": text, "since": object{"type": "string", "format": "date-time", "description": "of a promise: when it breaks"}, "referrals": object{"type": "integer", "description": "100 is 100 or more"},
+			"referral": whole, "reference": text, "offered_to": text, "state": object{"type": "string", "description": "of the part of the queue in which they are"}}, "kind", "sentence", "since", "referrals", "state"))}, "notices"), nil)},
 		"/api/v1/optouts": object{
 			"get":  call("All opt-outs whose number is known, for another system; audited", "The opt-outs, and how many are known by a keyed index alone", fields(object{"optouts": list(optOut), "blind": whole}, "optouts", "blind"), object{}),
 			"post": addOptOuts,

@@ -28,6 +28,7 @@ const (
 	keysPath       = accountPath + "/passkeys"
 	codesPath      = accountPath + "/codes"
 	sessionsPath   = accountPath + "/sessions"
+	mailPath       = accountPath + "/mail"
 	staffPath      = "/desk/staff"
 )
 
@@ -63,6 +64,7 @@ func (h *Handler) routes() []route {
 		{"POST", keysPath + "/remove", "", h.own(h.removePasskey)},
 		{"POST", codesPath, "", h.own(h.newCodes)},
 		{"POST", sessionsPath, "", h.own(h.endSessions)},
+		{"POST", mailPath, "", h.own(h.setMail)},
 		{"GET", homePath, "", h.home},
 		{"GET", staffPath, staff.ManageStaff, h.staffPage},
 		{"POST", staffPath, staff.ManageStaff, h.invite},
@@ -118,6 +120,7 @@ func (h *Handler) routes() []route {
 		{"GET", webhooksPath + "/{hook}", staff.ManageWebhooks, h.webhookPage},
 		{"POST", webhooksPath + "/{hook}", staff.ManageWebhooks, h.changeWebhook},
 
+		{"GET", "/api/v1/notices", "", h.getNotices},
 		{"GET", "/api/v1/referrals", staff.ViewQueue, h.listReferrals},
 		{"GET", "/api/v1/referrals/{id}", staff.ViewReferral, h.getReferral},
 		{"POST", "/api/v1/referrals/search", staff.SearchReferrals, h.searchReferrals},

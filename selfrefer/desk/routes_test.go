@@ -57,6 +57,8 @@ func TestRolesAndRoutes(t *testing.T) {
 		"POST /desk/account/passkeys/remove":  {"", "/desk/account/passkeys/remove", form("id", "aaaa"), []int{403}, 403},
 		"POST /desk/account/codes":            {"", "/desk/account/codes", "", []int{403}, 403},
 		"POST /desk/account/sessions":         {"", "/desk/account/sessions", form("id", "others"), []int{403}, 403},
+		"POST /desk/account/mail":             {"", "/desk/account/mail", form("mail", "handed_over"), []int{403}, 403},
+		"GET /api/v1/notices":                 {"", "/api/v1/notices", "", []int{200}, 200},
 		"GET /desk/staff":                     {staff.ManageStaff, "/desk/staff", "", []int{200}, 200},
 		"POST /desk/staff":                    {staff.ManageStaff, "/desk/staff", form("email", lin.Email, "name", "Lin", "role", "volunteer", "team", "0"), []int{422}, 422},
 		"GET /desk/staff/new":                 {staff.ManageStaff, "/desk/staff/new", "", []int{200}, 200},

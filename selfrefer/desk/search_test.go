@@ -154,8 +154,8 @@ func TestAlerts_urgent(t *testing.T) {
 		return strings.Join(out, "\n")
 	}
 	b.pass(29 * time.Minute)
-	if say(sam)+say(cam)+say(ada) != "" {
-		t.Error("told too early")
+	if got := say(sam); !strings.Contains(got, "which has waited since 9:05am today. Claim it now. /desk/referrals/"+fmt.Sprint(id)) || say(cam)+say(ada) != "" {
+		t.Errorf("who is at work is told %q, managers %q", got, say(cam)+say(ada))
 	}
 	b.pass(time.Minute)
 	if got := say(sam); !strings.Contains(got, "You are the senior on duty: claim it now. /desk/referrals/"+fmt.Sprint(id)) || say(cam)+say(ada) != "" {
