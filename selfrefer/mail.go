@@ -215,5 +215,9 @@ func (m *Mailer) one(ctx context.Context, id staff.AccountID) (server bool, err 
 	}
 	settle, done := context.WithTimeout(context.WithoutCancel(ctx), sendWithin)
 	defer done()
-	return o.Server, m.Outbox.Mailed(settle, l, o)
+	if err := m.Outbox.Mailed(settle, l, o); err != nil { // said here: whoever calls may have been asked to stop meanwhile
+		m.Log.Error("what became of a mail cannot be noted; it is not sent again", "outcome", string(o.Mailed), "error", err)
+		return o.Server, err
+	}
+	return o.Server, nil
 }

@@ -17,7 +17,9 @@ func busyMachinery(context.Context) Machinery {
 	return Machinery{Stopped: "The disk of the computer that sends is nearly full.", Provider: "Can be reached",
 		Queue: Queue{Waiting: 1234, InHand: 20, Again: 3, Dead: 1, Oldest: 190 * time.Second, Processes: []Process{
 			{Host: "knowsley-central-pcn-worker-1.example", PID: 4711, AtOnce: 20, Since: civil}, {Host: "worker-2", PID: 4712, AtOnce: 20, Since: civil.AddDate(0, 0, -1)}}},
-		Disk: Disk{Free: 200 << 20, Floor: 256 << 20, Ballast: 16 << 20}}
+		Mail:  "Does not work at the moment: The mail server cannot be reached.",
+		Mails: []Mail{{At: civil, To: "lee@riverside.example", Subject: "Wellpaced: something waits for you", Text: "A colleague has handed you a self-referral."}},
+		Disk:  Disk{Free: 200 << 20, Floor: 256 << 20, Ballast: 16 << 20}}
 }
 
 // refuse makes the provider refuse the account, which rings an alarm.
@@ -39,14 +41,14 @@ func TestSystemPage(t *testing.T) {
 	if page.Code != http.StatusOK {
 		t.Fatalf("%d: %s", page.Code, page.Body)
 	}
-	for _, want := range []string{"Nothing is sent now:", "nearly full", "test, since", "Can be reached", "1,234", "3 minutes", "worker-2", "4712", "The provider refuses our account", "200 MB", "256 MB", "16 MB, dropped", "Nothing: the database has all of it"} {
+	for _, want := range []string{"Nothing is sent now:", "nearly full", "test, since", "Can be reached", "1,234", "3 minutes", "worker-2", "4712", "The provider refuses our account", "200 MB", "256 MB", "16 MB, dropped", "The mail server cannot be reached.", "lee@riverside.example", "Wellpaced: something waits for you", "A colleague has handed you a self-referral.", "Nothing: the database has all of it"} {
 		if !strings.Contains(page.Body.String(), want) {
 			t.Errorf("the page does not say %q", want)
 		}
 	}
 	v := w.answer(w.get(admin, "/api/v1/system"), http.StatusOK)
 	queue, messages, alarms := v["queue"].(map[string]any), v["messages"].(map[string]any), v["alarms"].([]any)
-	if queue["waiting"] != 1234. || queue["dead"] != 1. || queue["oldest_seconds"] != 190. || len(queue["processes"].([]any)) != 2 || v["leads"] != true || v["quarantine"] != false ||
+	if queue["waiting"] != 1234. || queue["dead"] != 1. || queue["oldest_seconds"] != 190. || len(queue["processes"].([]any)) != 2 || v["leads"] != true || v["mail"] != "Does not work at the moment: The mail server cannot be reached." || v["quarantine"] != false ||
 		messages["planned"] != 8. || len(messages) != len(campaign.MessageStates) || len(alarms) != 1 || alarms[0].(map[string]any)["code"] != "account_refused" {
 		t.Errorf("the call says %v", v)
 	}
