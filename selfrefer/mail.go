@@ -88,6 +88,11 @@ type MailOutcome struct {
 	Server bool // the failure is the server's: others would fail as well
 }
 
+// Theirs tells whether it failed for the sake of the one person: others can be mailed.
+func (o MailOutcome) Theirs() bool {
+	return o.Mailed == MailRefused && (o.Code == "recipient" || o.Code == "made_up" || o.Code == "address")
+}
+
 // mailFailures are the codes of failures in words for administrators. A server's own words are never kept: they may hold anything.
 var mailFailures = map[string]string{
 	"connect":   "The mail server cannot be reached.",

@@ -34,6 +34,9 @@
 //   - practice.go gathers what goes back to practices: an entry is its own mark
 //     of having been told, and a file that is ready never changes.
 //   - outbox.go keeps what other systems are told, written with what it tells.
+//   - notice.go finds what stands at the top of somebody's pages; mail.go keeps what they
+//     were told of it by mail, once of each thing, for sixty days. It holds no personal
+//     data: a reference and a kind. After a restored backup somebody may be told twice.
 //   - marker.go remembers outside the database how far the database and the
 //     journal had got, so that a restored backup is noticed before anybody is
 //     texted twice: the marker in the data folder, and the witness in the keys

@@ -307,9 +307,10 @@ func (db *DB) Mailed(ctx context.Context, l selfrefer.Letter, o selfrefer.MailOu
 		if err != nil {
 			return fmt.Errorf("settle a mail: %w", err)
 		}
-		if o.Mailed == selfrefer.MailSent {
+		switch {
+		case o.Mailed == selfrefer.MailSent:
 			_, err = tx.Exec(`UPDATE mail_health SET worked_at = $1 WHERE id = 1 AND worked_at < $1`, tx.machine)
-		} else {
+		case !o.Theirs(): // one person's wrong address says nothing of the others
 			_, err = tx.Exec(`UPDATE mail_health SET failed_at = $1, code = $2 WHERE id = 1 AND failed_at <= $1`, tx.machine, o.Code)
 		}
 		if err != nil {

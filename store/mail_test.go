@@ -571,3 +571,34 @@ func (p *postOffice) reference() (ref string) {
 	}))
 	return ref
 }
+
+// What stands on every page is found along indexes: it costs the same however long the queue is.
+func TestNotices_plans(t *testing.T) {
+	p := mustPostOffice(t, testConfig(t))
+	p.came(true)
+	p.claimedBy(p.senior)
+	p.came(false)
+	p.at("2026-06-03 09:30")
+	plans := map[string]string{}
+	p.must(p.db.read(context.Background(), "test", func(tx *Tx) error {
+		tx.run = explaining{tx.run, plans}
+		all, err := p.db.notices(tx, p.senior)
+		if len(all) < 3 {
+			t.Errorf("%d notices: not every way was gone", len(all))
+		}
+		return err
+	}))
+	seen := 0
+	for query, plan := range plans {
+		if !strings.Contains(query, "referral") {
+			continue
+		}
+		seen++
+		if !strings.Contains(plan, "SEARCH referral USING INDEX") || strings.Contains(plan, "SCAN referral") || strings.Contains(plan, "TEMP B-TREE") && !strings.Contains(query, "UNION") && !strings.Contains(query, "lane DESC") {
+			t.Errorf("%s goes like this:\n%s", query, plan)
+		}
+	}
+	if seen < 4 {
+		t.Errorf("%d ways were looked at", seen)
+	}
+}

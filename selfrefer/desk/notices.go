@@ -225,5 +225,5 @@ func (m Mailing) Sentence(health selfrefer.MailHealth) string {
 	case health.Works():
 		return "Works"
 	}
-	return "Does not work at the moment: " + selfrefer.MailFailure(health.Code) + " It is tried again for a day."
+	return "Does not work at the moment: " + selfrefer.MailFailure(health.Code) + " What waits is tried again for a day."
 }

@@ -132,9 +132,11 @@ func TestStaffPage_mail(t *testing.T) {
 		}
 	}
 	mail(selfrefer.MailOutcome{Mailed: selfrefer.MailRefused, Code: "recipient"})
-	says("Does not work at the moment: The mail server refuses the address of the person.", "Could not be mailed", "Lin Okafor, on 1 November 2026 at 12:10pm")
+	says("Nothing had to be mailed yet.", "Could not be mailed", "Lin Okafor, on 1 November 2026 at 12:10pm: The mail server refuses the address of the person.")
+	mail(selfrefer.MailOutcome{Mailed: selfrefer.MailAgain, Code: "busy"})
+	says("Does not work at the moment: The mail server asks to try again later. What waits is tried again for a day.", "1 November 2026 at 12:20pm", "1 notice<")
 	mail(selfrefer.MailOutcome{Mailed: selfrefer.MailSent})
-	says("Works", "1 November 2026 at 12:20pm")
+	says("Works", "1 November 2026 at 12:30pm")
 	if strings.Contains(b.send(ada, "GET", staffPath, "").body, "Could not be mailed") {
 		t.Error("whoever has had a mail since is said not to be reached")
 	}
