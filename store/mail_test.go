@@ -274,6 +274,13 @@ func TestNextMail_night(t *testing.T) {
 		p.at("2026-06-03 09:00")
 		p.goes("in the morning", p.senior, "urgent_arrived 1")
 		p.goes("in the morning", p.worker, "")
+		// A manager, who is on no roster, has the network's hours.
+		p.at("2026-06-04 15:45")
+		p.came(true)
+		p.at("2026-06-04 17:10")
+		p.goes("offered, in the evening", p.manager, "")
+		p.at("2026-06-05 09:00")
+		p.goes("offered, in the morning", p.manager, "urgent_unclaimed 2")
 	})
 }
 
