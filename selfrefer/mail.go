@@ -17,6 +17,8 @@ type Letter struct {
 	ID    int64
 	To    Address
 	Lines []LetterLine // the most pressing first
+	// NoQueue is set for whoever may not see the queue: it is told of at the top of their own first page.
+	NoQueue bool
 }
 
 // LetterLine says of how many referrals something is so.
@@ -64,7 +66,11 @@ func (l Letter) Text(site string) string {
 	site = strings.TrimSuffix(site, "/")
 	var b strings.Builder
 	for _, line := range l.Lines {
-		fmt.Fprintf(&b, "%s\r\nSign in: %s/desk/queue?state=%s\r\n\r\n", line.Kind.Sentence(line.N), site, line.Kind.Part())
+		path := "/desk/queue?state=" + line.Kind.Part()
+		if l.NoQueue {
+			path = "/desk"
+		}
+		fmt.Fprintf(&b, "%s\r\nSign in: %s%s\r\n\r\n", line.Kind.Sentence(line.N), site, path)
 	}
 	fmt.Fprintf(&b, "No mail of ours says whom it is about. Which mails you get: %s/desk/account\r\n", site)
 	return b.String()

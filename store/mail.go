@@ -205,7 +205,7 @@ func (db *DB) nextMail(tx *Tx, to staff.AccountID) (l selfrefer.Letter, due bool
 	if due, err = mailDue(tx, a.ID, ready); err != nil || !due {
 		return l, false, err
 	}
-	l = selfrefer.Letter{ID: db.newID(), To: selfrefer.Address(a.Email)}
+	l = selfrefer.Letter{ID: db.newID(), To: selfrefer.Address(a.Email), NoQueue: staff.May(a, staff.ViewQueue, a.Network) != nil}
 	for _, k := range selfrefer.NoticeKinds() {
 		n := 0
 		for _, w := range ready {

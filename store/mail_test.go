@@ -280,7 +280,10 @@ func TestNextMail_night(t *testing.T) {
 		p.at("2026-06-04 17:10")
 		p.goes("offered, in the evening", p.manager, "")
 		p.at("2026-06-05 09:00")
-		p.goes("offered, in the morning", p.manager, "urgent_unclaimed 2")
+		l, got := p.next(p.manager)
+		if text := l.Text("https://pcn.test"); got != "urgent_unclaimed 2" || !strings.Contains(text, "2 urgent self-referrals are offered to you: nobody has claimed them.\r\nSign in: https://pcn.test/desk\r\n") {
+			t.Errorf("in the morning a manager, who may not see the queue, is mailed %q: %s", got, text)
+		}
 	})
 }
 
