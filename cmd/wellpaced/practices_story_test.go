@@ -12,6 +12,8 @@ import (
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/wellpaced/wellpaced/selfrefer"
 )
 
 // A person asks for help and agrees that the practice be told; her case is closed, it is in the practice's file, and another system has heard of
@@ -50,6 +52,7 @@ func TestStory_practices(t *testing.T) {
 		for _, event := range []string{"/claim", "/attempt", "/start_support", "/close"} {
 			n.api("Lee", "POST", ref+event, object{"channel": "call"}, 200)
 		}
+		s.clock.turn(selfrefer.UndoFor + time.Minute) // no step is told that can still be undone
 
 		file := n.api("Mo", "POST", "/practices/"+rows[0].practice+"/files", nil, 201)
 		csv := n.page("Mo", "/desk/practices/"+rows[0].practice+"/"+file.at("id")+"/csv")

@@ -370,6 +370,13 @@ func (p *Page) Focused() string {
 		`(e => e.localName + (e.id ? '#' + e.id : '') + (e.className ? '.' + e.className.split(' ')[0] : ''))(document.activeElement)`))
 }
 
+// FocusedWords is what somebody hears of the element that has the focus: its label, or what stands in it.
+func (p *Page) FocusedWords() string {
+	p.tb.Helper()
+	return read(p, "read what has the focus", chromedp.Evaluate[string](
+		`(e => (e.ariaLabel || (e.labels && e.labels.length ? e.labels[0].innerText : e.innerText) || '').trim().replace(/\s+/g, ' '))(document.activeElement)`))
+}
+
 // Wider tells by how many pixels the page is wider than the window: more than 0 means sideways scrolling.
 func (p *Page) Wider() int {
 	p.tb.Helper()
