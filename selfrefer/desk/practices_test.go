@@ -100,7 +100,7 @@ func TestWebhooksPages(t *testing.T) {
 	}
 	page := fmt.Sprint(webhooksPath, "/", listed.Webhooks[0].ID)
 	list := b.send(ada, "GET", webhooksPath, "")
-	list.holds(t, 200, "hooks.example.org", "2 of 8")
+	list.holds(t, 200, "hooks.example.org", "2 of 9")
 	for _, p := range []reply{list, b.send(ada, "GET", page, "")} {
 		if strings.Contains(p.body, "whsec_") {
 			t.Error("the secret is shown again")

@@ -202,7 +202,7 @@ func read[T any](p *Page, what string, a chromedp.Action[T]) T {
 
 // givesWay tells by the browser's words that a page went while it was asked something.
 func givesWay(err error) bool {
-	for _, words := range []string{"Cannot find context", "context was destroyed", "navigated or closed", "Could not find node", "does not belong to the document"} {
+	for _, words := range []string{"Cannot find context", "context was destroyed", "navigated or closed", "Could not find node", "does not belong to the document", "No node with given id"} {
 		if strings.Contains(err.Error(), words) {
 			return true
 		}
