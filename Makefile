@@ -24,11 +24,14 @@ test: ## all tests; first installs what they need (Redis, PostgreSQL, Chromium) 
 	.ci/deps
 	$(MAKE) --no-print-directory assets
 	go vet ./...
-	CGO_ENABLED=1 go test -race -parallel 6 -timeout 20m ./cmd/wellpaced $$(go list ./... | grep -v -e /throttle -e '/store$$' -e '/cmd/wellpaced$$') # many tests mostly wait: for a kill, a lease, a settle time
-	go test ./throttle/... ./store # with the race detector pure numbers take 15 times as long, and SQLite in Go 3 times:
-	CGO_ENABLED=1 go test -race -run 'TestCompare|TestWhatIf$$' ./throttle ./throttle/sim # so it watches what runs side by side
+	@# Everything; many tests mostly wait: for a kill, a lease, a settle time. The longest package begins.
+	go test -parallel 6 -timeout 20m ./cmd/wellpaced $$(go list ./... | grep -v '/cmd/wellpaced$$')
+	@# Then once more with the race detector, without browsers and most of what takes minutes; of pure numbers, which take 15 times as long with
+	@# it, and of SQLite in Go, which takes 3 times as long, what runs side by side.
+	CGO_ENABLED=1 go test -race -short -parallel 6 -timeout 20m $$(go list ./... | grep -v -e '/throttle$$' -e /throttle/sim -e '/store$$')
+	CGO_ENABLED=1 go test -race -parallel 6 -run 'TestManyProcesses|TestRedisAway|TestRestore_wholeMachine' ./cmd/wellpaced
+	CGO_ENABLED=1 go test -race -run 'TestCompare|TestWhatIf$$' ./throttle ./throttle/sim
 	CGO_ENABLED=1 go test -race -run '(?i)race|overlap|write|together|journal|crash|lost|once' ./store
-	CGO_ENABLED=1 go test -race ./throttle/limit
 
 .PHONY: bench
 bench: build ## measures what we promise to be fast at

@@ -49,6 +49,9 @@ const rigSettle = 600 * time.Millisecond // this provider is prompt
 
 func newRig(t *testing.T, database, redis string) *rig {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("takes half a minute")
+	}
 	r := &rig{dir: t.TempDir(), logged: &lines{}}
 	provider, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -42,6 +42,9 @@ type Browser struct {
 // Open starts Chromium. Tests that look at many pages share one.
 func Open(tb testing.TB) *Browser {
 	tb.Helper()
+	if testing.Short() {
+		tb.Skip("no browser in a short run")
+	}
 	bin := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if p, err := exec.LookPath(name); err == nil {
