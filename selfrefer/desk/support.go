@@ -175,7 +175,7 @@ func (h *Handler) showSupport(w http.ResponseWriter, r *http.Request, who staff.
 	}
 	ref := sup.Referral
 	p := supportPutter{h: h, r: r, who: who, sup: sup, name: name, failed: len(errs) > 0}
-	s := supportScreen{Name: cmp.Or(ref.Name.Reveal(), "Name not known"), Reference: ref.Reference, Referral: fmt.Sprintf("/desk/referrals/%d", id), Action: supportURL(id), Tags: []ui.Tag{stateTag(ref.State)}}
+	s := supportScreen{Name: cmp.Or(ref.Name.Reveal(), "somebody whose name is not known"), Reference: ref.Reference, Referral: fmt.Sprintf("/desk/referrals/%d", id), Action: supportURL(id), Tags: []ui.Tag{stateTag(ref.State)}}
 	if sup.Ended != "" {
 		s.Ended = "The support ended at " + h.when(sup.EndedAt) + ": " + sup.Ended.Words() + "."
 	}
