@@ -90,6 +90,12 @@ var (
 	errNotText = &FileError{FileNotText, "This file is not a list. Export the patients as CSV from the clinical system, and choose that file."}
 )
 
+var (
+	errSpreadsheet = &FileError{FileNotText, "This is a spreadsheet of a kind that we cannot read here. Open it, choose “Save as”, then “Excel workbook (.xlsx)” or “CSV UTF-8 (comma delimited)”, and choose the new file."}
+	errPacked      = &FileError{FileNotText, "This is a packed file or a spreadsheet. Unpack it, or open it in the spreadsheet program and save it as CSV, and choose that file."}
+	errLocked      = &FileError{WorkbookLocked, "This workbook is protected with a password. Save it without one, or as CSV, and choose the new file."}
+)
+
 // refuseDocuments names the wrong files that people choose most often.
 func refuseDocuments(head []byte) *FileError {
 	binary := bytes.IndexByte(head, 0) >= 0 || !utf8.Valid(head[:min(len(head), 512)])
@@ -108,10 +114,12 @@ func refuseDocuments(head []byte) *FileError {
 	switch {
 	case is("application/pdf"):
 		return &FileError{FileNotText, "This is a PDF document, not a list. Export the patients as CSV from the clinical system, and choose that file."}
+	case is("application/x-ole-storage", "application/vnd.ms-excel") && bytes.Contains(head, []byte("E\x00n\x00c\x00r\x00y\x00p\x00t\x00")):
+		return errLocked
 	case is("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "application/vnd.ms-excel", "application/vnd.oasis.opendocument.spreadsheet", "application/x-ole-storage"):
-		return &FileError{FileNotText, "This is a spreadsheet. Open it, choose “Save as”, then “CSV UTF-8 (comma delimited)”, and choose the new file."}
+		return errSpreadsheet
 	case is("application/zip", "application/gzip", "application/x-7z-compressed", "application/x-rar-compressed"):
-		return &FileError{FileNotText, "This is a packed file or a spreadsheet. Unpack it, or open it in the spreadsheet program and save it as CSV, and choose that file."}
+		return errPacked
 	case strings.HasPrefix(name, "image/") && binary, strings.HasPrefix(name, "video/") && binary, strings.HasPrefix(name, "audio/") && binary:
 		return &FileError{FileNotText, "This is a photo or a recording, not a list. Export the patients as CSV from the clinical system, and choose that file."}
 	case is("text/html", "text/rtf", "application/json", "text/xml", "application/postscript", "image/svg+xml"):

@@ -25,6 +25,7 @@ const (
 	FieldDissent      Field = "sms_dissent"
 	FieldConsent      Field = "sms_consent"
 	FieldDoNotContact Field = "do_not_contact"
+	FieldNeeds        Field = "needs" // codes by which a list can be narrowed
 )
 
 // aliases are the names under which the fields are known in EMIS, SystmOne,
@@ -55,6 +56,8 @@ var aliases = map[Field][]string{
 	FieldConsent: {"smsconsent", "consenttosms", "consentsms", "textconsent", "consenttotext", "consenttotexts", "consenttotextmessages", "consenttotextmessaging", "textmessageconsent", "textmessagingconsent", "smsconsentgiven",
 		"consenttosmscontact", "smsoptin", "optedintosms", "consentforsms", "consentfortextmessages", "mobileconsent", "consenttocontactbysms", "smsallowed", "allowsms", "oktotext", "smsok"},
 	FieldDoNotContact: {"donotcontact", "dnc", "donottext", "nocontact", "donotsms", "dontcontact", "excludefromcontact", "donotinvite"},
+	FieldNeeds: {"needcodes", "needs", "need", "needcode", "conditions", "condition", "longtermconditions", "ltcs", "ltc", "registers", "diseaseregisters", "qofregisters", "cohort", "cohorts", "problemcodes",
+		"conditioncodes", "codes", "snomedcodes", "readcodes"},
 }
 
 type claim struct {

@@ -12,6 +12,9 @@ const (
 	MobileDamaged      Code = "mobile_damaged"
 	MobileNotMobile    Code = "mobile_not_mobile"
 	MobileInvalid      Code = "mobile_invalid"
+
+	// RowHidden comes before all others: a workbook has the row but does not show it.
+	RowHidden Code = "row_hidden"
 )
 
 // Codes of a FileError.
@@ -23,6 +26,9 @@ const (
 	NoMobileColumn    = "no_mobile_column"
 	NoNHSNumberColumn = "no_nhs_number_column"
 	NoBirthDateColumn = "no_birth_date_column"
+	WorkbookDamaged   = "workbook_damaged"
+	WorkbookLocked    = "workbook_locked"
+	NoSuchSheet       = "no_such_sheet"
 	NoSuchColumn      = "no_such_column" // a mapping names a column that is not there
 )
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,8 +30,16 @@ type Options struct {
 	// MaxBytes is the largest file to read; 0 is DefaultMaxBytes.
 	MaxBytes int64
 	// Size of the file in bytes if it is known: a file that is too large is
-	// then refused before it is read.
+	// then refused before it is read. A workbook cannot be read without it.
 	Size int64
+	// What an earlier Look found and a person confirmed: the line of the column
+	// names, the sheet of a workbook, and what each column means, "" for
+	// nothing. With Fields nothing is recognised, and Mapping is not used.
+	HeaderLine int
+	Sheet      string
+	Fields     []Field
+
+	look bool // be content with any line of names
 }
 
 // Patient is a readable row.
@@ -46,6 +55,7 @@ type Patient struct {
 	Dead         bool
 	Dissent      bool // from texts
 	DoNotContact bool
+	Needs        string // codes of needs in capitals, parted by ";"; health data
 }
 
 // Cells is a row as it stood in the file, for the download of rows that were
@@ -82,11 +92,14 @@ type Row struct {
 // Found is what NewReader found out about a file, to be shown to the person
 // who chose it.
 type Found struct {
-	Encoding   string // "UTF-8", "Windows-1252" or "UTF-16"
+	Encoding   string // "UTF-8", "Windows-1252", "UTF-16" or "Excel"
 	Delimiter  string
 	HeaderLine int
 	Header     []string
 	Columns    map[Field]string // the column that was taken for each field
+	Sheet      string           // of a workbook
+	// OtherSheets are those of the workbook that look like patient lists too. They are not read.
+	OtherSheets []string
 }
 
 // Reader reads a patient list. It is not safe for concurrent use.
@@ -99,6 +112,9 @@ type Reader struct {
 	columns columns
 	cells   []string // of the current record
 	intern  map[string]string
+
+	sheet     *sheetText // of a workbook; nil for text
+	sheetPart sheetPart
 
 	width      int // cells that a row has
 	needed     int // index of the last column that a row cannot do without
@@ -129,6 +145,9 @@ func NewReader(src io.Reader, opt Options) (*Reader, error) {
 		return nil, wrapRead(err)
 	}
 	head = head[:n]
+	if at, ok := src.(io.ReaderAt); ok && isZip(head) && opt.Size > 0 {
+		return newBook(at, opt)
+	}
 	enc, name, ferr := sniff(head)
 	if ferr != nil {
 		return nil, ferr
@@ -158,7 +177,12 @@ func NewReader(src io.Reader, opt Options) (*Reader, error) {
 func (r *Reader) Found() Found { return r.found }
 
 // Offset is the number of bytes read so far, for a progress bar.
-func (r *Reader) Offset() int64 { return r.limit.n }
+func (r *Reader) Offset() int64 {
+	if r.sheet != nil {
+		return r.sheet.offset(&r.sheetPart)
+	}
+	return r.limit.n
+}
 
 // findHeader tries every delimiter on every record near the start, and takes
 // the record in which most fields are recognised.
@@ -175,18 +199,25 @@ func (r *Reader) findHeader() error {
 		score    int
 	}
 	var best candidate
-	for _, delim := range []byte{',', ';', '\t', '|'} {
+	delims := []byte{',', ';', '\t', '|'}
+	if r.sheet != nil {
+		delims = []byte{sheetDelim}
+	}
+	for _, delim := range delims {
 		off, line := 0, 1
 		for range searchRecords {
 			rec, err := r.record(off, delim, nil)
 			if err != nil || off > sniffLen {
 				break
 			}
-			cols, missing := mapColumns(rec.cells, r.opt.Mapping)
+			cols, missing := r.meant(line, rec.cells)
 			// A name that the mapping gives weighs more than one recognised.
 			score := len(cols.at) + 20*(len(r.opt.Mapping)-len(missing))
 			if _, ok := cols.at[FieldMobile]; ok {
 				score += 2
+			}
+			if r.opt.look && score == 0 && len(rec.cells) > 2 && !looksLikeData(rec.cells) && !slices.Contains(rec.cells, "") {
+				score = 1 // names that we do not know are names
 			}
 			if !rec.bad && score > best.score {
 				best = candidate{delim: delim, names: slices.Clone(rec.cells), cols: cols, missing: missing, line: line, next: rec.next, nextLine: line + rec.lines, score: score}
@@ -194,7 +225,7 @@ func (r *Reader) findHeader() error {
 			off, line = rec.next, line+rec.lines
 		}
 	}
-	if len(best.cols.at) < 2 && (len(best.names) < 2 || looksLikeData(best.names)) || len(best.cols.at) == 0 {
+	if len(best.cols.at) < 2 && (len(best.names) < 2 || looksLikeData(best.names)) || len(best.cols.at) == 0 && best.score == 0 {
 		return &FileError{NoHeader, "We could not find the line with the column names, such as “NHS number” and “Mobile telephone”. Export the list with its column names."}
 	}
 	if len(best.missing) > 0 {
@@ -210,6 +241,9 @@ func (r *Reader) findHeader() error {
 		{FieldBirthDate, NoBirthDateColumn, "dates of birth"},
 	} {
 		i, ok := best.cols.at[want.field]
+		if !ok && r.opt.look {
+			continue
+		}
 		if !ok {
 			return &FileError{want.code, fmt.Sprintf("We could not find a column with %s. %s Add the column to the export, or say which one it is.", want.what, namesFound(best.names))}
 		}
@@ -225,6 +259,22 @@ func (r *Reader) findHeader() error {
 	r.line = best.nextLine
 	r.learnWidth()
 	return nil
+}
+
+// meant tells what a line's cells mean as column names.
+func (r *Reader) meant(line int, names []string) (columns, []string) {
+	if r.opt.Fields == nil {
+		return mapColumns(names, r.opt.Mapping)
+	}
+	cols := columns{at: map[Field]int{}}
+	if line == r.opt.HeaderLine && len(names) == len(r.opt.Fields) {
+		for i, f := range r.opt.Fields {
+			if f != "" {
+				cols.add(f, i)
+			}
+		}
+	}
+	return cols, nil
 }
 
 // learnWidth allows for files whose rows all have a column more than the
@@ -272,7 +322,9 @@ func (r *Reader) Next() (Row, error) {
 		r.afterBlank = false
 		r.row++
 		row := Row{Number: r.row, Line: line, Cells: Cells{text: rec.text, delim: r.delim}}
-		row.Patient, row.Rejected = r.patient(&rec)
+		if row.Patient, row.Rejected = r.patient(&rec); r.sheet != nil && r.sheet.isHidden(line) {
+			row.Patient, row.Rejected = Patient{}, RowHidden // whoever hid it may have meant: not this one
+		}
 		return row, nil
 	}
 	return Row{}, r.err
@@ -305,10 +357,13 @@ func (r *Reader) patient(rec *record) (Patient, Code) {
 		return Patient{}, RowUnreadable
 	}
 	nhs, err := person.ParseNHSNumber(r.cell(rec, FieldNHSNumber))
+	if err != nil && r.sheet != nil {
+		nhs, err = withoutNought(r.cell(rec, FieldNHSNumber))
+	}
 	if err != nil {
 		return Patient{}, NHSNumberInvalid
 	}
-	born, err := person.ParseBirthDate(r.cell(rec, FieldBirthDate), r.opt.Today)
+	born, err := person.ParseBirthDate(r.birthCell(rec), r.opt.Today)
 	if err != nil {
 		return Patient{}, DateOfBirthInvalid
 	}
@@ -330,6 +385,7 @@ func (r *Reader) patient(rec *record) (Patient, Code) {
 		Sex:      readSex(r.cell(rec, FieldSex)),
 		Practice: r.practice(r.cell(rec, FieldPractice)),
 		Language: r.shared(r.cell(rec, FieldLanguage)),
+		Needs:    r.needs(r.cell(rec, FieldNeeds)),
 	}
 	p.Postcode, _ = person.ParsePostcode(r.cell(rec, FieldPostcode)) // one that cannot be read is not known
 	for _, s := range r.columns.signs {
@@ -351,6 +407,48 @@ func (r *Reader) patient(rec *record) (Patient, Code) {
 		}
 	}
 	return p, ""
+}
+
+// withoutNought reads a number that a spreadsheet took for a quantity. Only Scottish ones begin with a nought: they begin with a day and a
+// month, and what does not is a number that lacks a digit.
+func withoutNought(s string) (person.NHSNumber, error) {
+	if len(s) != 9 || strings.Trim(s, "0123456789") != "" || s[0] == '0' || s[1:3] < "01" || s[1:3] > "12" {
+		return person.NHSNumber{}, person.ErrNHSNumberInvalid
+	}
+	return person.ParseNHSNumber("0" + s)
+}
+
+// birthCell is the cell with the date of birth. Days that a workbook counts from 1904 are made ones from 1900.
+func (r *Reader) birthCell(rec *record) string {
+	s := r.cell(rec, FieldBirthDate)
+	if r.sheet == nil || !r.sheet.b.date1904 || len(s) < 4 || len(s) > 5 {
+		return s
+	}
+	days, err := strconv.Atoi(s)
+	if err != nil {
+		return s
+	}
+	return strconv.Itoa(days + 1462)
+}
+
+const (
+	maxNeeds   = 20 // of one patient
+	maxNeedLen = 40 // longer is a sentence, not a code
+)
+
+// needs reads codes such as "Frailty, COPD": FRAILTY;COPD.
+func (r *Reader) needs(s string) string {
+	if s == "" {
+		return ""
+	}
+	var codes []string
+	for _, c := range strings.FieldsFunc(s, func(c rune) bool { return strings.ContainsRune(",;|/\n", c) }) {
+		c = strings.ToUpper(squash(c))
+		if c != "" && len(c) <= maxNeedLen && !saysNo(c) && !slices.Contains(codes, c) && len(codes) < maxNeeds {
+			codes = append(codes, c)
+		}
+	}
+	return r.shared(strings.Join(codes, ";"))
 }
 
 // whole says whether a row has the columns it needs and has not slipped: with
