@@ -20,6 +20,8 @@ const (
 	ExSharedNumber     Exclusion = "shared_number"
 	ExRecentlyTexted   Exclusion = "recently_texted"
 	ExAlreadySupported Exclusion = "already_supported"
+	// ExNotInCohort comes before all others: the list was narrowed.
+	ExNotInCohort Exclusion = "not_in_cohort"
 )
 
 // ContactGap is how long nobody is texted again by any campaign.
@@ -36,6 +38,7 @@ type Candidate struct {
 	Practice                    string // ODS code
 	Postcode                    person.Postcode
 	Language                    string
+	Needs                       string // codes parted by ";"
 	Dead, Dissent, DoNotContact bool
 }
 

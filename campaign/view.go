@@ -36,6 +36,11 @@ type Audience struct {
 	CreatedBy             staff.AccountID
 	CreatedAt, ScreenedAt time.Time
 	Ledger                Ledger
+	// Done is how many rows are screened while the list is being imported.
+	Done int
+	// Parent is the list that this one was made from by narrowing it, 0 for none.
+	Parent AudienceID
+	Cohort Cohort
 }
 
 // NotInvited is where a row of a list went that is not invited.

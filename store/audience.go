@@ -66,11 +66,14 @@ type listImport struct {
 	others []outcome
 	ledger campaign.Ledger
 	dryRun bool
+	needs  map[string]int  // invited people with each code
+	upload campaign.Upload // what it is read from; zero for none
 }
 
 type prepared struct {
 	campaign.Candidate
 	phoneIx, nhsIx []byte
+	outside        outside
 }
 
 type outcome struct {
@@ -84,9 +87,18 @@ const importChunk = 500
 // BeginImport starts an audience. With dryRun everything is screened and nothing is written. A list is synthetic if the caller says so, or
 // if any of its rows has a test NHS number.
 func (db *DB) BeginImport(ctx context.Context, who staff.Account, name string, synthetic, dryRun bool) (campaign.Importer, error) {
-	im := &listImport{db: db, ledger: campaign.NewLedger(), dryRun: dryRun,
-		a: campaign.Audience{ID: campaign.AudienceID(db.newID()), Network: who.Network, Name: name, State: campaign.Importing, Synthetic: synthetic, CreatedBy: who.ID}}
-	var err error
+	return db.beginImport(ctx, who, campaign.Audience{Name: name, Synthetic: synthetic}, campaign.Upload{}, dryRun)
+}
+
+// beginImport starts an audience, of an upload or of another audience if there is one.
+func (db *DB) beginImport(ctx context.Context, who staff.Account, a campaign.Audience, u campaign.Upload, dryRun bool) (*listImport, error) {
+	im := &listImport{db: db, ledger: campaign.NewLedger(), dryRun: dryRun, needs: map[string]int{}, upload: u,
+		a: campaign.Audience{ID: campaign.AudienceID(db.newID()), Network: who.Network, Name: a.Name, State: campaign.Importing, Synthetic: a.Synthetic, CreatedBy: who.ID,
+			ScreenedAt: a.ScreenedAt, Parent: a.Parent, Cohort: a.Cohort}}
+	cohort, err := db.sealCohort(im.a)
+	if err != nil {
+		return nil, err
+	}
 	if im.seen, err = openSeen(db.cfg.DataDir); err != nil {
 		return nil, err
 	}
@@ -98,10 +110,13 @@ func (db *DB) BeginImport(ctx context.Context, who staff.Account, name string, s
 	err = db.write(ctx, "begin import", func(tx *Tx) error {
 		im.a.CreatedAt = timeOf(tx.now)
 		_, err := tx.Exec(`
-			INSERT INTO audience (id, network, name, state, synthetic, created_by, created_at, screened_at, ledger)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, 0, '{}')`,
-			int64(im.a.ID), int64(who.Network), name, string(campaign.Importing), synthetic, int64(who.ID), tx.now)
-		return err
+			INSERT INTO audience (id, network, name, state, synthetic, created_by, created_at, screened_at, ledger, parent, cohort)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, 0, '{}', $8, $9)`,
+			int64(im.a.ID), int64(who.Network), im.a.Name, string(campaign.Importing), im.a.Synthetic, int64(who.ID), tx.now, int64(im.a.Parent), cohort)
+		if err != nil || u.ID == 0 {
+			return err
+		}
+		return running(tx.Exec(`UPDATE upload SET audience = $1 WHERE id = $2 AND run = $3 AND state = 'screening'`, int64(im.a.ID), int64(u.ID), u.Run))
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("begin an audience: %w", err), im.seen.close())
@@ -121,7 +136,7 @@ func (im *listImport) Reject(ctx context.Context, row int, code string) error {
 func (im *listImport) Candidate(ctx context.Context, c campaign.Candidate) error {
 	im.ledger.Rows++
 	im.a.Synthetic = im.a.Synthetic || c.NHSNumber.Synthetic()
-	im.batch = append(im.batch, prepared{c, im.db.phoneIndex(c.Phone), im.db.nhsIndex(c.NHSNumber)})
+	im.batch = append(im.batch, prepared{c, im.db.phoneIndex(c.Phone), im.db.nhsIndex(c.NHSNumber), inside})
 	return im.maybeFlush(ctx)
 }
 
@@ -147,7 +162,23 @@ func (im *listImport) flush(ctx context.Context) error {
 	}
 	rows := make([]any, 0, len(im.batch)*12)
 	first := im.db.reserveIDs(len(im.batch))
+	var marks []any
 	for i, c := range im.batch {
+		if c.outside != inside {
+			if c.outside == outsideCounted {
+				im.ledger.Excluded[string(campaign.ExNotInCohort)]++
+				im.others = append(im.others, outcome{c.Row, "excluded", string(campaign.ExNotInCohort)})
+			}
+			if c.NHSNumber.IsZero() { // nobody inside has their number
+				continue
+			}
+			row, err := im.stored(first+int64(i), c, false)
+			if err != nil {
+				return err
+			}
+			rows = append(rows, row...)
+			continue
+		}
 		ex, err := im.screen.Row(c.Candidate, known[i], c.nhsIx, c.phoneIx)
 		if err != nil {
 			return fmt.Errorf("screen row %d: %w", c.Row, err)
@@ -165,13 +196,12 @@ func (im *listImport) flush(ctx context.Context) error {
 			continue
 		}
 		id := first + int64(i)
-		sealed, err := im.db.sealPerson("patient", id, personDoc{Given: c.Name.Given, Family: c.Name.Family, Born: c.BirthDate.ISO(),
-			NHS: c.NHSNumber.Reveal(), Phone: c.Phone.Reveal(), Postcode: c.Postcode.Reveal()})
+		row, err := im.stored(id, c, ex == "")
 		if err != nil {
-			return fmt.Errorf("seal row %d: %w", c.Row, err)
+			return err
 		}
-		rows = append(rows, id, int64(im.a.ID), c.Row, ex == "", c.Practice, person.AgeBand(c.BirthDate.AgeOn(im.db.cfg.Now())), c.Sex, c.Language,
-			c.Postcode.Sector(), sealed, c.phoneIx, c.nhsIx)
+		rows = append(rows, row...)
+		marks = im.mark(marks, id, c.Needs, ex == "")
 	}
 	others := make([]any, 0, len(im.others)*4)
 	for _, o := range im.others {
@@ -185,23 +215,50 @@ func (im *listImport) flush(ctx context.Context) error {
 		if _, err := tx.bulkInsert(`INSERT INTO patient (id, audience, row, invited, practice, age_band, sex, language, sector, person, phone_ix, nhs_ix)`, 12, rows, ""); err != nil {
 			return err
 		}
-		_, err := tx.bulkInsert(`INSERT INTO audience_row (audience, row, kind, code)`, 4, others, "")
-		return err
+		if _, err := tx.bulkInsert(`INSERT INTO audience_row (audience, row, kind, code)`, 4, others, ""); err != nil {
+			return err
+		}
+		if _, err := tx.bulkInsert(`INSERT INTO patient_need (audience, patient, ix)`, 3, marks, ""); err != nil {
+			return err
+		}
+		return running(tx.Exec(`UPDATE audience SET done_rows = $1 WHERE id = $2 AND state = 'importing'`, im.ledger.Rows, int64(im.a.ID)))
 	})
+}
+
+// stored gives a patient's columns.
+func (im *listImport) stored(id int64, c prepared, invited bool) ([]any, error) {
+	sealed, err := im.db.sealPerson("patient", id, personDoc{Given: c.Name.Given, Family: c.Name.Family, Born: c.BirthDate.ISO(),
+		NHS: c.NHSNumber.Reveal(), Phone: c.Phone.Reveal(), Postcode: c.Postcode.Reveal()})
+	if err != nil {
+		return nil, fmt.Errorf("seal row %d: %w", c.Row, err)
+	}
+	return []any{id, int64(im.a.ID), c.Row, invited, c.Practice, person.AgeBand(c.BirthDate.AgeOn(im.db.cfg.Now())), c.Sex, c.Language,
+		c.Postcode.Sector(), sealed, c.phoneIx, c.nhsIx}, nil
+}
+
+// running turns "nothing was changed" into ErrConflict: the work was taken from whoever does it.
+func running(n int64, err error) error {
+	if err == nil && n == 0 {
+		return campaign.ErrConflict
+	}
+	return err
 }
 
 // known looks a chunk up by number and by person.
 func (im *listImport) known(tx *Tx) ([]campaign.Known, error) {
 	known := make([]campaign.Known, len(im.batch))
-	if len(im.batch) == 0 {
-		return known, nil
-	}
 	at := map[string][]int{} // index of a number or a person -> rows of the chunk
 	var phones, persons []any
 	for i, c := range im.batch {
+		if c.outside != inside {
+			continue
+		}
 		at["p"+string(c.phoneIx)] = append(at["p"+string(c.phoneIx)], i)
 		at["n"+string(c.nhsIx)] = append(at["n"+string(c.nhsIx)], i)
 		phones, persons = append(phones, c.phoneIx), append(persons, c.nhsIx)
+	}
+	if len(phones) == 0 {
+		return known, nil
 	}
 	mark := func(kind string, note func(*campaign.Known), column, where string, ixs []any, fixed ...any) error {
 		// Most lists come when there is nothing yet to look up in.
@@ -261,16 +318,27 @@ func (im *listImport) Finish(ctx context.Context) (campaign.Audience, error) {
 	if err != nil {
 		return campaign.Audience{}, fmt.Errorf("write the ledger: %w", err)
 	}
+	needs, err := im.db.sealNeeds(im.a.ID, im.needs)
+	if err != nil {
+		return campaign.Audience{}, err
+	}
 	err = im.db.write(ctx, "finish import", func(tx *Tx) error {
-		im.a.ScreenedAt = time.UnixMilli(tx.now)
+		if im.a.Parent == 0 { // one that was narrowed is as old as the list that it comes from
+			im.a.ScreenedAt = timeOf(tx.now)
+		}
+		if im.upload.ID != 0 {
+			err := running(tx.Exec(`UPDATE upload SET state = 'done' WHERE id = $1 AND run = $2 AND state = 'screening'`, int64(im.upload.ID), im.upload.Run))
+			if err != nil {
+				return err
+			}
+		}
 		if err := im.db.audit(tx, staff.Entry{Network: im.a.Network, Account: im.a.CreatedBy, Action: string(staff.UploadList), Target: fmt.Sprintf("list %d", im.a.ID), Outcome: "done"}); err != nil {
 			return err
 		}
-		_, err := tx.Exec(`
+		return running(tx.Exec(`
 			UPDATE audience
-			SET state = $1, screened_at = $2, ledger = $3, synthetic = $4, name = $5
-			WHERE id = $6`, string(campaign.Screened), tx.now, string(ledger), im.a.Synthetic, im.a.Name, int64(im.a.ID))
-		return err
+			SET state = $1, screened_at = $2, ledger = $3, synthetic = $4, name = $5, needs = $6
+			WHERE id = $7 AND state = 'importing'`, string(campaign.Screened), msOf(im.a.ScreenedAt), string(ledger), im.a.Synthetic, im.a.Name, needs, int64(im.a.ID)))
 	})
 	return im.a, err
 }
@@ -293,10 +361,10 @@ func (im *listImport) Abandon(ctx context.Context) error {
 
 // dropAudience removes the rows of an abandoned audience in chunks, then the audience.
 func (db *DB) dropAudience(ctx context.Context, id campaign.AudienceID) error {
-	for _, table := range []string{"patient", "audience_row"} {
+	for _, table := range []string{"patient_need", "patient", "audience_row"} {
 		for n := int64(1); n > 0; {
 			err := db.write(ctx, "drop rows", func(tx *Tx) (err error) {
-				key := map[string]string{"patient": "id", "audience_row": "row"}[table]
+				key := map[string]string{"patient_need": "patient", "patient": "id", "audience_row": "row"}[table]
 				n, err = tx.Exec(`DELETE FROM `+table+` WHERE audience = $1 AND `+key+` IN (SELECT `+key+` FROM `+table+` WHERE audience = $1 LIMIT 1000)`, int64(id))
 				return err
 			})
@@ -324,8 +392,15 @@ func (db *DB) DropBrokenImports(ctx context.Context, before time.Time) error {
 		if err != nil {
 			return err
 		}
-		ids, err = scanIDs(rows)
-		return err
+		if ids, err = scanIDs(rows); err != nil {
+			return err
+		}
+		for _, id := range ids { // what they were read from is still there
+			if _, err := tx.Exec(`UPDATE upload SET state = 'interrupted', run = 0, audience = 0 WHERE audience = $1 AND state = 'screening'`, id); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	for _, id := range ids {
 		err = errors.Join(err, db.dropAudience(ctx, campaign.AudienceID(id)))
@@ -345,12 +420,12 @@ func scanIDs(rows *sql.Rows) (ids []int64, err error) {
 	return ids, rows.Err()
 }
 
-const audienceColumns = `id, network, name, state, synthetic, created_by, created_at, screened_at, ledger`
+const audienceColumns = `id, network, name, state, synthetic, created_by, created_at, screened_at, ledger, done_rows, parent`
 
 func scanAudience(row interface{ Scan(...any) error }) (a campaign.Audience, err error) {
 	var created, screened int64
 	var ledger string
-	err = row.Scan((*int64)(&a.ID), (*int64)(&a.Network), &a.Name, (*string)(&a.State), &a.Synthetic, (*int64)(&a.CreatedBy), &created, &screened, &ledger)
+	err = row.Scan((*int64)(&a.ID), (*int64)(&a.Network), &a.Name, (*string)(&a.State), &a.Synthetic, (*int64)(&a.CreatedBy), &created, &screened, &ledger, &a.Done, (*int64)(&a.Parent))
 	if err != nil {
 		return a, err
 	}
@@ -378,7 +453,11 @@ func msOf(t time.Time) int64 {
 func (db *DB) Audience(ctx context.Context, n staff.NetworkID, id campaign.AudienceID) (a campaign.Audience, err error) {
 	err = db.read(ctx, "audience", func(tx *Tx) error {
 		a, err = scanAudience(tx.QueryRow(`SELECT `+audienceColumns+` FROM audience WHERE id = $1 AND network = $2`, int64(id), int64(n)))
-		return notFound(err, campaign.ErrNotFound)
+		if err != nil || a.Parent == 0 {
+			return notFound(err, campaign.ErrNotFound)
+		}
+		a.Cohort, err = db.openCohort(tx, a.ID)
+		return err
 	})
 	return a, err
 }

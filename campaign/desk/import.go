@@ -146,5 +146,5 @@ func screenRow(ctx context.Context, im campaign.Importer, row *patientlist.Row) 
 	}
 	p := &row.Patient
 	return im.Candidate(ctx, campaign.Candidate{Row: row.Line, NHSNumber: p.NHSNumber, Name: p.Name, BirthDate: p.BirthDate, Sex: p.Sex, Phone: p.Phone,
-		Practice: p.Practice, Postcode: p.Postcode, Language: p.Language, Dead: p.Dead, Dissent: p.Dissent, DoNotContact: p.DoNotContact})
+		Practice: p.Practice, Postcode: p.Postcode, Language: p.Language, Needs: p.Needs, Dead: p.Dead, Dissent: p.Dissent, DoNotContact: p.DoNotContact})
 }

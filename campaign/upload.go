@@ -1,0 +1,103 @@
+package campaign
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/wellpaced/wellpaced/selfrefer/staff"
+)
+
+// UploadID names a file that has arrived and is not yet a list.
+type UploadID int64
+
+// UploadState is how far an upload has come.
+type UploadState string
+
+// The states of an upload.
+const (
+	UploadArriving    UploadState = "arriving"
+	UploadWaiting     UploadState = "waiting" // for somebody to say what its columns are
+	UploadScreening   UploadState = "screening"
+	UploadInterrupted UploadState = "interrupted" // the program ended in the middle
+	UploadFailed      UploadState = "failed"      // the file cannot be used; Problem says why
+	UploadDone        UploadState = "done"
+)
+
+// Upload is a file on its way to becoming a list. Its bytes are kept sealed until it is screened, thrown away, or a day old.
+type Upload struct {
+	ID             UploadID
+	Network        staff.NetworkID
+	By             staff.AccountID
+	File           string // what it is called
+	Name, Practice string // of the list
+	Size           int64
+	State          UploadState
+	Choice         UploadChoice
+	Run            int64 // the screening that may write
+	Rows           int   // screened so far
+	Bytes          int64 // read so far
+	Problem        string
+	Audience       AudienceID // once it is being screened
+	CreatedAt      time.Time
+}
+
+// UploadChoice is what somebody confirmed about a file: nothing in it comes from its rows.
+type UploadChoice struct {
+	HeaderLine int      `json:"header_line,omitempty"`
+	Sheet      string   `json:"sheet,omitempty"`
+	Fields     []string `json:"fields,omitempty"` // of each column, "" for one that is not used
+}
+
+// UploadFile is the content of an upload.
+type UploadFile interface {
+	io.Reader
+	io.ReaderAt
+	Size() int64
+}
+
+// Cohort narrows a list: whoever is in one of each of its groups is in it. A group of which nothing is named leaves nobody out.
+type Cohort struct {
+	Practices []string `json:"practices,omitempty"`
+	AgeBands  []string `json:"age_bands,omitempty"`
+	Sexes     []string `json:"sexes,omitempty"`
+	Needs     []string `json:"needs,omitempty"` // any of these
+}
+
+// All reports whether the cohort is the whole list.
+func (c Cohort) All() bool {
+	return len(c.Practices)+len(c.AgeBands)+len(c.Sexes)+len(c.Needs) == 0
+}
+
+// Group is how many people of a list have something in common.
+type Group struct {
+	Value  string `json:"value"`
+	People int    `json:"people"`
+}
+
+// Groups are those by which a list can be narrowed.
+type Groups struct {
+	Practices []Group `json:"practices"`
+	AgeBands  []Group `json:"age_bands"`
+	Sexes     []Group `json:"sexes"`
+	Needs     []Group `json:"needs"`
+}
+
+// Comparison is what changed between two lists, among the people whom each could text.
+type Comparison struct {
+	Same          int `json:"same"`           // in both, as they were
+	New           int `json:"new"`            // in the later one only
+	Gone          int `json:"gone"`           // in the earlier one only
+	MovedPractice int `json:"moved_practice"` // in both
+	ChangedNumber int `json:"changed_number"` // in both
+}
+
+// Narrowing makes a list from the people of another.
+type Narrowing interface {
+	// Audience is the list that is being made.
+	Audience() Audience
+	// Run fills it. After an error call Abandon.
+	Run(ctx context.Context) (Audience, error)
+	// Abandon gives it up: nothing of it stays.
+	Abandon(ctx context.Context) error
+}
