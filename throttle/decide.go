@@ -5,12 +5,16 @@ import (
 	"time"
 )
 
+// A list may be so old before nothing is released, if a campaign says nothing of it, and at most.
+const (
+	UsualListAge   = 14 * 24 * time.Hour
+	LongestListAge = 28 * 24 * time.Hour
+)
+
 const (
 	defaultMinBatch = 5
 	defaultRate     = 10 // segments per second
 	atOnce          = 5 * time.Minute
-	defaultListAge  = 14 * 24 * time.Hour
-	longestListAge  = 28 * 24 * time.Hour
 	brakeOn         = .85 // of what can be answered within the promise
 	brakeOff        = .60
 	matureAnswers   = 30 // after so many answers of a campaign, or of a stratum, the rate is known well enough
@@ -281,9 +285,9 @@ func (p *CampaignPolicy) once() time.Duration {
 
 func (p *CampaignPolicy) listAge() time.Duration {
 	if p.MaxListAge <= 0 {
-		return defaultListAge
+		return UsualListAge
 	}
-	return min(p.MaxListAge, longestListAge)
+	return min(p.MaxListAge, LongestListAge)
 }
 
 // maturity is how many texts may be out before the rate is known: enough to learn from, too few to swamp the team if the rate is much

@@ -35,6 +35,17 @@ func TestScreens(t *testing.T) {
 	p := b.Page()
 	check(server.URL+"/desk/lists", "lists")
 	check(server.URL+fmt.Sprintf("/desk/lists/%d", list), "list")
+	rec := w.upload(manager, "/desk/lists", "@Practice export.csv=who,First name,Surname,Date of birth,Mobile,Sex,Conditions\n"+
+		nhs(600, "999")+",Ann,Singh,01/02/1950,07700900600,F,FRAILTY\n"+nhs(601, "999")+",Ben,Roe,01/02/1980,07700900601,M,COPD; FRAILTY\n")
+	upload := server.URL + rec.Header().Get("Location")
+	check(upload, "list-columns")
+	p.Goto(upload)
+	if p.Follow("form button") != 422 { // nobody has said yet which column the NHS numbers are
+		t.Error("a list without NHS numbers was taken")
+	}
+	check(server.URL+fmt.Sprintf("/desk/lists/%d/narrow", list), "list-narrow")
+	check(server.URL+fmt.Sprintf("/desk/lists/%d/compare?with=%d", list, w.listOf(30, "999").ID), "list-compare")
+	check(server.URL+"/desk/lists", "lists-waiting")
 	check(server.URL+fmt.Sprintf("/desk/campaigns/new?list=%d", list), "campaign-new")
 	check(server.URL+fmt.Sprintf("/desk/campaigns/new?list=%d", w.spoken("400", "Arabic", "Polish", "Urdu", "", "Chinese", "Somali")), "campaign-new-languages")
 

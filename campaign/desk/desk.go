@@ -87,6 +87,8 @@ type Networks interface {
 // Store is all that the desk needs kept.
 type Store interface {
 	Lists
+	Uploads
+	Cohorts
 	Campaigns
 	Reports
 	Consents
@@ -121,10 +123,11 @@ type Handler struct {
 	cfg  Config
 	zone *time.Location
 
-	// Launches go on after their request has been answered.
+	// Launches and screenings go on after their request has been answered.
 	background context.Context
 	stop       context.CancelFunc
 	launches   sync.WaitGroup
+	screening  chan struct{} // has room for the one upload that is being screened
 }
 
 // New fails if a template is broken, or on a second Handler for one renderer.
@@ -147,12 +150,13 @@ func New(c Config) (*Handler, error) {
 	if err := c.UI.Parse(screens, "*.html"); err != nil {
 		return nil, fmt.Errorf("campaign desk: %w", err)
 	}
-	h := &Handler{cfg: c, zone: throttle.Calendar{}.Midnight(c.Now()).Location()}
+	h := &Handler{cfg: c, screening: make(chan struct{}, 1), zone: throttle.Calendar{}.Midnight(c.Now()).Location()}
 	h.background, h.stop = context.WithCancel(context.Background())
 	return h, nil
 }
 
-// Close breaks off launches that are being planned and waits for them; the store takes them up again when it next serves.
+// Close breaks off launches that are being planned, which the store takes up again when it next serves, and screenings, which people can start
+// again. It waits for them.
 func (h *Handler) Close() {
 	h.stop()
 	h.launches.Wait()
@@ -172,6 +176,12 @@ func (h *Handler) routes() []route {
 		{"POST", "/desk/lists", staff.UploadList, h.uploadPage},
 		{"GET", "/desk/lists/{id}", staff.ViewLists, h.listPage},
 		{"GET", "/desk/lists/{id}/not-invited.csv", staff.ViewLists, h.notInvited},
+		{"GET", "/desk/lists/{id}/compare", staff.ViewLists, h.comparePage},
+		{"GET", "/desk/lists/{id}/narrow", staff.UploadList, h.narrowPage},
+		{"POST", "/desk/lists/{id}/narrow", staff.UploadList, h.narrowPost},
+		{"GET", "/desk/uploads/{id}", staff.UploadList, h.uploadShow},
+		{"POST", "/desk/uploads/{id}", staff.UploadList, h.uploadStart},
+		{"POST", "/desk/uploads/{id}/discard", staff.UploadList, h.uploadDiscard},
 		{"GET", "/desk/campaigns", staff.ViewCampaigns, h.campaignsPage},
 		{"POST", "/desk/campaigns", staff.EditCampaign, h.createPage},
 		{"GET", "/desk/campaigns/new", staff.EditCampaign, h.newPage},
@@ -190,6 +200,9 @@ func (h *Handler) routes() []route {
 		{"POST", "/api/v1/lists", staff.UploadList, h.apiUpload},
 		{"GET", "/api/v1/lists/{id}", staff.ViewLists, h.apiList},
 		{"GET", "/api/v1/lists/{id}/not-invited.csv", staff.ViewLists, h.notInvited},
+		{"GET", "/api/v1/lists/{id}/compare", staff.ViewLists, h.apiCompare},
+		{"GET", "/api/v1/lists/{id}/groups", staff.ViewLists, h.apiGroups},
+		{"POST", "/api/v1/lists/{id}/narrow", staff.UploadList, h.apiNarrow},
 		{"GET", "/api/v1/campaigns", staff.ViewCampaigns, h.apiCampaigns},
 		{"POST", "/api/v1/campaigns", staff.EditCampaign, h.apiCreate},
 		{"GET", "/api/v1/campaigns/{id}", staff.ViewCampaigns, h.apiCampaign},
@@ -256,6 +269,8 @@ func target(r *http.Request) string {
 	switch {
 	case strings.Contains(r.URL.Path, "/lists"):
 		kind = "list"
+	case strings.Contains(r.URL.Path, "/uploads"):
+		kind = "upload"
 	case strings.Contains(r.URL.Path, "/system"):
 		return "system"
 	}

@@ -239,10 +239,6 @@ func TestUpload_mappingAndPractice(t *testing.T) {
 	if v := w.answer(rec, 201); v["invited"] != 1.0 || v["name"] != "Odd one" || v["synthetic"] != true {
 		t.Errorf("answer %v", v)
 	}
-	rec = w.upload(manager, "/desk/lists", "name=", "practice=", "column-nhs_number=who", "column-date_of_birth=when", "column-mobile=ring", "@odd.csv="+odd)
-	if rec.Code != 303 || !strings.HasPrefix(rec.Header().Get("Location"), "/desk/lists/") {
-		t.Errorf("page: %d %s", rec.Code, rec.Body)
-	}
 }
 
 // A file that cannot be used is told in one sentence and leaves nothing behind.
@@ -275,12 +271,18 @@ func TestUpload_wrongFileChangesNothing(t *testing.T) {
 			if v["code"] != c.code || v["detail"] == "" {
 				t.Errorf("answer %v, want code %s", v, c.code)
 			}
+			if c.code == "no_mobile_column" || c.code == "no_such_column" {
+				return // the page with the columns asks
+			}
 			rec := w.upload(manager, "/desk/lists", c.parts...)
 			if rec.Code != 422 || !strings.Contains(rec.Body.String(), "There is a problem") {
 				t.Errorf("page: %d", rec.Code)
 			}
 			if all, err := w.db.Audiences(context.Background(), w.network.ID, 10); err != nil || len(all) != 0 {
 				t.Errorf("left behind: %v %v", all, err)
+			}
+			if all, err := w.db.Uploads(context.Background(), w.network.ID, 10); err != nil || len(all) != 0 {
+				t.Errorf("files left behind: %v %v", all, err)
 			}
 		})
 	}
@@ -815,7 +817,7 @@ func TestWords(t *testing.T) {
 	for _, r := range slices.Concat(rejections, exclusions) {
 		codes = append(codes, r.code)
 	}
-	if len(codes) != 16 || slices.Contains(codes, "") {
+	if len(codes) != 18 || slices.Contains(codes, "") {
 		t.Errorf("reasons %v", codes)
 	}
 }

@@ -24,6 +24,12 @@ type listData struct {
 	Ledger     ui.Table
 	NotInvited int
 	CanInvite  bool
+	CanNarrow  bool
+	Age        string
+	Done       string // how far it is
+	From       ui.Cell
+	Cohort     string
+	Others     []ui.Option // to compare with
 }
 
 func (h *Handler) list(r *http.Request) (staff.Account, campaign.Audience, error) {
@@ -59,7 +65,29 @@ func (h *Handler) listPage(w http.ResponseWriter, r *http.Request) {
 		CanInvite: can(who, staff.EditCampaign) && l.Invited > 0}
 	data.Facts = fmt.Sprintf("Uploaded by %s at %s.", names[a.CreatedBy], h.when(a.CreatedAt))
 	data.Sentence = ledgerSentence(l)
-	data.Ledger = ledgerTable(l)
+	data.Ledger = ledgerTable(a.ID, l)
+	data.CanNarrow = can(who, staff.UploadList) && a.State == campaign.Screened && l.Invited > 0
+	if a.State == campaign.Screened {
+		data.Age = h.ageWords(a.ScreenedAt)
+	} else {
+		data.Done = count(a.Done, "row is", "rows are") + " checked so far."
+	}
+	all, err := h.cfg.Store.Audiences(r.Context(), who.Network, listsShown)
+	if err != nil {
+		h.pageError(w, r, fmt.Errorf("read the lists: %w", err))
+		return
+	}
+	for _, o := range all {
+		if o.ID == a.Parent {
+			data.From = ui.Cell{Text: o.Name, Href: fmt.Sprintf("/desk/lists/%d", o.ID)}
+		}
+		if o.ID != a.ID && o.State == campaign.Screened && data.CanNarrow {
+			data.Others = append(data.Others, ui.Option{Value: strconv.FormatInt(int64(o.ID), 10), Label: fmt.Sprintf("%s, %s", o.Name, h.day(o.CreatedAt))})
+		}
+	}
+	if a.Parent != 0 {
+		data.Cohort = cohortWords(a.Cohort)
+	}
 	p, err := h.page(r.Context(), r, who, "Patient list", data)
 	p.Breadcrumbs = []ui.NavItem{{Text: "Patient lists", Href: "/desk/lists"}}
 	if data.Importing {
@@ -90,19 +118,19 @@ func sum(m map[string]int) (n int) {
 	return n
 }
 
-func ledgerTable(l campaign.Ledger) ui.Table {
+func ledgerTable(id campaign.AudienceID, l campaign.Ledger) ui.Table {
 	t := ui.Table{Caption: "Where every row went", RowHeaders: true, Compact: true,
-		Head: []ui.Cell{{Text: "What became of it"}, {Text: "Rows", Numeric: true}, {Text: "", Hidden: "Bar"}}}
+		Head: []ui.Cell{{Text: "What became of it"}, {Text: "Rows", Numeric: true}, {Text: "", Hidden: "Bar"}, {Text: "", Hidden: "Download"}}}
 	most := l.Invited
 	for _, m := range []map[string]int{l.Excluded, l.Rejected} {
 		for _, k := range m {
 			most = max(most, k)
 		}
 	}
-	add := func(text string, n int) {
-		t.Rows = append(t.Rows, []ui.Cell{{Text: text}, {Text: number(n), Numeric: true}, {HTML: bar(n, most)}})
+	add := func(text string, n int, download ui.Cell) {
+		t.Rows = append(t.Rows, []ui.Cell{{Text: text}, {Text: number(n), Numeric: true}, {HTML: bar(n, most)}, download})
 	}
-	add("Can be texted", l.Invited)
+	add("Can be texted", l.Invited, ui.Cell{})
 	for _, part := range []struct {
 		title   string
 		reasons []reason
@@ -110,21 +138,30 @@ func ledgerTable(l campaign.Ledger) ui.Table {
 	}{{"Left out", exclusions, l.Excluded}, {"Could not be used", rejections, l.Rejected}} {
 		for _, why := range part.reasons {
 			if n := part.counts[why.code]; n > 0 {
-				add(part.title+": "+lowerFirst(why.short), n)
+				add(part.title+": "+lowerFirst(why.short), n, ui.Cell{Text: "CSV", Hidden: " of these rows: " + lowerFirst(why.short), Href: fmt.Sprintf("/desk/lists/%d/not-invited.csv?reason=%s", id, why.code)})
 			}
 		}
 	}
-	t.Rows = append(t.Rows, []ui.Cell{{Text: "All rows"}, {Text: number(l.Rows), Numeric: true}, {}})
+	t.Rows = append(t.Rows, []ui.Cell{{Text: "All rows"}, {Text: number(l.Rows), Numeric: true}, {}, {}})
 	return t
 }
 
-// notInvited streams the rows that are not invited, with the reason in words. It holds no patient data: the numbers are those of the
+// notInvited streams the rows that are not invited, or those with one reason, with the reason in words. It holds no patient data: the numbers are those of the
 // manager's own file.
 func (h *Handler) notInvited(w http.ResponseWriter, r *http.Request) {
 	who, a, err := h.list(r)
 	if err != nil {
 		h.pageError(w, r, err)
 		return
+	}
+	only := r.URL.Query().Get("reason")
+	if only != "" && reasonOf(only).short == only { // a code that is none
+		h.pageError(w, r, campaign.ErrNotFound)
+		return
+	}
+	name := fmt.Sprintf("not-invited-%d", a.ID)
+	if only != "" {
+		name += "-" + only
 	}
 	const chunk = 2000
 	next, err := h.cfg.Store.NotInvited(r.Context(), who.Network, a.ID, 0, chunk)
@@ -133,12 +170,15 @@ func (h *Handler) notInvited(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="not-invited-%d.csv"`, a.ID))
+	w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s.csv"`, name))
 	w.Header().Set("Cache-Control", "no-store")
 	out := csv.NewWriter(w)
 	_ = out.Write([]string{"Row in your file", "What became of it", "Code", "Reason"})
 	for len(next) > 0 {
 		for _, row := range next {
+			if only != "" && row.Code != only {
+				continue
+			}
 			kind := map[string]string{"rejected": "Could not be used", "excluded": "Left out"}[row.Kind]
 			_ = out.Write([]string{strconv.Itoa(row.Row), kind, row.Code, reasonOf(row.Code).long})
 		}

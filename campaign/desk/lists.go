@@ -1,6 +1,8 @@
 package desk
 
 import (
+	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,51 +19,33 @@ import (
 	"github.com/wellpaced/wellpaced/campaign/patientlist"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 	"github.com/wellpaced/wellpaced/selfrefer/ui"
+	"github.com/wellpaced/wellpaced/throttle"
 )
 
 // listsShown is how many lists or campaigns an overview holds.
 const listsShown = 100
 
-// mappable are the columns that a manager can name when a file calls them something unusual.
-var mappable = []struct {
-	Field patientlist.Field
-	Label string
-}{
-	{patientlist.FieldMobile, "Mobile number"},
-	{patientlist.FieldNHSNumber, "NHS number"},
-	{patientlist.FieldBirthDate, "Date of birth"},
-	{patientlist.FieldGivenName, "First name"},
-	{patientlist.FieldFamilyName, "Last name"},
-	{patientlist.FieldPractice, "Practice code"},
-	{patientlist.FieldDeath, "Date of death"},
-	{patientlist.FieldDissent, "Does not want texts"},
-	{patientlist.FieldDoNotContact, "Do not contact"},
-}
-
-// fields are all that a mapping may name in the API.
-var fields = []patientlist.Field{patientlist.FieldNHSNumber, patientlist.FieldGivenName, patientlist.FieldFamilyName, patientlist.FieldFullName,
+// fieldsOfAPI are all that a mapping may name.
+var fieldsOfAPI = []patientlist.Field{patientlist.FieldNHSNumber, patientlist.FieldGivenName, patientlist.FieldFamilyName, patientlist.FieldFullName,
 	patientlist.FieldBirthDate, patientlist.FieldSex, patientlist.FieldMobile, patientlist.FieldPractice, patientlist.FieldPostcode, patientlist.FieldLanguage,
-	patientlist.FieldDeath, patientlist.FieldStatus, patientlist.FieldDissent, patientlist.FieldConsent, patientlist.FieldDoNotContact}
+	patientlist.FieldNeeds, patientlist.FieldDeath, patientlist.FieldStatus, patientlist.FieldDissent, patientlist.FieldConsent, patientlist.FieldDoNotContact}
 
 // listsData is what the lists page shows.
 type listsData struct {
-	Lists        ui.Table
-	Importing    bool
-	CanUpload    bool
-	CanEdit      bool
-	Name         ui.Field
-	Practice     ui.Field
-	Mapping      []ui.Field
-	MappingGiven bool
-	FileError    string
+	Lists     ui.Table
+	Uploads   ui.Table
+	Importing bool
+	CanUpload bool
+	CanEdit   bool
+	FileError string
 }
 
 func (h *Handler) listsPage(w http.ResponseWriter, r *http.Request) {
-	h.showLists(w, r, http.StatusOK, upload{}, nil)
+	h.showLists(w, r, http.StatusOK, nil)
 }
 
-// showLists draws the page, with what was typed and what was wrong with it.
-func (h *Handler) showLists(w http.ResponseWriter, r *http.Request, status int, u upload, wrong error) {
+// showLists draws the page, with what was wrong with a file.
+func (h *Handler) showLists(w http.ResponseWriter, r *http.Request, status int, wrong error) {
 	ctx := r.Context()
 	who, err := h.may(ctx, staff.ViewLists, "lists")
 	if err != nil {
@@ -73,24 +57,20 @@ func (h *Handler) showLists(w http.ResponseWriter, r *http.Request, status int, 
 		h.pageError(w, r, fmt.Errorf("read the lists: %w", err))
 		return
 	}
-	n, err := h.cfg.Store.Network(ctx, who.Network)
-	if err != nil {
-		h.pageError(w, r, fmt.Errorf("read the network: %w", err))
-		return
-	}
-	data := &listsData{CanUpload: can(who, staff.UploadList), CanEdit: can(who, staff.EditCampaign), MappingGiven: len(u.mapping) > 0}
-	data.Name = ui.Field{Name: "name", Label: "Name of the list (optional)", Hint: "So that you can tell it from others. If you leave it empty, the list is called like its file.", Value: u.name}
-	data.Practice = ui.Field{Kind: ui.Select, Name: "practice", Label: "Practice, if the file does not say (optional)", Value: u.practice,
-		Hint: "Only needed if the file has no column with practice codes.", Options: []ui.Option{{Label: "The file says"}}}
-	for _, p := range n.Practices {
-		data.Practice.Options = append(data.Practice.Options, ui.Option{Value: p.ODS, Label: fmt.Sprintf("%s (%s)", p.Name, p.ODS)})
-	}
-	for _, m := range mappable {
-		data.Mapping = append(data.Mapping, ui.Field{Name: "column-" + string(m.Field), Label: m.Label, Value: u.mapping[m.Field], Width: 30, NoSpellcheck: true})
+	data := &listsData{CanUpload: can(who, staff.UploadList), CanEdit: can(who, staff.EditCampaign)}
+	beingRead := map[campaign.AudienceID]bool{}
+	if data.CanUpload {
+		if err := h.fillUploads(ctx, who, data, beingRead); err != nil {
+			h.pageError(w, r, err)
+			return
+		}
 	}
 	data.Lists = ui.Table{Head: []ui.Cell{{Text: "List"}, {Text: "Uploaded"}, {Text: "Rows", Numeric: true}, {Text: "Can be texted", Numeric: true}}, RowHeaders: true, Stacked: true,
 		Empty: "There are no lists yet."}
 	for _, a := range all {
+		if beingRead[a.ID] {
+			continue
+		}
 		row := []ui.Cell{{Text: a.Name, Href: fmt.Sprintf("/desk/lists/%d", a.ID)}, {Text: h.day(a.CreatedAt)}}
 		if a.State == campaign.Importing {
 			data.Importing = true
@@ -120,27 +100,107 @@ func (h *Handler) showLists(w http.ResponseWriter, r *http.Request, status int, 
 	h.show(w, r, status, "lists", p, err)
 }
 
+// fillUploads lists the files that are not lists yet.
+func (h *Handler) fillUploads(ctx context.Context, who staff.Account, data *listsData, beingRead map[campaign.AudienceID]bool) error {
+	uploads, err := h.cfg.Store.Uploads(ctx, who.Network, listsShown)
+	if err != nil {
+		return fmt.Errorf("read the uploads: %w", err)
+	}
+	data.Uploads = ui.Table{Caption: "Files that are not lists yet", Head: []ui.Cell{{Text: "File"}, {Text: "Uploaded"}, {Text: "How far it is"}}, RowHeaders: true, Stacked: true}
+	for _, u := range uploads {
+		state := ui.Cell{Text: "Waits for you to check its columns", Tag: "blue"}
+		switch u.State {
+		case campaign.UploadScreening:
+			beingRead[u.Audience], data.Importing = true, true
+			state = ui.Cell{Text: fmt.Sprintf("Being checked: %s so far", count(u.Rows, "row", "rows")), Tag: "yellow"}
+		case campaign.UploadInterrupted:
+			beingRead[u.Audience] = true
+			state = ui.Cell{Text: "Interrupted: start it again", Tag: "red"}
+		case campaign.UploadFailed:
+			state = ui.Cell{Text: "Cannot be used", Tag: "red"}
+		}
+		data.Uploads.Rows = append(data.Uploads.Rows, []ui.Cell{{Text: u.File, Href: fmt.Sprintf("/desk/uploads/%d", u.ID)}, {Text: h.when(u.CreatedAt)}, state})
+	}
+	return nil
+}
+
 // upload is what comes with a file.
 type upload struct {
 	name, practice string
 	mapping        map[patientlist.Field]string
 }
 
+// uploadPage keeps a file, and leads on to the page where a person says what its columns are. What is no list at all is told at once.
 func (h *Handler) uploadPage(w http.ResponseWriter, r *http.Request) {
-	a, u, err := h.upload(w, r)
+	var staged campaign.Upload
+	_, err := h.upload(w, r, func(ctx context.Context, who staff.Account, u *upload, m *multipart.Reader, part *multipart.Part) (campaign.Audience, error) {
+		var err error
+		staged, err = h.stage(ctx, who, u, m, part)
+		return campaign.Audience{}, err
+	})
 	if err != nil {
 		if status, _, sentence := classify(err); sentence != "" && status >= 400 && status != http.StatusForbidden && status != http.StatusUnauthorized {
-			h.showLists(w, r, status, u, err)
+			h.showLists(w, r, status, err)
 			return
 		}
 		h.pageError(w, r, err)
 		return
 	}
-	seeOther(w, r, "/desk/lists/%d", a.ID)
+	seeOther(w, r, "/desk/uploads/%d", staged.ID)
+}
+
+// stage keeps the file of an upload, sealed. If it is no list, nothing of it stays.
+func (h *Handler) stage(ctx context.Context, who staff.Account, u *upload, m *multipart.Reader, part *multipart.Part) (campaign.Upload, error) {
+	if err := h.ownPractice(ctx, who, u.practice); err != nil {
+		return campaign.Upload{}, err
+	}
+	tooLarge := &patientlist.FileError{Code: patientlist.FileTooLarge, Sentence: "This file is larger than a patient list may be. Check that you chose the right file."}
+	name := cmp.Or(u.name, listName(part.FileName()))
+	staged, err := h.cfg.Store.StageUpload(ctx, who, campaign.Upload{File: cut(filepath.Base(strings.ReplaceAll(part.FileName(), `\`, "/")), 100), Name: cut(name, 100), Practice: u.practice},
+		&limited{part, h.cfg.MaxUpload, tooLarge})
+	if err != nil {
+		return staged, torn(ctx, err)
+	}
+	if err = u.rest(m); err == nil {
+		staged.Name = cut(cmp.Or(u.name, staged.Name), 100)
+		_, err = h.look(ctx, staged)
+	}
+	if err != nil {
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonWithin)
+		defer cancel()
+		return staged, errors.Join(err, h.cfg.Store.DiscardUpload(late, who, staged.ID))
+	}
+	return staged, nil
+}
+
+// limited gives up a file that is too large.
+type limited struct {
+	src  io.Reader
+	left int64
+	err  error
+}
+
+func (l *limited) Read(p []byte) (int, error) {
+	n, err := l.src.Read(p)
+	if l.left -= int64(n); l.left < 0 {
+		return 0, l.err
+	}
+	return n, err
+}
+
+// torn is the error of an upload that did not arrive whole, if that is what happened.
+func torn(ctx context.Context, err error) error {
+	var file *patientlist.FileError
+	if (errors.Is(err, io.ErrUnexpectedEOF) || ctx.Err() != nil) && !errors.As(err, &file) {
+		return errBroken
+	}
+	return err
 }
 
 func (h *Handler) apiUpload(w http.ResponseWriter, r *http.Request) {
-	a, _, err := h.upload(w, r)
+	a, err := h.upload(w, r, func(ctx context.Context, who staff.Account, u *upload, m *multipart.Reader, part *multipart.Part) (campaign.Audience, error) {
+		return h.takeFile(ctx, who, u, m, part, r.ContentLength)
+	})
 	if err != nil {
 		h.apiError(r.Context(), w, err)
 		return
@@ -154,11 +214,12 @@ const drainAtMost = 64 << 20
 
 // upload takes a multipart form with a file in it. The file is a stream: no byte of it is written anywhere but sealed into the store.
 // What says how to read the file must come before it; the name may come after it.
-func (h *Handler) upload(w http.ResponseWriter, r *http.Request) (_ campaign.Audience, u upload, err error) {
+func (h *Handler) upload(w http.ResponseWriter, r *http.Request, take func(context.Context, staff.Account, *upload, *multipart.Reader, *multipart.Part) (campaign.Audience, error)) (_ campaign.Audience, err error) {
+	var u upload
 	ctx := r.Context()
 	who, err := h.may(ctx, staff.UploadList, "lists")
 	if err != nil {
-		return campaign.Audience{}, u, err
+		return campaign.Audience{}, err
 	}
 	c := http.NewResponseController(w)
 	// A large file on a slow line takes longer than any page may; an error means that the server has no deadlines.
@@ -170,27 +231,26 @@ func (h *Handler) upload(w http.ResponseWriter, r *http.Request) (_ campaign.Aud
 	}()
 	m, err := r.MultipartReader()
 	if err != nil {
-		return campaign.Audience{}, u, invalid{{Field: "file", Sentence: "Choose the file with the patient list, and send it as multipart/form-data."}}
+		return campaign.Audience{}, invalid{{Field: "file", Sentence: "Choose the file with the patient list, and send it as multipart/form-data."}}
 	}
 	for {
 		part, err := m.NextPart()
 		if errors.Is(err, io.EOF) {
-			return campaign.Audience{}, u, invalid{{Field: "file", Sentence: "Choose the file with the patient list."}}
+			return campaign.Audience{}, invalid{{Field: "file", Sentence: "Choose the file with the patient list."}}
 		}
 		if err != nil {
-			return campaign.Audience{}, u, errBroken
+			return campaign.Audience{}, errBroken
 		}
 		if part.FormName() != "file" {
 			if err := u.take(part); err != nil {
-				return campaign.Audience{}, u, err
+				return campaign.Audience{}, err
 			}
 			continue
 		}
 		if part.FileName() == "" {
-			return campaign.Audience{}, u, invalid{{Field: "file", Sentence: "Choose the file with the patient list."}}
+			return campaign.Audience{}, invalid{{Field: "file", Sentence: "Choose the file with the patient list."}}
 		}
-		a, err := h.takeFile(ctx, who, &u, m, part, r.ContentLength)
-		return a, u, err
+		return take(ctx, who, &u, m, part)
 	}
 }
 
@@ -225,13 +285,13 @@ func (u *upload) take(part *multipart.Part) error {
 			return invalid{{Field: "mapping", Sentence: `The mapping must be a JSON object, such as {"mobile": "Contact number"}.`}}
 		}
 		for field, column := range given {
-			if !slices.Contains(fields, patientlist.Field(field)) {
+			if !slices.Contains(fieldsOfAPI, patientlist.Field(field)) {
 				return invalid{{Field: "mapping", Sentence: fmt.Sprintf("There is no field %q. The fields are: %s.", field, joinFields())}}
 			}
 			set(patientlist.Field(field), column)
 		}
 	case strings.HasPrefix(name, "column-") && value != "":
-		if f := patientlist.Field(strings.TrimPrefix(name, "column-")); slices.Contains(fields, f) {
+		if f := patientlist.Field(strings.TrimPrefix(name, "column-")); slices.Contains(fieldsOfAPI, f) {
 			set(f, value)
 		}
 	}
@@ -240,29 +300,41 @@ func (u *upload) take(part *multipart.Part) error {
 
 func joinFields() string {
 	var all []string
-	for _, f := range fields {
+	for _, f := range fieldsOfAPI {
 		all = append(all, string(f))
 	}
 	return strings.Join(all, ", ")
 }
 
-func (h *Handler) takeFile(ctx context.Context, who staff.Account, u *upload, m *multipart.Reader, part *multipart.Part, size int64) (campaign.Audience, error) {
-	if u.practice != "" {
-		n, err := h.cfg.Store.Network(ctx, who.Network)
+// rest reads what follows the file: its name at most.
+func (u *upload) rest(m *multipart.Reader) error {
+	for {
+		after, err := m.NextPart()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
 		if err != nil {
-			return campaign.Audience{}, fmt.Errorf("read the network: %w", err)
+			return errBroken
 		}
-		if _, known := practiceName(n, u.practice); !known {
-			return campaign.Audience{}, invalid{{Field: "practice", Sentence: "Choose a practice of your network."}}
+		if n := after.FormName(); n == "mapping" || n == "practice" || strings.HasPrefix(n, "column-") || n == "file" {
+			return invalid{{Field: n, Sentence: fmt.Sprintf("Send one file, and %q before it.", n)}}
+		}
+		if err := u.take(after); err != nil {
+			return err
 		}
 	}
-	title := func() string {
-		if u.name != "" {
-			return cut(u.name, 100)
-		}
-		base := filepath.Base(strings.ReplaceAll(part.FileName(), `\`, "/"))
-		return cut(strings.TrimSuffix(base, filepath.Ext(base)), 100)
+}
+
+// takeFile makes a list of a file in one go. Text is screened as it comes in; a workbook cannot be read before its end, and is kept until then.
+func (h *Handler) takeFile(ctx context.Context, who staff.Account, u *upload, m *multipart.Reader, part *multipart.Part, size int64) (campaign.Audience, error) {
+	if err := h.ownPractice(ctx, who, u.practice); err != nil {
+		return campaign.Audience{}, err
 	}
+	file := bufio.NewReader(part)
+	if head, err := file.Peek(4); err == nil && string(head) == "PK\x03\x04" {
+		return h.takeWorkbook(ctx, who, u, m, part.FileName(), file)
+	}
+	title := func() string { return cut(cmp.Or(u.name, listName(part.FileName())), 100) }
 	opt := patientlist.Options{Mapping: u.mapping, Today: h.civil(h.cfg.Now()), DefaultPractice: u.practice, MaxBytes: h.cfg.MaxUpload}
 	if size > h.cfg.MaxUpload+maxForm { // refused before it is read; a little less may be the form around the file
 		opt.Size = size
@@ -271,30 +343,40 @@ func (h *Handler) takeFile(ctx context.Context, who staff.Account, u *upload, m 
 		Begin: func(ctx context.Context) (campaign.Importer, error) {
 			return h.cfg.Store.BeginImport(ctx, who, title(), false, false)
 		},
-		Reader: part, Options: opt,
+		Reader: file, Options: opt,
 		Name: func() (string, error) {
-			for {
-				after, err := m.NextPart()
-				if errors.Is(err, io.EOF) {
-					return title(), nil
-				}
-				if err != nil {
-					return "", errBroken
-				}
-				if n := after.FormName(); n == "mapping" || n == "practice" || strings.HasPrefix(n, "column-") || n == "file" {
-					return "", invalid{{Field: n, Sentence: fmt.Sprintf("Send one file, and %q before it.", n)}}
-				}
-				if err := u.take(after); err != nil {
-					return "", err
-				}
-			}
+			err := u.rest(m)
+			return title(), err
 		},
 	})
-	var file *patientlist.FileError
-	if err != nil && (errors.Is(err, io.ErrUnexpectedEOF) || ctx.Err() != nil) && !errors.As(err, &file) {
-		return a, errBroken
+	if err != nil {
+		err = torn(ctx, err)
 	}
 	return a, err
+}
+
+func (h *Handler) takeWorkbook(ctx context.Context, who staff.Account, u *upload, m *multipart.Reader, file string, src io.Reader) (a campaign.Audience, err error) {
+	tooLarge := &patientlist.FileError{Code: patientlist.FileTooLarge, Sentence: "This file is larger than a patient list may be. Check that you chose the right file."}
+	staged, err := h.cfg.Store.StageUpload(ctx, who, campaign.Upload{File: cut(listName(file), 100), Practice: u.practice}, &limited{src, h.cfg.MaxUpload, tooLarge})
+	if err != nil {
+		return a, torn(ctx, err)
+	}
+	defer func() {
+		if err == nil {
+			return
+		}
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonWithin)
+		defer cancel()
+		err = errors.Join(err, h.cfg.Store.DiscardUpload(late, who, staged.ID))
+	}()
+	if err := u.rest(m); err != nil {
+		return a, err
+	}
+	staged.Name = cut(cmp.Or(u.name, listName(file)), 100)
+	if staged, err = h.cfg.Store.StartUpload(ctx, who, staged); err != nil {
+		return a, err
+	}
+	return h.screen(ctx, who, staged, u.mapping)
 }
 
 // cut shortens to at most n characters.
@@ -307,16 +389,28 @@ func cut(s string, n int) string {
 
 // listAnswer is a list as the API tells it.
 type listAnswer struct {
-	ID        campaign.AudienceID    `json:"id"`
-	Name      string                 `json:"name"`
-	State     campaign.AudienceState `json:"state"`
-	CreatedAt time.Time              `json:"created_at"`
-	Synthetic bool                   `json:"synthetic"`
+	ID         campaign.AudienceID    `json:"id"`
+	Name       string                 `json:"name"`
+	State      campaign.AudienceState `json:"state"`
+	CreatedAt  time.Time              `json:"created_at"`
+	ScreenedAt *time.Time             `json:"screened_at"`
+	TooOldAt   *time.Time             `json:"too_old_at"`
+	Done       int                    `json:"done"`
+	Parent     campaign.AudienceID    `json:"parent,omitempty"`
+	Synthetic  bool                   `json:"synthetic"`
 	campaign.Ledger
 }
 
 func listJSON(a campaign.Audience) listAnswer {
-	return listAnswer{a.ID, a.Name, a.State, a.CreatedAt, a.Synthetic, a.Ledger}
+	l := listAnswer{ID: a.ID, Name: a.Name, State: a.State, CreatedAt: a.CreatedAt, Done: max(a.Done, a.Ledger.Rows), Parent: a.Parent, Synthetic: a.Synthetic, Ledger: a.Ledger}
+	if a.State == campaign.Screened {
+		old := a.ScreenedAt.Add(throttle.UsualListAge)
+		l.ScreenedAt, l.TooOldAt = &a.ScreenedAt, &old
+	}
+	if l.Excluded == nil { // one that is only beginning
+		l.Ledger = campaign.NewLedger()
+	}
+	return l
 }
 
 func (h *Handler) apiLists(w http.ResponseWriter, r *http.Request) {

@@ -29,8 +29,11 @@ func OpenAPI() map[string]any {
 		maps.Copy(c, b)
 		return c
 	}
-	list := thing(object{"id": number, "name": word, "state": object{"enum": []string{"importing", "screened"}}, "created_at": instant, "synthetic": yes,
-		"rows": number, "invited": number, "excluded": counts, "rejected": counts})
+	list := thing(object{"id": number, "name": word, "state": object{"enum": []string{"importing", "screened"}}, "created_at": instant, "screened_at": instant, "synthetic": yes,
+		"too_old_at": with(instant, object{"description": "Then campaigns stop sending to this list, unless they were made to go on longer"}),
+		"done":       with(number, object{"description": "Rows that are checked, while the list is importing"}),
+		"parent":     with(number, object{"description": "The list that this one was narrowed from"}),
+		"rows":       number, "invited": number, "excluded": counts, "rejected": counts})
 	windows := object{"type": "object", "description": `Hours by weekday: {"monday": ["09:00", "17:00"]}. Left out: Monday to Friday, 9 to 5.`,
 		"additionalProperties": object{"type": "array", "items": word, "minItems": 2, "maxItems": 2}}
 	translations := object{"type": "object", "description": "The text in other languages, by code; whoever's list names none of them gets it in English. A translation that no professional has reviewed is refused, except for a list that is made up.",
@@ -75,7 +78,12 @@ func OpenAPI() map[string]any {
 	body := func(kind string, schema object, required bool) object {
 		return object{"requestBody": object{"required": required, "content": content(kind, schema)}}
 	}
-	upload := thing(object{"file": object{"type": "string", "contentMediaType": "text/csv"},
+	words := object{"type": "array", "items": word}
+	groups := object{"type": "array", "items": thing(object{"value": word, "people": number})}
+	narrowing := thing(object{"practices": words, "age_bands": words, "sexes": words, "needs": with(words, object{"description": "Any of these"}), "name": word,
+		"dry_run": with(yes, object{"description": "Only count: the answer is then 200 with people, and practices with their numbers"})})
+	narrowing["description"] = "Whoever is in one of each of the groups that are named. The values are those that the list’s groups have; an empty one is who has none."
+	upload := thing(object{"file": object{"type": "string", "contentMediaType": "text/csv", "description": "CSV, or an Excel workbook (.xlsx)"},
 		"mapping":  object{"type": "object", "additionalProperties": word, "description": `Column names of fields that are not recognised: {"mobile": "Contact number"}. Send it before the file.`},
 		"practice": with(word, object{"description": "ODS code, for a file that does not say. Send it before the file."}), "name": word})
 	upload["required"] = []string{"file"}
@@ -87,7 +95,16 @@ func OpenAPI() map[string]any {
 		},
 		"/api/v1/lists/{id}": object{"get": call("list", "One list's ledger", answer("200", "The ledger", list), object{"parameters": []object{id}})},
 		"/api/v1/lists/{id}/not-invited.csv": object{"get": call("notInvited", "Rows that are not invited, with reasons",
-			object{"200": object{"description": "Row, what became of it, code, reason", "content": content("text/csv", word)}}, object{"parameters": []object{id}})},
+			object{"200": object{"description": "Row, what became of it, code, reason", "content": content("text/csv", word)}}, object{"parameters": []object{id,
+				{"name": "reason", "in": "query", "schema": word, "description": "Only the rows with this code"}}})},
+		"/api/v1/lists/{id}/groups": object{"get": call("groups", "By what a list can be narrowed", answer("200", "How many people who can be texted are in each group",
+			thing(object{"practices": groups, "age_bands": groups, "sexes": groups, "needs": groups})), object{"parameters": []object{id}})},
+		"/api/v1/lists/{id}/narrow": object{"post": call("narrowList", "Make a list of some of another’s people", with(answer("202", "The new list, which is being made", list),
+			object{"200": object{"description": "With dry_run: the numbers", "content": content("application/json", thing(object{"people": number, "practices": groups}))}}),
+			with(object{"parameters": []object{id}}, body("application/json", narrowing, true)))},
+		"/api/v1/lists/{id}/compare": object{"get": call("compareLists", "What changed since an earlier list", answer("200", "Numbers of people who can be texted",
+			thing(object{"same": number, "new": number, "gone": number, "moved_practice": number, "changed_number": number})),
+			object{"parameters": []object{id, {"name": "with", "in": "query", "required": true, "schema": number, "description": "The earlier list"}}})},
 		"/api/v1/campaigns": object{
 			"get":  call("campaigns", "Campaigns, newest first", answer("200", "The campaigns", thing(object{"campaigns": object{"type": "array", "items": thing(basics)}})), nil),
 			"post": call("createCampaign", "Make a campaign, as a draft", answer("201", "The draft", thing(basics)), body("application/json", draft, true)),

@@ -25,6 +25,7 @@ var rejections = []reason{
 	{string(patientlist.MobileMissing), "No mobile number", "The record has no mobile number."},
 	{string(patientlist.MobileDamaged), "Mobile number damaged by a spreadsheet", "A spreadsheet has rounded the mobile number. Export the list again and do not save it from a spreadsheet."},
 	{string(patientlist.MobileNotMobile), "Number is not a mobile", "The number is a landline, which cannot get texts."},
+	{string(patientlist.RowHidden), "Row is hidden in the spreadsheet", "The spreadsheet hides this row, perhaps by a filter, so that we cannot know whether you meant it. Show all rows that you mean, save the file and upload it again."},
 	{string(patientlist.MobileInvalid), "Mobile number is wrong", "The number is too long or too short, or is not a UK mobile number."},
 }
 
@@ -37,6 +38,7 @@ var exclusions = []reason{
 	{string(campaign.ExDuplicatePerson), "Already in this list", "The same NHS number stands further up in the list."},
 	{string(campaign.ExSharedNumber), "Shares a number", "Somebody further up in the list has the same mobile number. One text goes to that number, without a name, and either of them can answer it."},
 	{string(campaign.ExRecentlyTexted), "Texted in the last 90 days", "The number had a text from a campaign in the last 90 days."},
+	{string(campaign.ExNotInCohort), "Not in the cohort", "The list was narrowed to a part of its people, and this one is not among them."},
 	{string(campaign.ExAlreadySupported), "Already in touch with a link worker", "The person has asked for help and a link worker is in touch with them, or soon will be."},
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/wellpaced/wellpaced/campaign"
 	"github.com/wellpaced/wellpaced/campaign/person"
 	"github.com/wellpaced/wellpaced/selfrefer"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
@@ -24,7 +25,7 @@ type things map[string]string
 // inPaths tells which thing a route is about: what stands before its first {name}. A new collection of either desk belongs here, and in
 // thingsOf.
 var inPaths = map[string]string{
-	"/desk/lists/": "list", "/api/v1/lists/": "list",
+	"/desk/lists/": "list", "/api/v1/lists/": "list", "/desk/uploads/": "upload",
 	"/desk/campaigns/": "campaign", "/api/v1/campaigns/": "campaign",
 	"/desk/referrals/": "referral", "/api/v1/referrals/": "referral",
 	"/desk/capacity/": "account", "/desk/staff/": "account", "/api/v1/teams/": "team",
@@ -125,6 +126,11 @@ func (n *network) things(of staff.NetworkID, ods, phone string) things {
 	measure, err := n.app.db.AddOwnMeasure(ctx, senior, selfrefer.OwnMeasure{Name: "Star", Questions: []string{"How is it?"}, High: 5, MoreIs: selfrefer.Better})
 	n.must(err)
 	h["service"], h["measure"] = fmt.Sprint(int64(service.ID)), fmt.Sprint(measure)
+	uploader, err := n.app.db.Accounts(ctx, of)
+	n.must(err)
+	upload, err := n.app.db.StageUpload(ctx, uploader[0], campaign.Upload{File: "list.csv"}, strings.NewReader("NHS number,Date of birth,Mobile\n"))
+	n.must(err)
+	h["upload"] = fmt.Sprint(int64(upload.ID))
 	return h
 }
 

@@ -381,7 +381,8 @@ func (a *app) run(ctx context.Context) error {
 				_, old := a.db.PurgeCorrections(ctx)
 				_, past := a.db.PurgeSteps(ctx)
 				_, told := a.db.PurgeMails(ctx)
-				return errors.Join(err, old, past, told, a.db.RetireJournals(ctx))
+				_, uploads := a.db.PurgeUploads(ctx)
+				return errors.Join(err, old, past, told, uploads, a.db.RetireJournals(ctx))
 			})
 		})
 		loops.Go(func() error {

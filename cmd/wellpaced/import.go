@@ -26,7 +26,7 @@ import (
 // importCmd puts a patient list through the same door as an upload.
 type importCmd struct {
 	settings `embed:""`
-	File     string            `arg:"" help:"The list, or - for standard input."`
+	File     string            `arg:"" help:"The list, CSV or an Excel workbook, or - for standard input (CSV only)."`
 	DryRun   bool              `help:"Screen and count, write nothing."`
 	Network  string            `help:"Name of the network; not needed if there is one only."`
 	As       string            `placeholder:"EMAIL" help:"Who imports it. Needed unless --dry-run."`
@@ -36,14 +36,21 @@ type importCmd struct {
 }
 
 func (c *importCmd) Run(ctx context.Context, to std) error {
-	in := io.Reader(os.Stdin)
+	in, size := io.Reader(os.Stdin), int64(0)
 	if c.File != "-" {
 		f, err := os.Open(c.File)
 		if err != nil {
 			return fmt.Errorf("open the list: %w", err)
 		}
 		defer f.Close()
+		info, err := f.Stat()
+		if err != nil {
+			return fmt.Errorf("open the list: %w", err)
+		}
 		in = f
+		if info.Mode().IsRegular() { // a workbook needs to be one
+			size = info.Size()
+		}
 	}
 	mapping, err := fieldMapping(c.Map)
 	if err != nil {
@@ -64,7 +71,7 @@ func (c *importCmd) Run(ctx context.Context, to std) error {
 			return db.BeginImport(ctx, who, cmp.Or(c.Name, filepath.Base(c.File)), false, c.DryRun)
 		},
 		Reader:   in,
-		Options:  patientlist.Options{Mapping: mapping, Today: time.Now()},
+		Options:  patientlist.Options{Mapping: mapping, Today: time.Now(), Size: size},
 		Progress: progress.rows,
 	})
 	progress.end()
