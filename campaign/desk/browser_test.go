@@ -40,9 +40,14 @@ func TestScreens(t *testing.T) {
 	upload := server.URL + rec.Header().Get("Location")
 	check(upload, "list-columns")
 	p.Goto(upload)
-	if p.Follow("form button") != 422 { // nobody has said yet which column the NHS numbers are
+	if p.Follow("form[action^='/desk/uploads/'] button") != 422 { // nobody has said yet which column the NHS numbers are
 		t.Error("a list without NHS numbers was taken")
 	}
+	w.h.screening <- struct{}{} // nothing is read for now: the page shows how far it is
+	busy := w.stage("@Other export.csv=" + csvOf(20, "999"))
+	w.confirm(busy)
+	check(server.URL+busy, "list-checking")
+	<-w.h.screening
 	check(server.URL+fmt.Sprintf("/desk/lists/%d/narrow", list), "list-narrow")
 	check(server.URL+fmt.Sprintf("/desk/lists/%d/compare?with=%d", list, w.listOf(30, "999").ID), "list-compare")
 	check(server.URL+"/desk/lists", "lists-waiting")

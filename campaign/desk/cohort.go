@@ -90,7 +90,12 @@ func (h *Handler) narrow(ctx context.Context, who staff.Account, from campaign.A
 		return campaign.Audience{}, err
 	}
 	if name == "" {
-		name = from.Name + ": " + cohortWords(c)
+		plain := c
+		plain.Needs = nil // health data, and names are not encrypted
+		name = strings.TrimSuffix(from.Name+": "+cohortWords(plain), ": ")
+		if len(c.Needs) > 0 {
+			name += ", by need"
+		}
 	}
 	n, err := h.cfg.Store.BeginNarrow(ctx, who, from.ID, c, cut(name, 100))
 	if err != nil {
@@ -184,7 +189,7 @@ func (h *Handler) showNarrow(w http.ResponseWriter, r *http.Request, status int,
 	box("age_bands", "Age", "Nothing ticked: all ages.", g.AgeBands, c.AgeBands, groupWord)
 	box("sexes", "Sex", "Nothing ticked: everybody.", g.Sexes, c.Sexes, sexWord)
 	box("needs", "Needs", "People with any of the codes that you tick. The codes are kept encrypted.", g.Needs, c.Needs, groupWord)
-	data.Name = ui.Field{Name: "name", Label: "Name of the new list (optional)", Value: name}
+	data.Name = ui.Field{Name: "name", Label: "Name of the new list (optional)", Hint: "Do not name an illness in it: names of lists and campaigns are not encrypted.", Value: name}
 	if counted && wrong == nil {
 		wrong = h.checkCohort(ctx, who, a, c)
 	}

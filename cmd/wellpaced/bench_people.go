@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -87,8 +88,18 @@ func (w benchWorld) upload(ctx context.Context, list io.Reader, progress func(ro
 		Begin: func(ctx context.Context) (campaign.Importer, error) {
 			return w.db.BeginImport(ctx, w.manager, "bench", true, false)
 		},
-		Reader: list, Options: patientlist.Options{Today: benchStart}, Progress: progress,
+		Reader: list, Options: patientlist.Options{Today: benchStart, Size: sizeOf(list)}, Progress: progress,
 	})
+}
+
+// sizeOf is that of a file, without which a workbook cannot be read; 0 for what is none.
+func sizeOf(list io.Reader) int64 {
+	if f, ok := list.(*os.File); ok {
+		if info, err := f.Stat(); err == nil {
+			return info.Size()
+		}
+	}
+	return 0
 }
 
 // launch takes a list through approval to a running campaign.
