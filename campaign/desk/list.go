@@ -63,7 +63,7 @@ func (h *Handler) listPage(w http.ResponseWriter, r *http.Request) {
 	}
 	data := &listData{ID: a.ID, Name: a.Name, Importing: a.State == campaign.Importing, Synthetic: a.Synthetic, NotInvited: l.Rows - l.Invited,
 		CanInvite: can(who, staff.EditCampaign) && l.Invited > 0}
-	data.Facts = fmt.Sprintf("Uploaded by %s at %s.", names[a.CreatedBy], h.when(a.CreatedAt))
+	data.Facts = fmt.Sprintf("%s by %s at %s.", map[bool]string{true: "Uploaded", false: "Made"}[a.Parent == 0], names[a.CreatedBy], h.when(a.CreatedAt))
 	data.Sentence = ledgerSentence(l)
 	data.Ledger = ledgerTable(a.ID, l)
 	data.CanNarrow = can(who, staff.UploadList) && a.State == campaign.Screened && l.Invited > 0
