@@ -90,8 +90,12 @@ func TestUpload_keptSealedAndThrownAway(t *testing.T) {
 		// A restart in the middle: what was half done goes, the file stays.
 		third := must[campaign.Upload](t)(db.StartUpload(ctx, who, u))
 		im = must[campaign.Importer](t)(db.BeginUpload(ctx, who, third))
+		plain := must[campaign.Importer](t)(db.BeginImport(ctx, who, "Cut off", false, false))
 		if err := db.DropBrokenImports(ctx, machine.Add(time.Minute)); err != nil {
 			t.Fatal(err)
+		}
+		if _, err := plain.Finish(ctx); !errors.Is(err, campaign.ErrConflict) {
+			t.Errorf("what was cut off finished: %v", err)
 		}
 		if got := must[campaign.Upload](t)(db.Upload(ctx, w.network.ID, u.ID)); got.State != campaign.UploadInterrupted || got.Audience != 0 {
 			t.Errorf("after a restart: %+v", got)
@@ -172,7 +176,7 @@ func TestNarrow(t *testing.T) {
 		row(4, "N83002", "1970-01-01", "female", "", 4)
 		row(5, "N83002", "1955-01-01", "", "FRAILTY", 5)
 		row(6, "N83001", "2015-01-01", "female", "FRAILTY", 6) // a child
-		row(7, "N83001", "1950-01-01", "female", "", 1)        // shares with 1
+		row(7, "N83002", "1950-01-01", "female", "", 1)        // shares with 1
 		if err := im.Reject(ctx, 9, "mobile_missing"); err != nil {
 			t.Fatal(err)
 		}
@@ -234,7 +238,7 @@ func TestNarrow(t *testing.T) {
 		row(2, "N83002", "1990-01-01", "male", "", 2)
 		row(3, "N83002", "1950-01-01", "male", "", 2)
 		row(4, "N83002", "1970-01-01", "female", "", 44)
-		row(7, "N83001", "1950-01-01", "female", "", 1)
+		row(7, "N83002", "1950-01-01", "female", "", 1)
 		row(8, "N83001", "1950-01-01", "female", "", 8)
 		later := must[campaign.Audience](t)(im.Finish(ctx))
 		// 1 and 5 are gone, 5 having opted out.
