@@ -101,6 +101,7 @@ func (h *Handler) narrow(ctx context.Context, who staff.Account, from campaign.A
 	if err != nil {
 		return campaign.Audience{}, fmt.Errorf("narrow list %d: %w", from.ID, err)
 	}
+	a := n.Audience() // before Run changes it
 	h.launches.Go(func() {
 		if _, err := n.Run(h.background); err != nil {
 			late, cancel := context.WithTimeout(context.WithoutCancel(h.background), abandonWithin)
@@ -108,7 +109,7 @@ func (h *Handler) narrow(ctx context.Context, who staff.Account, from campaign.A
 			h.cfg.Log.Error("a list was not narrowed", "comp", "campaign_desk", "list", int64(from.ID), "error", errors.Join(err, n.Abandon(late)))
 		}
 	})
-	return n.Audience(), nil
+	return a, nil
 }
 
 // checkCohort refuses a cohort of nobody, or of what the list does not have.
