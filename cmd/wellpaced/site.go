@@ -127,7 +127,8 @@ func nav(who staff.Account, path string) []ui.NavItem {
 		{"System", "/desk/system", staff.ViewSystem},
 	} {
 		if staff.May(who, p.do, who.Network) == nil {
-			items = append(items, ui.NavItem{Text: p.text, Href: p.href, Current: strings.HasPrefix(path, p.href)})
+			current := strings.HasPrefix(path, p.href) || p.do == staff.ViewLists && strings.HasPrefix(path, "/desk/uploads/")
+			items = append(items, ui.NavItem{Text: p.text, Href: p.href, Current: current})
 		}
 	}
 	return items
