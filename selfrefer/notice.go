@@ -23,6 +23,7 @@ const (
 	EscalatedToYou  NoticeKind = "escalated"
 	PromiseEnds     NoticeKind = "promise_ends" // they have it, or they are at work and nobody has it
 	HandedToYou     NoticeKind = "handed_over"
+	GlassBroken     NoticeKind = "glass_broken" // somebody has opened what is restricted: for the Caldicott guardian
 )
 
 // noticeKind is what there is to say of a kind. Its words stand in mails, which are read on locked phones and pass through other people's
@@ -42,6 +43,7 @@ var noticeKinds = []noticeKind{
 	{UrgentUnclaimed, true, "An urgent self-referral is offered to you: nobody has claimed it.", "%s urgent self-referrals are offered to you: nobody has claimed them.", "urgent", "An urgent self-referral is offered to you", nil, true},
 	{UrgentArrived, true, "An urgent self-referral is waiting, and nobody has claimed it.", "%s urgent self-referrals are waiting, and nobody has claimed them.", "urgent", "An urgent self-referral has come while you are at work", []staff.Role{staff.SeniorLinkWorker}, false},
 	{EscalatedToYou, true, "A colleague has told you of a self-referral: read why.", "Colleagues have told you of %s self-referrals: read why.", "open", "A colleague tells you of a danger", nil, true},
+	{GlassBroken, true, "Somebody has opened a restricted self-referral: read why.", "Restricted self-referrals were opened %s times: read why.", "open", "Somebody opens a restricted referral, and you are told of it", nil, true},
 	{PromiseEnds, false, "The promise made for a self-referral is about to break.", "The promises made for %s self-referrals are about to break.", "open", "A promise is about to break", nil, false},
 	{HandedToYou, false, "A colleague has handed you a self-referral.", "Colleagues have handed you %s self-referrals.", "mine", "A colleague hands you a referral", nil, false},
 }
@@ -95,6 +97,8 @@ func (k NoticeKind) For(who staff.Account) bool {
 		return staff.May(who, staff.TakeOffers, who.Network) == nil
 	case UrgentArrived:
 		return staff.May(who, staff.WorkReferral, who.Network) == nil && staff.May(who, staff.ViewUrgent, who.Network) == nil
+	case GlassBroken:
+		return staff.May(who, staff.ReadGlass, who.Network) == nil
 	case EscalatedToYou:
 		return who.Role == staff.SeniorLinkWorker
 	}
@@ -128,7 +132,8 @@ type Notice struct {
 	By       staff.AccountID
 	Since    time.Time // of PromiseEnds: when it breaks, or broke
 	Offer    Offer     // of UrgentUnclaimed
-	Alone    bool      // of UrgentUnclaimed: no senior is on duty
+	Alone    bool      // of UrgentUnclaimed: no senior is on duty, of those who may open it
+	Only     bool      // of UrgentUnclaimed: it is restricted
 	Theirs   bool      // of PromiseEnds: they have claimed it
 	Late     bool      // of PromiseEnds: it has broken meanwhile; only a mail that could not go yet asks
 	N        int       // how many it stands for, where it stands for several

@@ -229,6 +229,12 @@ type Referral struct {
 	Offer         Offer // whom an urgent one is offered to; known in lists alone
 	// JoinedTo is the referral of the same person in which it goes on; 0 if it stands by itself.
 	JoinedTo ReferralID
+	// Restricted is set if somebody is kept from it; Masked, if that is who looks: then this is no more than that it waits.
+	Restricted, Masked bool
+
+	// Barred are those who may not be given it, and Glass until when it stands open to who has broken the glass.
+	Barred []staff.AccountID
+	Glass  time.Time
 
 	// Later are the replies that came from the same number while it was open, oldest first. Known only on the referral's own page.
 	Later []Later

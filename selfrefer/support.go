@@ -412,7 +412,7 @@ func MayRecord(who staff.Account, r Referral, c Change) error {
 
 // MayDo answers whether a task on a referral can be for a colleague.
 func MayDo(colleague staff.Account, r Referral) error {
-	if staff.May(colleague, staff.WorkReferral, r.Network) != nil || r.Urgent && staff.May(colleague, staff.ViewUrgent, r.Network) != nil {
+	if slices.Contains(r.Barred, colleague.ID) || staff.May(colleague, staff.WorkReferral, r.Network) != nil || r.Urgent && staff.May(colleague, staff.ViewUrgent, r.Network) != nil {
 		return ErrNotTheirs
 	}
 	return nil

@@ -17,6 +17,8 @@ type Filter struct {
 	NoUrgent bool  // a volunteer sees no urgent ones
 	After    int64 // cursor: the position after which to go on
 	Limit    int   // default 50
+	// Who looks. Without anybody nothing that is restricted is shown but that it waits.
+	Who staff.Account
 
 	// These narrow the parts that are open. "" is any.
 	Practice, Reason, Language string
@@ -122,6 +124,8 @@ var ofSeniors = []Event{Release, HandOver, Escalate}
 func MayBeTold(who, colleague staff.Account, r Referral, e Event) error {
 	switch {
 	case colleague.Network != r.Network: // nobody of another network exists here
+		return ErrNotTheirs
+	case slices.Contains(r.Barred, colleague.ID):
 		return ErrNotTheirs
 	case e == HandOver && colleague.ID == r.ClaimedBy, e == Escalate && (colleague.Role != staff.SeniorLinkWorker || colleague.ID == who.ID):
 		return ErrNotTheirs

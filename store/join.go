@@ -69,7 +69,9 @@ func (db *DB) joinedTo(tx *Tx, who staff.Account, r selfrefer.Referral, s *selfr
 			return err
 		}
 		if refusal != nil {
-			s.Hidden++
+			if !errors.Is(refusal, selfrefer.ErrNotFound) {
+				s.Hidden++
+			}
 			continue
 		}
 		if err := db.openReferral(&g, sealed, true); err != nil {
@@ -160,12 +162,17 @@ func (db *DB) alike(tx *Tx, who staff.Account, r selfrefer.Referral, s *selfrefe
 	if !r.NHS.IsZero() { // nobody has the number of those who have none
 		nhsIx = db.nhsIndex(r.NHS)
 	}
+	barred, err := barredFrom(tx, who.ID)
+	if err != nil {
+		return err
+	}
 	why := map[selfrefer.ReferralID][]selfrefer.Likeness{}
 	find := func(l selfrefer.Likeness, query string, args ...any) error {
-		ids, err := list(tx, func(row scanner, id *selfrefer.ReferralID) error { return row.Scan((*int64)(id)) }, query+strconv.Itoa(alikeShown+1), args...)
+		ids, err := list(tx, func(row scanner, id *selfrefer.ReferralID) error { return row.Scan((*int64)(id)) }, query+strconv.Itoa(alikeShown+1+len(barred)), args...)
 		if err != nil {
 			return fmt.Errorf("look for the person of referral %d: %w", r.ID, err)
 		}
+		ids = slices.DeleteFunc(ids, func(id selfrefer.ReferralID) bool { return barred[int64(id)] })
 		if len(ids) > alikeShown {
 			s.More, ids = true, ids[:alikeShown]
 		}
@@ -287,7 +294,7 @@ func (db *DB) both(tx *Tx, who staff.Account, a, b selfrefer.ReferralID) (first,
 		if err != nil {
 			return nil, err
 		}
-		if refusal, err = db.mayView(tx, who, r); err != nil || refusal != nil {
+		if refusal, err = db.mayTake(tx, who, r); err != nil || refusal != nil {
 			return refusal, err
 		}
 		if err := db.openReferral(&r, sealed, true); err != nil {
@@ -370,11 +377,23 @@ func (db *DB) Join(ctx context.Context, who staff.Account, id, other selfrefer.R
 			if refusal = behindWall(selfrefer.MayJoin(who, first.Referral, gone.Referral)); errors.Is(refusal, selfrefer.ErrTaken) || errors.Is(refusal, selfrefer.ErrNotNow) {
 				on = gone.Referral // whoever has it must give it up
 			}
+			if refusal == nil && first.State == selfrefer.InSupport { // it cannot be taken from somebody who must not know of the other
+				s, err := sight(tx, first.ClaimedBy, gone.Referral)
+				if err != nil {
+					return err
+				}
+				if s == selfrefer.Hidden {
+					refusal = selfrefer.ErrHolderBarred
+				}
+			}
 		}
 		if refusal != nil {
 			return db.auditReferral(tx, who, "referral.join", id, outcomeOf(refusal))
 		}
 		if on, err = db.join(tx, who, first, gone); err != nil {
+			return err
+		}
+		if err := errors.Join(spread(tx, on.ID), db.evict(tx, who, on.ID)); err != nil {
 			return err
 		}
 		return errors.Join(db.auditReferral(tx, who, "referral.join", first.ID, "done"), db.auditReferral(tx, who, "referral.join", gone.ID, "done"))
@@ -587,6 +606,9 @@ func (db *DB) separate(tx *Tx, who staff.Account, r selfrefer.Referral) (on self
 	}
 	if _, err := tx.Exec(`DELETE FROM referral_join WHERE gone = $1`, int64(gone.ID)); err != nil {
 		return on, nil, fmt.Errorf("separate referral %d from %d: %w", gone.ID, on.ID, err)
+	}
+	if err := errors.Join(spread(tx, on.ID), spread(tx, gone.ID)); err != nil {
+		return on, nil, err
 	}
 	on.Answers, on.WhyUrgent = doc.Answers, doc.WhyUrgent
 	return on, nil, nil

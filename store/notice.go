@@ -18,6 +18,7 @@ var noticers = []func(db *DB, tx *Tx, who staff.Account) ([]selfrefer.Notice, er
 	(*DB).promised,
 	(*DB).unclaimed,
 	(*DB).told,
+	(*DB).glassNotices,
 }
 
 // Notices are what somebody must look at now, the most pressing first.
@@ -40,6 +41,9 @@ func (db *DB) notices(tx *Tx, who staff.Account) (all []selfrefer.Notice, err er
 			return nil, err
 		}
 		all = append(all, some...)
+	}
+	if all, err = db.canOpen(tx, who, all); err != nil {
+		return nil, err
 	}
 	selfrefer.SortNotices(all)
 	return all, nil

@@ -273,7 +273,9 @@ func (db *DB) Deliveries(ctx context.Context, who staff.Account, hook int64) (al
 		if err != nil {
 			return err
 		}
-		all, err = list(tx, scanDelivery, `SELECT `+deliveryColumns+` FROM outbox WHERE webhook = $1 ORDER BY id DESC LIMIT 50`, hook)
+		all, err = list(tx, scanDelivery, `SELECT `+deliveryColumns+` FROM outbox WHERE webhook = $1
+			AND NOT EXISTS (SELECT 1 FROM restriction_name n JOIN restriction_on w ON w.origin = n.origin WHERE n.account = $2 AND n.may = FALSE AND w.referral = outbox.about)
+			ORDER BY id DESC LIMIT 50`, hook, int64(who.ID))
 		return err
 	})
 	return all, err

@@ -101,7 +101,14 @@ const (
 	referralsToTell = ` FROM practice_consent k
 		JOIN referral p ON p.id = k.referral
 		WHERE k.network = $1 AND k.agreed = TRUE AND p.patient <> 0 AND p.state <> 'duplicate' AND p.received_at > $2 AND p.received_at <= $3
-		AND `
+		AND (p.restricted = FALSE OR NOT ` + keptFromPractice + `) AND `
+
+	// keptFromPractice is what a restriction says must not get there, and what must not get to somebody who makes those files or works there.
+	keptFromPractice = `EXISTS (
+			SELECT 1 FROM restriction_on w JOIN restriction s ON s.origin = w.origin
+			WHERE w.referral = p.id AND (s.no_practice = TRUE OR EXISTS (
+				SELECT 1 FROM restriction_name n JOIN account a ON a.id = n.account
+				WHERE n.origin = w.origin AND n.may = FALSE AND a.role IN ('administrator', 'campaign_manager', 'practice_viewer'))))`
 )
 
 // outcomesToTell are the steps of referrals that ended up where an entry of a kind says.
@@ -540,6 +547,7 @@ func (db *DB) TakePracticeFile(ctx context.Context, who staff.Account, ods strin
 		if err := usable(f); err != nil {
 			return err
 		}
+		f.TakenBy = who.ID
 		if _, err := tx.Exec(`UPDATE practice_file SET taken = taken + 1, taken_at = $2, taken_by = $3 WHERE id = $1`, file, tx.now, int64(who.ID)); err != nil {
 			return fmt.Errorf("note a download: %w", err)
 		}
@@ -561,7 +569,11 @@ func (db *DB) PracticeEntries(ctx context.Context, f selfrefer.PracticeFile, eac
 	last := row{person: []byte{}}
 	for n := 0; ; {
 		var chunk []row
+		var barred map[int64]bool // a file can be older than what must not be known to who takes it
 		err := db.read(ctx, "read a practice's file", func(tx *Tx) (err error) {
+			if barred, err = barredFrom(tx, f.TakenBy); err != nil {
+				return err
+			}
 			chunk, err = list(tx, func(r scanner, e *row) error {
 				var doc []byte
 				if err := r.Scan(&e.ID, (*string)(&e.Kind), &e.About, &e.person, &doc); err != nil {
@@ -585,6 +597,9 @@ func (db *DB) PracticeEntries(ctx context.Context, f selfrefer.PracticeFile, eac
 			return fmt.Errorf("read the file of a practice: %w", err)
 		}
 		for _, e := range chunk {
+			if e.Kind.Agreed() && barred[e.About] {
+				continue
+			}
 			if err := each(e.PracticeEntry); err != nil {
 				return err
 			}

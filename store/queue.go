@@ -231,6 +231,11 @@ func (db *DB) Count(ctx context.Context, f selfrefer.Filter) (c selfrefer.Counts
 		if err != nil {
 			return err
 		}
+		minus, late, err := db.unseen(tx, f)
+		if err != nil {
+			return err
+		}
+		all = append(all, minus...)
 		by, value := countAll, ""
 		switch {
 		case !c.Known:
@@ -269,7 +274,7 @@ func (db *DB) Count(ctx context.Context, f selfrefer.Filter) (c selfrefer.Counts
 		if f.NoUrgent || f.Narrowed() > 0 {
 			return nil
 		}
-		c.Overdue, err = overdue(tx, f)
+		c.Overdue, err = overdue(tx, f, late)
 		return err
 	})
 	return c, err
@@ -312,7 +317,8 @@ func inHandsOf(tx *Tx, f selfrefer.Filter) (open, supported int, err error) {
 }
 
 // overdue counts those who wait for longer than was promised: lane by lane, since due_at comes after the lane in referral_open.
-func overdue(tx *Tx, f selfrefer.Filter) (n int, err error) {
+// hidden are those among them that do not exist for whoever counts.
+func overdue(tx *Tx, f selfrefer.Filter, hidden int) (n int, err error) {
 	teams, err := teamsOf(tx, f)
 	if err != nil {
 		return 0, err
@@ -323,14 +329,14 @@ func overdue(tx *Tx, f selfrefer.Filter) (n int, err error) {
 			err := tx.QueryRow(`
 				SELECT COUNT(*)
 				FROM (SELECT 1 FROM referral WHERE network = $1 AND team = $2 AND urgent = $3 AND lane = $4 AND due_at < $5 AND `+openReferrals+` LIMIT $6) AS late`,
-				int64(f.Network), t, l.urgent, string(l.lane), tx.now, selfrefer.MaxOverdue).Scan(&some)
+				int64(f.Network), t, l.urgent, string(l.lane), tx.now, selfrefer.MaxOverdue+hidden).Scan(&some)
 			if err != nil {
 				return 0, fmt.Errorf("count who waits too long: %w", err)
 			}
 			n += some
 		}
 	}
-	return min(n, selfrefer.MaxOverdue), nil
+	return min(n-hidden, selfrefer.MaxOverdue), nil
 }
 
 // seniorsOf is the roster of a team's seniors.
@@ -358,7 +364,11 @@ func (db *DB) offers(tx *Tx, all []selfrefer.Referral) error {
 			}
 			seniors[r.Team] = roster
 		}
-		r.Offer = selfrefer.OfferOf(db.Calendar, roster, *r, timeOf(tx.now))
+		allowed, err := openers(tx, roster, *r)
+		if err != nil {
+			return err
+		}
+		r.Offer = selfrefer.OfferOf(db.Calendar, allowed, *r, timeOf(tx.now))
 	}
 	return nil
 }
@@ -374,14 +384,18 @@ func (db *DB) offered(tx *Tx, who staff.Account) (out []selfrefer.Notice, err er
 	}
 	now := timeOf(tx.now)
 	opens := staff.May(who, staff.ViewReferral, who.Network) == nil
+	barred, err := barredFrom(tx, who.ID)
+	if err != nil {
+		return nil, err
+	}
 	for _, t := range teams {
 		free, err := list(tx, func(r scanner, ref *selfrefer.Referral) error {
 			var received, since int64
-			err := r.Scan((*int64)(&ref.ID), &ref.Reference, &received, &since)
+			err := r.Scan((*int64)(&ref.ID), &ref.Reference, &received, &since, &ref.Restricted)
 			ref.Urgent, ref.State, ref.Received, ref.FreeSince = true, selfrefer.New, timeOf(received), timeOf(since)
 			return err
 		}, `
-			SELECT id, reference, received_at, free_since
+			SELECT id, reference, received_at, free_since, restricted
 			FROM referral
 			WHERE network = $1 AND team = $2 AND state = 'new' AND urgent = $3 AND `+openReferrals+`
 			ORDER BY lane DESC, due_at, id
@@ -411,8 +425,16 @@ func (db *DB) offered(tx *Tx, who staff.Account) (out []selfrefer.Notice, err er
 			}
 		}
 		for _, ref := range free {
-			o := selfrefer.OfferOf(db.Calendar, seniors, ref, now)
-			n := selfrefer.Notice{Kind: selfrefer.UrgentUnclaimed, Ref: ref.Reference, Since: ref.Since(), Offer: o, Alone: len(duty) == 0}
+			if barred[int64(ref.ID)] {
+				continue
+			}
+			allowed, err := openers(tx, seniors, ref)
+			if err != nil {
+				return nil, err
+			}
+			duty := slices.DeleteFunc(slices.Clone(duty), func(a staff.AccountID) bool { return !slices.ContainsFunc(allowed, isWorker(a)) })
+			o := selfrefer.OfferOf(db.Calendar, allowed, ref, now)
+			n := selfrefer.Notice{Kind: selfrefer.UrgentUnclaimed, Ref: ref.Reference, Since: ref.Since(), Offer: o, Alone: len(duty) == 0, Only: ref.Restricted}
 			if !selfrefer.Offered(o, who, duty) {
 				if !there {
 					continue

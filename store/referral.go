@@ -406,7 +406,7 @@ func (db *DB) keepForm(tx *Tx, rec formRecord, o origin, judge func(selfrefer.Ma
 			return selfrefer.Receipt{}, fmt.Errorf("store a referral: %w", err)
 		}
 		if r.ID != 0 {
-			if err := db.enter(tx, row, r); err != nil {
+			if err := errors.Join(db.enter(tx, row, r), db.inherit(tx, r)); err != nil {
 				return selfrefer.Receipt{}, err
 			}
 			if err := db.tellReceived(tx, row, r); err != nil {

@@ -41,9 +41,14 @@ func (db *DB) Search(ctx context.Context, who staff.Account, s selfrefer.Search)
 
 func (db *DB) search(tx *Tx, who staff.Account, s selfrefer.Search) (found selfrefer.Found, err error) {
 	var ids []int64
+	sees := openTo
 	find := func(from string, where conditions, id string) error {
 		if staff.May(who, staff.ViewUrgent, who.Network) != nil {
 			where = where.and(`referral.urgent = ?`, false)
+		}
+		where, err := sees(tx, where, who.ID)
+		if err != nil {
+			return err
 		}
 		more, err := list(tx, func(r scanner, id *int64) error { return r.Scan(id) },
 			`SELECT `+id+` FROM `+from+` WHERE `+where.sql+` ORDER BY `+id+` DESC LIMIT $`+strconv.Itoa(len(where.args)+1), append(where.args, searchShown+1)...)
@@ -72,7 +77,9 @@ func (db *DB) search(tx *Tx, who staff.Account, s selfrefer.Search) (found selfr
 		return find(`referral_term t CROSS JOIN referral`, where, `t.referral`)
 	}
 	if s.Reference != "" {
+		sees = existing // by its reference somebody finds that it waits; by a name nothing that they may not open
 		err = find(`referral`, conditions{`reference = $1 AND network = $2`, []any{s.Reference, here}}, `id`)
+		sees = openTo
 	}
 	if err == nil && !s.NHS.IsZero() {
 		err = byNumber(`nhs_ix`, db.nhsIndex(s.NHS))
@@ -111,5 +118,5 @@ func (db *DB) search(tx *Tx, who staff.Account, s selfrefer.Search) (found selfr
 		}
 		found.Referrals = append(found.Referrals, r)
 	}
-	return found, db.offers(tx, found.Referrals)
+	return found, errors.Join(db.offers(tx, found.Referrals), db.mask(tx, who.ID, found.Referrals))
 }

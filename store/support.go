@@ -278,6 +278,9 @@ func (db *DB) Support(ctx context.Context, who staff.Account, id selfrefer.Refer
 		if err := db.opened(tx, who, &r); err != nil {
 			return err
 		}
+		if err := db.bar(tx, who, &r); err != nil {
+			return err
+		}
 		s.Referral = r
 		if err := db.support(tx, &s); err != nil {
 			return fmt.Errorf("open the support of referral %d: %w", id, err)

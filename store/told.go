@@ -260,6 +260,12 @@ func (db *DB) Texts(ctx context.Context, who staff.Account, id selfrefer.Referra
 			}
 			all = append(all, some...)
 		}
+		// That somebody has written from the same phone can tell of a referral that does not exist for who reads.
+		barred, err := isBarred(tx, who.ID)
+		if err != nil {
+			return err
+		}
+		all = slices.DeleteFunc(all, func(t selfrefer.Text) bool { return barred && t.Code == string(selfrefer.TextHeard) })
 		slices.SortStableFunc(all, func(a, b selfrefer.Text) int { return a.At.Compare(b.At) })
 		if !selfrefer.Tried(r) || !r.State.Open() || slices.ContainsFunc(all, func(t selfrefer.Text) bool { return t.Kind == selfrefer.TextWeTried }) {
 			return nil
@@ -268,7 +274,7 @@ func (db *DB) Texts(ctx context.Context, who staff.Account, id selfrefer.Referra
 			return err
 		}
 		_, why, err := db.mayTell(tx, r)
-		if err == nil && why != "" {
+		if err == nil && why != "" && (why != selfrefer.TextHeard || !barred) {
 			all = append(all, selfrefer.Text{Kind: selfrefer.TextWeTried, Code: string(why)})
 		}
 		return err

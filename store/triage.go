@@ -23,13 +23,13 @@ const openReferrals = `state IN ('new', 'claimed', 'contacting')`
 const doneReferrals = `state IN ('in_support', 'onward', 'closed', 'declined', 'unreachable', 'duplicate')`
 
 const referralColumns = `id, network, team, campaign, reference, state, lane, urgent, source, not_matched, practice, language,
-	received_at, due_at, claimed_by, claimed_at, contacted_at, attempts, closed_at, free_since, handed_by, escalated_to, escalated_at, escalated_seen, joined_to, person`
+	received_at, due_at, claimed_by, claimed_at, contacted_at, attempts, closed_at, free_since, handed_by, escalated_to, escalated_at, escalated_seen, joined_to, restricted, person`
 
 func scanReferral(row scanner, r *selfrefer.Referral) (sealed []byte, err error) {
 	var received, due, claimed, contacted, closed, free, escalated, seen int64
 	err = row.Scan((*int64)(&r.ID), (*int64)(&r.Network), (*int64)(&r.Team), &r.Campaign, &r.Reference, (*string)(&r.State), (*string)(&r.Lane), &r.Urgent,
 		(*string)(&r.Source), &r.NotMatched, &r.Practice, &r.Language, &received, &due, (*int64)(&r.ClaimedBy), &claimed, &contacted, &r.Attempts, &closed,
-		&free, (*int64)(&r.HandedBy), (*int64)(&r.EscalatedTo), &escalated, &seen, (*int64)(&r.JoinedTo), &sealed)
+		&free, (*int64)(&r.HandedBy), (*int64)(&r.EscalatedTo), &escalated, &seen, (*int64)(&r.JoinedTo), &r.Restricted, &sealed)
 	r.Received, r.Due, r.ClaimedAt, r.Contacted, r.ClosedAt = timeOf(received), timeOf(due), timeOf(claimed), timeOf(contacted), timeOf(closed)
 	r.FreeSince, r.EscalatedAt, r.EscalatedSeen = timeOf(free), timeOf(escalated), timeOf(seen)
 	return sealed, err
@@ -63,8 +63,10 @@ func (db *DB) Queue(ctx context.Context, f selfrefer.Filter) (all []selfrefer.Re
 		f.Limit = defaultLimit
 	}
 	err = db.read(ctx, "queue", func(tx *Tx) error {
-		all, err = db.queue(tx, f)
-		return err
+		if all, err = db.queue(tx, f); err != nil {
+			return err
+		}
+		return db.mask(tx, f.Who.ID, all)
 	})
 	return all, err
 }
@@ -97,6 +99,14 @@ const inHands = `state IN ('claimed', 'contacting', 'in_support')`
 
 func (db *DB) queue(tx *Tx, f selfrefer.Filter) (all []selfrefer.Referral, err error) {
 	where := conditions{`network = $1`, []any{int64(f.Network)}}
+	if where, err = existing(tx, where, f.Who.ID); err != nil {
+		return nil, err
+	}
+	if f.Narrowed() > 0 { // nobody learns by that what they may not open
+		if where, err = openTo(tx, where, f.Who.ID); err != nil {
+			return nil, err
+		}
+	}
 	teams, err := teamsOf(tx, f)
 	if err != nil {
 		return nil, err
@@ -276,6 +286,10 @@ func (db *DB) ofReason(tx *Tx, where conditions, teams []int64, f selfrefer.Filt
 		if f.State == string(selfrefer.New) {
 			part = part.and(`referral.state = ?`, f.State)
 		}
+		var err error
+		if part, err = openTo(tx, part, f.Who.ID); err != nil {
+			return nil, err
+		}
 		more, err := db.referrals(tx, `FROM referral_reason w CROSS JOIN referral WHERE `, part, `w.due_at, w.referral`, limit)
 		if err != nil {
 			return nil, err
@@ -333,7 +347,10 @@ func (db *DB) Referral(ctx context.Context, who staff.Account, id selfrefer.Refe
 		if r.Later, err = db.later(tx, id); err != nil {
 			return err
 		}
-		if contacts, err = db.contacts(tx, id); err != nil {
+		if err := db.bar(tx, who, &r); err != nil {
+			return err
+		}
+		if contacts, err = db.contacts(tx, who, id); err != nil {
 			return err
 		}
 		return db.auditReferral(tx, who, string(staff.ViewReferral), id, "done")
@@ -368,10 +385,17 @@ func referralOf(tx *Tx, id selfrefer.ReferralID, lock string) (r selfrefer.Refer
 }
 
 // mayView answers for looking at one referral, and at whatever hangs on it; a referral that does not exist is in no network.
-func (db *DB) mayView(_ *Tx, who staff.Account, r selfrefer.Referral) (refusal, err error) {
+func (db *DB) mayView(tx *Tx, who staff.Account, r selfrefer.Referral) (refusal, err error) {
+	s, err := sight(tx, who.ID, r)
+	if err != nil {
+		return nil, err
+	}
 	refusal = staff.May(who, staff.ViewReferral, r.Network)
-	if refusal == nil && r.Urgent {
+	if refusal == nil && r.Urgent && s != selfrefer.Hidden { // what is hidden is not even urgent
 		refusal = staff.May(who, staff.ViewUrgent, r.Network)
+	}
+	if refusal == nil {
+		refusal = refused(s)
 	}
 	return behindWall(refusal), nil
 }
@@ -396,6 +420,10 @@ func outcomeOf(refusal error) string {
 		return "taken"
 	case errors.Is(refusal, selfrefer.ErrNotNow):
 		return "not_now"
+	case errors.Is(refusal, selfrefer.ErrRestricted):
+		return "restricted"
+	case errors.Is(refusal, selfrefer.ErrNobodyLeft), errors.Is(refusal, selfrefer.ErrNoRestriction), errors.Is(refusal, selfrefer.ErrHolderBarred), errors.Is(refusal, selfrefer.ErrReason):
+		return "not_so"
 	case errors.Is(refusal, selfrefer.ErrCannotUndo):
 		return "cannot_undo"
 	case errors.Is(refusal, selfrefer.ErrJoined), errors.Is(refusal, selfrefer.ErrUrgentStays), errors.Is(refusal, selfrefer.ErrJoinedSince):
@@ -408,13 +436,22 @@ func (db *DB) auditReferral(tx *Tx, who staff.Account, action string, id selfref
 	return db.audit(tx, staff.Entry{Network: who.Network, Account: who.ID, Action: action, Target: fmt.Sprintf("referral %d", id), Outcome: outcome})
 }
 
-func (db *DB) contacts(tx *Tx, id selfrefer.ReferralID) ([]selfrefer.Contact, error) {
-	return list(tx, func(r scanner, c *selfrefer.Contact) error {
-		var event, at int64
+// contacts reads the history of a referral, without the other one where that does not exist for who reads.
+func (db *DB) contacts(tx *Tx, who staff.Account, id selfrefer.ReferralID) ([]selfrefer.Contact, error) {
+	barred, err := barredFrom(tx, who.ID)
+	if err != nil {
+		return nil, err
+	}
+	hidden := map[int]bool{}
+	n := 0
+	all, err := list(tx, func(r scanner, c *selfrefer.Contact) error {
+		var event, at, other int64
 		var sealed, escalation []byte
-		if err := r.Scan(&event, &at, (*int64)(&c.By), (*string)(&c.Event), &c.Channel, &sealed, (*int64)(&c.To), &escalation, (*string)(&c.Reason), &c.Other, (*string)(&c.Of), &c.Undone); err != nil {
+		if err := r.Scan(&event, &at, (*int64)(&c.By), (*string)(&c.Event), &c.Channel, &sealed, (*int64)(&c.To), &escalation, (*string)(&c.Reason), &c.Other, (*string)(&c.Of), &c.Undone, &other); err != nil {
 			return err
 		}
+		hidden[n] = barred[other]
+		n++
 		c.At = timeOf(at)
 		id := strconv.FormatInt(event, 10)
 		if sealed != nil {
@@ -436,13 +473,20 @@ func (db *DB) contacts(tx *Tx, id selfrefer.ReferralID) ([]selfrefer.Contact, er
 		}
 		return nil
 	}, `
-		SELECT e.id, e.at, e.account, e.event, e.channel, e.note, e.to_account, e.escalation, e.reason, COALESCE(o.reference, ''), COALESCE(u.event, ''), z.id IS NOT NULL
+		SELECT e.id, e.at, e.account, e.event, e.channel, e.note, e.to_account, e.escalation, e.reason, COALESCE(o.reference, ''), COALESCE(u.event, ''), z.id IS NOT NULL, e.other
 		FROM referral_event e
 		LEFT JOIN referral o ON o.id = e.other
 		LEFT JOIN referral_event u ON u.id = e.undoes
 		LEFT JOIN referral_event z ON z.referral = e.referral AND z.undoes = e.id
 		WHERE e.referral = $1
 		ORDER BY e.id`, int64(id))
+	seen := all[:0]
+	for i, c := range all {
+		if !hidden[i] {
+			seen = append(seen, c)
+		}
+	}
+	return seen, err
 }
 
 // Act applies an event on behalf of somebody; what it did, or why it did not, is audited in the same transaction.
@@ -456,11 +500,19 @@ func (db *DB) Act(ctx context.Context, who staff.Account, id selfrefer.ReferralI
 			return err
 		}
 		to, can := selfrefer.Next(r.State, c.Event)
-		refusal = behindWall(selfrefer.May(who, r, c.Event))
+		if refusal, err = db.mayAct(tx, who, r, c.Event); err != nil {
+			return err
+		}
+		if refusal == nil {
+			refusal = behindWall(selfrefer.May(who, r, c.Event))
+		}
 		if refusal == nil && !can {
 			refusal = selfrefer.ErrNotNow
 		}
 		if refusal == nil && (c.Event == selfrefer.HandOver || c.Event == selfrefer.Escalate) {
+			if err := db.bar(tx, who, &r); err != nil {
+				return err
+			}
 			colleague, err := accountOf(tx, c.To)
 			if err != nil && !errors.Is(err, staff.ErrNotFound) {
 				return err
@@ -486,6 +538,10 @@ func (db *DB) Act(ctx context.Context, who staff.Account, id selfrefer.ReferralI
 			return db.auditReferral(tx, who, "referral."+string(c.Event), id, outcomeOf(refusal))
 		}
 		if r.Later, err = db.later(tx, id); err != nil {
+			return err
+		}
+		r.Barred = nil
+		if err := db.bar(tx, who, &r); err != nil {
 			return err
 		}
 		return db.auditReferral(tx, who, "referral."+string(c.Event), id, outcomeOf(refusal))

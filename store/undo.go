@@ -206,7 +206,7 @@ func (db *DB) Undo(ctx context.Context, who staff.Account, id selfrefer.Referral
 		if r, sealed, err = referralOf(tx, id, db.engine.lockClause()); err != nil && !errors.Is(err, selfrefer.ErrNotFound) {
 			return err
 		}
-		if refusal, err = db.mayView(tx, who, r); err != nil {
+		if refusal, err = db.mayTake(tx, who, r); err != nil {
 			return err
 		}
 		if refusal != nil {

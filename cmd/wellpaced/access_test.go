@@ -32,6 +32,7 @@ var inPaths = map[string]string{
 	"/desk/services/": "service", "/api/v1/services/": "service", "/api/v1/support/measures/": "measure",
 	"/desk/optouts/": "correction", "/api/v1/corrections/": "correction",
 	"/desk/practices/": "ods", "/api/v1/practices/": "ods", "/desk/webhooks/": "hook", "/api/v1/webhooks/": "hook",
+	"/desk/glass/": "breaking", "/api/v1/glass/": "breaking",
 	"/desk/words/": "", "/desk/invitations/": "", // no ids: every network has its own words, and links are secrets
 }
 
@@ -100,6 +101,15 @@ func (s *stand) crew(network, ods string) map[staff.Role]staff.Account {
 	return crew
 }
 
+// crewAdmin is an administrator of a network: nobody else is told of broken glass without a guardian.
+func crewAdmin(n *network, of staff.NetworkID) staff.AccountID {
+	n.Helper()
+	all, err := n.app.db.Accounts(context.Background(), of)
+	n.must(err)
+	i := slices.IndexFunc(all, func(a staff.Account) bool { return a.Role == staff.Administrator })
+	return all[i].ID
+}
+
 func (n *network) things(of staff.NetworkID, ods, phone string) things {
 	n.Helper()
 	ctx := context.Background()
@@ -125,6 +135,19 @@ func (n *network) things(of staff.NetworkID, ods, phone string) things {
 	n.must(err)
 	measure, err := n.app.db.AddOwnMeasure(ctx, senior, selfrefer.OwnMeasure{Name: "Star", Questions: []string{"How is it?"}, High: 5, MoreIs: selfrefer.Better})
 	n.must(err)
+	_, err = n.app.receiver.Receive(ctx, selfrefer.Form{ID: "restricted form of " + ods, Network: of, Source: selfrefer.ByGeneral, Answers: selfrefer.Answers{Name: "Sorrel Testperson"}, At: n.clock.Now()})
+	n.must(err)
+	queue, err = n.app.db.Queue(ctx, selfrefer.Filter{Network: of, Limit: 10})
+	n.must(err)
+	restricted := queue[len(queue)-1].ID
+	if fmt.Sprint(int64(restricted)) == h["referral"] {
+		restricted = queue[0].ID
+	}
+	n.must(n.app.db.Restrict(ctx, senior, restricted, selfrefer.Restriction{Only: true, May: []staff.AccountID{staff.AccountID(jsonNumber(n.accounts["Lee"]))}, Reason: selfrefer.WorksHere}))
+	n.must(n.app.db.BreakGlass(ctx, senior, restricted, "to have something to read"))
+	breakings, err := n.app.db.Breakings(ctx, staff.Account{ID: crewAdmin(n, of), Network: of, Role: staff.Administrator})
+	n.must(err)
+	h["breaking"] = fmt.Sprint(int64(breakings[0].ID))
 	h["service"], h["measure"] = fmt.Sprint(int64(service.ID)), fmt.Sprint(measure)
 	uploader, err := n.app.db.Accounts(ctx, of)
 	n.must(err)

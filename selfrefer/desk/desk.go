@@ -121,6 +121,7 @@ type Store interface {
 	selfrefer.Aftercare
 	selfrefer.Services
 	selfrefer.MailBox
+	selfrefer.Restricter
 	staff.Auditor
 }
 
@@ -251,6 +252,11 @@ var failures = []struct {
 	{staff.ErrDisabled, http.StatusConflict, "disabled", "The account is disabled. Enable it first."},
 	{staff.ErrLastFactor, http.StatusConflict, "last_factor", "This is your only second factor. Set up another one first."},
 	{errTooOften, http.StatusTooManyRequests, "too_often", "That was tried too often. Wait a minute, then try again."},
+	{selfrefer.ErrRestricted, http.StatusForbidden, "restricted", "This referral is restricted: only colleagues who are named may open it, or change it."},
+	{selfrefer.ErrNobodyLeft, http.StatusUnprocessableEntity, "nobody_left", ""},
+	{selfrefer.ErrNoRestriction, http.StatusUnprocessableEntity, "no_restriction", ""},
+	{selfrefer.ErrHolderBarred, http.StatusConflict, "holder_barred", ""},
+	{selfrefer.ErrReason, http.StatusUnprocessableEntity, "reason", reasonWanted + "."},
 	{selfrefer.ErrTaken, http.StatusConflict, "taken", "Somebody else has this referral."},
 	{selfrefer.ErrNotNow, http.StatusConflict, "not_now", "This cannot be done with the referral as it stands. Look at it again."},
 	{selfrefer.ErrCannotUndo, http.StatusConflict, "cannot_undo", cannotUndo},

@@ -45,6 +45,8 @@ func (h *Handler) Alerts(ctx context.Context, who staff.Account) ([]ui.Alert, er
 	for _, n := range all {
 		a := ui.Alert{Text: h.noticeWords(n, name)}
 		switch {
+		case n.Kind == selfrefer.GlassBroken:
+			a.Href = glassPath
 		case n.Referral != 0:
 			a.Href = fmt.Sprintf("/desk/referrals/%d", n.Referral)
 		case staff.May(who, staff.ViewQueue, who.Network) == nil:
@@ -63,8 +65,15 @@ func (h *Handler) noticeWords(n selfrefer.Notice, name func(staff.AccountID) str
 		which, it = selfrefer.Many(n.N)+" referrals", "them"
 	}
 	switch n.Kind {
+	case selfrefer.GlassBroken:
+		if !many {
+			return name(n.By) + " has broken the glass of " + which + " at " + h.when(n.Since) + ": read why."
+		}
 	case selfrefer.UrgentUnclaimed:
 		text := "Urgent: nobody has claimed " + which + " since " + h.when(n.Since) + "."
+		if n.Only && !many {
+			text += " It is restricted: only colleagues who are named may open it."
+		}
 		switch {
 		case n.Offer == selfrefer.ToSenior:
 			return text + " You are the senior on duty: claim " + it + " now."

@@ -32,6 +32,7 @@ func (h *Handler) OpenAPI() map[string]any {
 		"phone": text, "nhs_number": text, "birth_date": text, "answers": object{"type": "object"}, "can": list(text),
 		"later":      list(fields(object{"at": at, "words": text, "said": text, "media": whole})),
 		"contacts":   list(fields(object{"at": at, "by": holder, "event": text, "channel": text, "note": text, "to": holder, "escalation": fields(object{"why": text, "told": text, "number": text, "at": at}), "other": object{"type": "string", "description": "of join, separate and mark_duplicate: the other's reference"}, "of": object{"type": "string", "description": "of undo: what it undid"}, "undone": yes, "reason": discharge})),
+		"restricted": object{"type": "boolean", "description": "not everybody may open it"}, "masked": object{"type": "boolean", "description": "you may not: it waits, and no more is told"},
 		"free_since": at, "handed_by": holder, "escalated": fields(object{"to": holder, "at": at, "opened": at}),
 		"offered_to": object{"type": "string", "enum": []selfrefer.Offer{selfrefer.ToSenior, selfrefer.ToManager}, "description": "of an urgent referral that nobody has claimed for 30 working minutes, in lists"},
 	}, "id", "reference", "state", "lane", "urgent", "source", "received", "due", "age", "attempts")
@@ -174,5 +175,6 @@ func (h *Handler) OpenAPI() map[string]any {
 		},
 	}
 	maps.Copy(paths, supportCalls(describe{call: call, json: json, param: param, list: list, fields: fields, holder: holder}))
+	maps.Copy(paths, restrictCalls(describe{call: call, json: json, param: param, list: list, fields: fields, holder: holder}, problem))
 	return h.toOthers(paths, call, problem)
 }

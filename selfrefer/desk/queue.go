@@ -80,12 +80,13 @@ type queueRow struct {
 	Marks                   []ui.Tag // what else must be seen at once
 	AgeWords, Has, NotMatch string
 	Claim                   bool
+	Restrict                string // address, for who restricts without opening it
 }
 
 // queueFilter reads the part of the queue that a request asks for.
 func queueFilter(r *http.Request, who staff.Account) (selfrefer.Filter, error) {
 	q := r.URL.Query()
-	f := selfrefer.Filter{Network: who.Network, Team: who.Team, State: q.Get("state"), NoUrgent: staff.May(who, staff.ViewUrgent, who.Network) != nil, Limit: pageSize}
+	f := selfrefer.Filter{Network: who.Network, Team: who.Team, State: q.Get("state"), Who: who, NoUrgent: staff.May(who, staff.ViewUrgent, who.Network) != nil, Limit: pageSize}
 	if f.State == "" {
 		f.State = "open"
 	}
@@ -179,7 +180,7 @@ func (h *Handler) showQueue(w http.ResponseWriter, r *http.Request, who staff.Ac
 	}
 	if f.State == "mine" && f.After == 0 && f.Narrowed() == 0 { // whom somebody supports is theirs, too, though nobody waits for a first call
 		l := queueList{Caption: "In support with you"}
-		supported, more, err := h.queue(r, selfrefer.Filter{Network: f.Network, Team: f.Team, NoUrgent: f.NoUrgent, State: "supported", Mine: who.ID, Limit: pageSize})
+		supported, more, err := h.queue(r, selfrefer.Filter{Network: f.Network, Team: f.Team, Who: f.Who, NoUrgent: f.NoUrgent, State: "supported", Mine: who.ID, Limit: pageSize})
 		if err != nil {
 			return err
 		}
@@ -325,6 +326,15 @@ func (h *Handler) queueRow(ref selfrefer.Referral, who staff.Account, name func(
 		row.Href = fmt.Sprintf("/desk/referrals/%d", ref.ID)
 		row.Name = ref.Name.Reveal()
 	}
+	if ref.Masked {
+		row.Name, row.Reasons = "Restricted", "Only colleagues who are named may open it"
+		if row.Href != "" {
+			row.Href += "/glass"
+		}
+	}
+	if row.Href == "" && selfrefer.MayRestrict(who, ref) == nil {
+		row.Restrict = referralPath(ref.ID) + "/restrict"
+	}
 	switch {
 	case ref.ClaimedBy == who.ID:
 		row.Has = "You"
@@ -332,7 +342,7 @@ func (h *Handler) queueRow(ref selfrefer.Referral, who staff.Account, name func(
 		row.Has = name(ref.ClaimedBy)
 	}
 	_, can := selfrefer.Next(ref.State, selfrefer.Claim)
-	row.Claim = can && selfrefer.May(who, ref, selfrefer.Claim) == nil
+	row.Claim = can && !ref.Masked && selfrefer.May(who, ref, selfrefer.Claim) == nil
 	return row
 }
 
@@ -340,6 +350,9 @@ func (h *Handler) queueRow(ref selfrefer.Referral, who staff.Account, name func(
 func marks(ref selfrefer.Referral) (all []ui.Tag) {
 	if words := ref.Offer.Words(); words != "" {
 		all = append(all, ui.Tag{Text: words, Colour: "red"})
+	}
+	if ref.Restricted {
+		all = append(all, ui.Tag{Text: "Restricted", Colour: "purple"})
 	}
 	if ref.EscalatedTo != 0 {
 		all = append(all, ui.Tag{Text: "Escalated", Colour: "orange"})
@@ -379,6 +392,11 @@ func notice(r *http.Request) string {
 		"separate":       "Separated. Both stand as they did before.",
 		"undo":           "Undone. The referral stands as it did before.",
 		"undo_left":      "Undone here. A text about it has gone out since: that cannot be taken back.",
+		"restrict":       "Saved: who may open this referral.",
+		"lift":           "The restriction is lifted.",
+		"glass":          "The glass is broken. The Caldicott guardian is told.",
+		"acknowledge":    "Saved: you have read of it.",
+		"guardian":       "Saved: who the Caldicott guardian is.",
 		"hours":          "Saved. The new hours count from the next decision about texts.",
 		"leave":          "Saved. The leave counts from the next decision about texts.",
 	}[r.URL.Query().Get("done")]
@@ -411,6 +429,8 @@ type referralJSON struct {
 	HandedBy   *holderJSON          `json:"handed_by,omitempty"`  // until claimed_by opens it
 	Escalated  *escalatedJSON       `json:"escalated,omitempty"`
 	OfferedTo  selfrefer.Offer      `json:"offered_to,omitempty"`
+	Restricted bool                 `json:"restricted,omitempty"` // not everybody may open it
+	Masked     bool                 `json:"masked,omitempty"`     // who reads may not: it waits, and no more is told
 
 	Phone     string             `json:"phone,omitempty"`
 	NHSNumber string             `json:"nhs_number,omitempty"`
@@ -484,7 +504,7 @@ func (h *Handler) listed(r selfrefer.Referral, who staff.Account, name func(staf
 	if r.EscalatedTo != 0 {
 		j.Escalated = &escalatedJSON{holderJSON{r.EscalatedTo, name(r.EscalatedTo)}, r.EscalatedAt.UTC(), instant(r.EscalatedSeen)}
 	}
-	j.OfferedTo = r.Offer
+	j.OfferedTo, j.Restricted, j.Masked = r.Offer, r.Restricted, r.Masked
 	return j
 }
 

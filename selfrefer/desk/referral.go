@@ -75,6 +75,7 @@ type referralScreen struct {
 	Texts      []textLine
 	After      *aftercareScreen
 	Same       *sameScreen
+	Restrict   restrictLine
 }
 
 type outcomeForm struct{ Outcome, Channel, Note ui.Field }
@@ -115,7 +116,12 @@ func (h *Handler) referralPage(w http.ResponseWriter, r *http.Request, who staff
 	if err != nil {
 		return err
 	}
-	return h.showReferral(w, r, who, id, http.StatusOK, nil)
+	err = h.showReferral(w, r, who, id, http.StatusOK, nil)
+	if errors.Is(err, selfrefer.ErrRestricted) {
+		http.Redirect(w, r, referralPath(id)+"/glass", http.StatusSeeOther)
+		return nil
+	}
+	return err
 }
 
 func (h *Handler) showReferral(w http.ResponseWriter, r *http.Request, who staff.Account, id selfrefer.ReferralID, status int, errs []ui.FieldError) error {
@@ -175,6 +181,7 @@ func (h *Handler) showReferral(w http.ResponseWriter, r *http.Request, who staff
 	s.safety(ref)
 	s.Who, s.Answers = h.whoIsIt(ref, practice), answers(ref)
 	s.actions(ref, who, name, r)
+	s.Restrict = h.restrictLine(ref, who)
 	if err := h.colleagues(r, ref, who, &s, errs); err != nil {
 		return err
 	}
@@ -386,7 +393,9 @@ func (s *referralScreen) actions(ref selfrefer.Referral, who staff.Account, name
 
 // allowed lists what who may do with a referral now.
 func allowed(ref selfrefer.Referral, who staff.Account) []selfrefer.Event {
-	return slices.DeleteFunc(selfrefer.Events(ref.State), func(e selfrefer.Event) bool { return selfrefer.May(who, ref, e) != nil })
+	return slices.DeleteFunc(selfrefer.Events(ref.State), func(e selfrefer.Event) bool {
+		return selfrefer.May(who, ref, e) != nil || !ref.Glass.IsZero() && e != selfrefer.Note && e != selfrefer.Escalate
+	})
 }
 
 // colleagues puts together whom who could hand the referral to, or tell of it.
@@ -481,6 +490,7 @@ var eventWords = map[selfrefer.Event]string{
 	selfrefer.SendOnward: "Sent onward to another service", selfrefer.Close: "Closed", selfrefer.Decline: "Does not want help now", selfrefer.GiveUp: "Cannot be reached",
 	selfrefer.MarkDuplicate: "Marked as a second referral from the same person", selfrefer.HandOver: "Handed over", selfrefer.TakeBack: "Taken back before it was opened",
 	selfrefer.Escalate: "Escalated", selfrefer.Note: "Note", selfrefer.UndoStep: "Undone", selfrefer.Join: "Joined with another referral of the same person", selfrefer.Separate: "Separated again",
+	selfrefer.RestrictTo: "Restricted who may open it", selfrefer.LiftIt: "Lifted the restriction", selfrefer.BreakGlass: "Broke the glass",
 }
 
 // canAct tells which events somebody can apply: the others are written by what has a page of its own.

@@ -30,6 +30,7 @@ const (
 	sessionsPath   = accountPath + "/sessions"
 	mailPath       = accountPath + "/mail"
 	staffPath      = "/desk/staff"
+	glassPath      = "/desk/glass"
 )
 
 // route is one address. It needs do; "" needs nobody's leave but one's own: what may be seen then is for stageFor and the page to say.
@@ -93,6 +94,15 @@ func (h *Handler) routes() []route {
 		{"POST", "/desk/referrals/{id}/join", staff.WorkReferral, h.joinPage},
 		{"POST", "/desk/referrals/{id}/separate", staff.WorkReferral, h.separatePage},
 		{"POST", "/desk/referrals/{id}/undo", staff.WorkReferral, h.undoPage},
+		{"GET", "/desk/referrals/{id}/restrict", staff.RestrictReferral, h.restrictPage},
+		{"POST", "/desk/referrals/{id}/restrict", staff.RestrictReferral, h.restrict},
+		{"GET", "/desk/referrals/{id}/glass", staff.ViewReferral, h.glassPage},
+		{"POST", "/desk/referrals/{id}/glass", staff.ViewReferral, h.breakGlass},
+		{"GET", "/desk/referrals/{id}/looked", staff.WhoLooked, h.lookedPage},
+		{"GET", "/desk/referrals/{id}/looked.csv", staff.WhoLooked, h.lookedCSV},
+		{"GET", glassPath, staff.ReadGlass, h.glassesPage},
+		{"POST", glassPath, staff.ManageStaff, h.setGuardian},
+		{"POST", glassPath + "/{breaking}", staff.ReadGlass, h.acknowledge},
 		{"GET", searchPath, staff.SearchReferrals, h.searchPage},
 		{"POST", searchPath, staff.SearchReferrals, h.search},
 		{"GET", rosterPath, staff.ViewCapacity, h.capacityPage},
@@ -127,6 +137,14 @@ func (h *Handler) routes() []route {
 		{"POST", "/api/v1/referrals/{id}/join", staff.WorkReferral, h.join},
 		{"POST", "/api/v1/referrals/{id}/separate", staff.WorkReferral, h.separate},
 		{"POST", "/api/v1/referrals/{id}/undo", staff.WorkReferral, h.undo},
+		{"GET", "/api/v1/referrals/{id}/restriction", staff.RestrictReferral, h.getRestriction},
+		{"PUT", "/api/v1/referrals/{id}/restriction", staff.RestrictReferral, h.putRestriction},
+		{"DELETE", "/api/v1/referrals/{id}/restriction", staff.RestrictReferral, h.liftRestriction},
+		{"POST", "/api/v1/referrals/{id}/break-glass", staff.ViewReferral, h.breakGlassAPI},
+		{"GET", "/api/v1/referrals/{id}/looked", staff.WhoLooked, h.listLooks},
+		{"GET", "/api/v1/glass", staff.ReadGlass, h.listBreakings},
+		{"POST", "/api/v1/glass/{breaking}/acknowledge", staff.ReadGlass, h.acknowledgeAPI},
+		{"PUT", "/api/v1/guardian", staff.ManageStaff, h.putGuardian},
 		{"POST", "/api/v1/referrals/{id}/{event}", staff.WorkReferral, h.act},
 		{"GET", "/api/v1/referrals/{id}/support", staff.ViewReferral, h.getSupport},
 		{"POST", "/api/v1/referrals/{id}/support", staff.WorkReferral, h.recordSupport},
@@ -205,7 +223,7 @@ func (h *Handler) Routes(r chi.Router) {
 
 // target names for the audit what a request is about: "referral 12", or nothing.
 func target(r *http.Request) string {
-	for _, t := range [...][2]string{{"id", "referral"}, {"team", "team"}, {"account", "account"}, {"correction", "correction"}, {"file", "file"}, {"hook", "webhook"}, {"service", "service"}, {"measure", "measure"}} {
+	for _, t := range [...][2]string{{"id", "referral"}, {"team", "team"}, {"account", "account"}, {"correction", "correction"}, {"file", "file"}, {"hook", "webhook"}, {"service", "service"}, {"measure", "measure"}, {"breaking", "breaking"}} {
 		if id, err := pathID[int64](r, t[0]); err == nil && id != 0 {
 			return t[1] + " " + chi.URLParam(r, t[0])
 		}

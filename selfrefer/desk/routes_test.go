@@ -159,6 +159,27 @@ func TestRolesAndRoutes(t *testing.T) {
 		"POST /api/v1/referrals/{id}/separate":                         {staff.WorkReferral, fmt.Sprint("/api/v1/referrals/", id, "/separate"), "{}", []int{409}, 404},
 		"POST /api/v1/referrals/{id}/undo":                             {staff.WorkReferral, fmt.Sprint("/api/v1/referrals/", id, "/undo"), "{}", []int{200, 409}, 404},
 	}
+	for k, v := range map[string]target{
+		"GET /desk/referrals/{id}/restrict":         {staff.RestrictReferral, fmt.Sprint("/desk/referrals/", id, "/restrict"), "", []int{200, 409}, 404}, // 409: somebody has it
+		"POST /desk/referrals/{id}/restrict":        {staff.RestrictReferral, fmt.Sprint("/desk/referrals/", id, "/restrict"), form("mode", "all", "why", "works_here"), []int{422, 409}, 404},
+		"GET /desk/referrals/{id}/glass":            {staff.ViewReferral, fmt.Sprint("/desk/referrals/", id, "/glass"), "", []int{303}, 404}, // it is not restricted
+		"POST /desk/referrals/{id}/glass":           {staff.ViewReferral, fmt.Sprint("/desk/referrals/", id, "/glass"), form("reason", "no reason at all"), []int{303}, 404},
+		"GET /desk/referrals/{id}/looked":           {staff.WhoLooked, fmt.Sprint("/desk/referrals/", id, "/looked"), "", []int{200}, 404},
+		"GET /desk/referrals/{id}/looked.csv":       {staff.WhoLooked, fmt.Sprint("/desk/referrals/", id, "/looked.csv"), "", []int{200}, 404},
+		"GET /desk/glass":                           {staff.ReadGlass, "/desk/glass", "", []int{200}, 200},
+		"POST /desk/glass":                          {staff.ManageStaff, "/desk/glass", form("guardian", "0"), []int{303}, 303},
+		"POST /desk/glass/{breaking}":               {staff.ReadGlass, "/desk/glass/999", form("note", "x"), []int{404}, 404},
+		"GET /api/v1/referrals/{id}/restriction":    {staff.RestrictReferral, fmt.Sprint("/api/v1/referrals/", id, "/restriction"), "", []int{200, 409}, 404},
+		"PUT /api/v1/referrals/{id}/restriction":    {staff.RestrictReferral, fmt.Sprint("/api/v1/referrals/", id, "/restriction"), `{"reason":"works_here"}`, []int{422, 409}, 404},
+		"DELETE /api/v1/referrals/{id}/restriction": {staff.RestrictReferral, fmt.Sprint("/api/v1/referrals/", id, "/restriction"), "", []int{409}, 404},
+		"POST /api/v1/referrals/{id}/break-glass":   {staff.ViewReferral, fmt.Sprint("/api/v1/referrals/", id, "/break-glass"), `{"reason":"no reason at all"}`, []int{409}, 404},
+		"GET /api/v1/referrals/{id}/looked":         {staff.WhoLooked, fmt.Sprint("/api/v1/referrals/", id, "/looked"), "", []int{200}, 404},
+		"GET /api/v1/glass":                         {staff.ReadGlass, "/api/v1/glass", "", []int{200}, 200},
+		"POST /api/v1/glass/{breaking}/acknowledge": {staff.ReadGlass, "/api/v1/glass/999/acknowledge", `{"note":"x"}`, []int{404}, 404},
+		"PUT /api/v1/guardian":                      {staff.ManageStaff, "/api/v1/guardian", `{"account":0}`, []int{204}, 204},
+	} {
+		targets[k] = v
+	}
 	err := chi.Walk(b.router, func(method, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		if strings.HasPrefix(pattern, "/static/") {
 			return nil

@@ -137,6 +137,10 @@ const (
 	ViewSystem      Action = "system.view"
 	ExportPractice  Action = "practice.export" // what goes back to practices, with names
 	ManageWebhooks  Action = "webhook.manage"
+
+	RestrictReferral Action = "referral.restrict"
+	WhoLooked        Action = "referral.who_looked"
+	ReadGlass        Action = "glass.read" // of those that they are told of
 )
 
 // table is who may do what. A volunteer takes no urgent referral; a practice sees only how its own campaign goes.
@@ -169,6 +173,10 @@ var table = map[Action][]Role{
 	ViewSystem:      {Administrator},
 	ExportPractice:  {Administrator, CampaignManager}, // not a practice's viewer: an account knows its network, not its practice
 	ManageWebhooks:  {Administrator},
+
+	RestrictReferral: {Administrator, SeniorLinkWorker, LinkWorker, Volunteer}, // selfrefer.MayRestrict says which
+	WhoLooked:        {Administrator, SeniorLinkWorker, LinkWorker, Volunteer},
+	ReadGlass:        {Administrator, SeniorLinkWorker},
 }
 
 // Route is an address of a desk with the action that it needs; "" is one that is everybody's own, such as signing in.
