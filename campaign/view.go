@@ -133,7 +133,9 @@ type Workings struct {
 	Counts Counts    // of the network's messages
 	Alarms []Alarm   // of the last days, newest first
 	Halt   Halt      // a restored database must first learn what left
-	Owed   int       // what this process has taken for the database and the database has not
+	// NoGuardian is set if nobody in particular is told when somebody opens what is restricted.
+	NoGuardian bool
+	Owed       int // what this process has taken for the database and the database has not
 }
 
 // Day is one civil day of a campaign, for its chart.

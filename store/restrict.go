@@ -227,27 +227,27 @@ func (db *DB) mask(tx *Tx, who staff.AccountID, all []selfrefer.Referral) error 
 // unseen takes from the counts of a queue what its reader does not see: of what is hidden everything, and of what they are shut out from what
 // it asks for, since nobody finds it by that. Restricted referrals are few: they are read one by one.
 func (db *DB) unseen(tx *Tx, f selfrefer.Filter) (minus []queueCount, late int, err error) {
-	where := conditions{`network = $1 AND id IN (SELECT referral FROM restriction_on WHERE network = $1)`, []any{int64(f.Network)}}
-	if f.Team != 0 {
-		where = where.and(`team = ?`, int64(f.Team))
-	}
-	rows, err := list(tx, func(row scanner, r *selfrefer.Referral) error {
-		sealed, err := scanReferral(row, r)
-		if err != nil {
-			return err
-		}
-		return db.openReferral(r, sealed, false)
-	}, `SELECT `+referralColumns+` FROM referral WHERE `+where.sql, where.args...)
+	ids, err := list(tx, func(row scanner, id *selfrefer.ReferralID) error { return row.Scan((*int64)(id)) }, `SELECT DISTINCT referral FROM restriction_on WHERE network = $1`, int64(f.Network))
 	if err != nil {
 		return nil, 0, fmt.Errorf("read what is restricted: %w", err)
 	}
-	for _, r := range rows {
+	for _, id := range ids {
+		r, sealed, err := referralOf(tx, id, "")
+		if err != nil {
+			return nil, 0, err
+		}
+		if f.Team != 0 && r.Team != f.Team {
+			continue
+		}
 		s, err := sight(tx, f.Who.ID, r)
 		if err != nil {
 			return nil, 0, err
 		}
 		if s >= selfrefer.ThroughGlass {
 			continue
+		}
+		if err := db.openReferral(&r, sealed, false); err != nil {
+			return nil, 0, err
 		}
 		take := func(by, value string) {
 			minus = append(minus, queueCount{by: by, value: value, state: r.State, urgent: r.Urgent, lane: r.Lane, n: -1})

@@ -32,6 +32,11 @@ func (db *DB) Workings(ctx context.Context, n staff.NetworkID) (w campaign.Worki
 		if w.Halt, err = db.haltOf(tx, mark); err != nil {
 			return err
 		}
+		guardian, err := guardianOf(tx, n)
+		if err != nil {
+			return err
+		}
+		w.NoGuardian = guardian == 0
 		rows, err := tx.Query(`
 			SELECT t.kind, SUM(t.n)
 			FROM tally t

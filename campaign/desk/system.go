@@ -61,6 +61,8 @@ type systemData struct {
 	Alarms    ui.Table
 	Computer  ui.SummaryList
 	Mails     *ui.Table // nil: there is no pretend mailbox
+	// NoGuardian says that no Caldicott guardian is set.
+	NoGuardian bool
 }
 
 func (h *Handler) systemPage(w http.ResponseWriter, r *http.Request) {
@@ -94,7 +96,7 @@ func (h *Handler) systemData(ctx context.Context, who staff.Account, x campaign.
 		}
 		l.Rows = append(l.Rows, row)
 	}
-	d := &systemData{Stopped: m.Stopped}
+	d := &systemData{Stopped: m.Stopped, NoGuardian: x.NoGuardian}
 	leader := "No process has paced yet."
 	switch {
 	case x.Leads:

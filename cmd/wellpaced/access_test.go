@@ -82,6 +82,7 @@ var bodies = map[string]string{
 	"POST /api/v1/referrals/{id}/support":          `{"goal":{"words":"x"}}`,
 	"PUT /api/v1/support/measures/{measure}":       `{"used":true}`,
 	"POST /desk/campaigns/{id}/messages/{message}": "attempt=1&was=sent",
+	"PUT /api/v1/referrals/{id}/restriction":       `{"reason":"works_here"}`,
 
 	"POST /desk/webhooks/{hook}":                      "do=off",
 	"POST /desk/practices/{ods}/{file}/again":         "reason=lost",

@@ -110,6 +110,26 @@ func TestBrowser(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) { enter(t, c.who).CheckPage(at+c.path, c.name) })
 	}
 
+	// Restricted: what its holder sets, what others see instead, and what the guardian reads.
+	t.Run("restricted", func(t *testing.T) {
+		kept := b.refer(selfrefer.Answers{Name: "Rosemary Restricted", Reasons: []string{"money"}}, selfrefer.Verified)
+		p := enter(t, lin)
+		p.CheckPage(at+referralPath(kept)+"/restrict", "desk-restrict")
+		b.restrict(kept, selfrefer.Restriction{Only: true, May: []staff.AccountID{sam.ID}})
+		p = enter(t, lin)
+		p.CheckPage(at+referralPath(kept), "desk-glass")
+		p.NoScripts()
+		p.Goto(at + referralPath(kept))
+		p.Fill("#reason", "He rang and is afraid of her")
+		if status := p.Follow("form:has(#reason) button"); status != 200 || !strings.Contains(p.Text("main"), "Rosemary Restricted") {
+			t.Fatalf("broken: %d at %s", status, p.URL())
+		}
+		enter(t, lin).CheckPage(at+referralPath(kept), "desk-referral-glass")
+		enter(t, sam).CheckPage(at+referralPath(kept)+"/looked", "desk-looked")
+		p = enter(t, b.who[staff.Administrator])
+		p.CheckPage(at+glassPath, "desk-glasses")
+	})
+
 	// What a change of hours does is shown before it is saved; going back keeps what was entered, without scripts too.
 	t.Run("capacity preview", func(t *testing.T) {
 		for _, scripts := range []bool{true, false} {
