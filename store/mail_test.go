@@ -603,6 +603,12 @@ func TestNotices_plans(t *testing.T) {
 		if !strings.Contains(query, "referral") {
 			continue
 		}
+		if strings.Contains(query, "FROM glass") || strings.Contains(query, "FROM restriction") { // they begin with what is restricted, which is little
+			if strings.Contains(plan, "SCAN") && !strings.Contains(plan, "SCAN CONSTANT ROW") || strings.Contains(plan, "TEMP B-TREE") {
+				t.Errorf("%s goes like this:\n%s", query, plan)
+			}
+			continue
+		}
 		seen++
 		if !strings.Contains(plan, "SEARCH referral USING INDEX") || strings.Contains(plan, "SCAN referral") || strings.Contains(plan, "TEMP B-TREE") && !strings.Contains(query, "UNION") && !strings.Contains(query, "lane DESC") {
 			t.Errorf("%s goes like this:\n%s", query, plan)
