@@ -24,6 +24,7 @@ const (
 	PromiseEnds     NoticeKind = "promise_ends" // they have it, or they are at work and nobody has it
 	HandedToYou     NoticeKind = "handed_over"
 	GlassBroken     NoticeKind = "glass_broken" // somebody has opened what is restricted: for the Caldicott guardian
+	AskIfIn         NoticeKind = "is_in"        // By should be at work and has opened nothing today: it asks, and is about no referral
 )
 
 // noticeKind is what there is to say of a kind. Its words stand in mails, which are read on locked phones and pass through other people's
@@ -46,6 +47,7 @@ var noticeKinds = []noticeKind{
 	{GlassBroken, true, "Somebody has opened a restricted self-referral: read why.", "Restricted self-referrals were opened %s times: read why.", "open", "Somebody opens a restricted referral, and you are told of it", nil, true},
 	{PromiseEnds, false, "The promise made for a self-referral is about to break.", "The promises made for %s self-referrals are about to break.", "open", "A promise is about to break", nil, false},
 	{HandedToYou, false, "A colleague has handed you a self-referral.", "Colleagues have handed you %s self-referrals.", "mine", "A colleague hands you a referral", nil, false},
+	{AskIfIn, false, "A colleague who should be at work has opened nothing today: are they in?", "%s colleagues who should be at work have opened nothing today: are they in?", "open", "A colleague has opened nothing by mid-morning", nil, false},
 }
 
 // NoticeKinds lists all kinds, the most pressing first.
@@ -101,6 +103,8 @@ func (k NoticeKind) For(who staff.Account) bool {
 		return staff.May(who, staff.ReadGlass, who.Network) == nil
 	case EscalatedToYou:
 		return who.Role == staff.SeniorLinkWorker
+	case AskIfIn:
+		return staff.May(who, staff.EditCapacity, who.Network) == nil
 	}
 	return staff.May(who, staff.WorkReferral, who.Network) == nil
 }

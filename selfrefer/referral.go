@@ -70,7 +70,7 @@ const (
 )
 
 var transitions = map[State]map[Event]State{
-	New: {Claim: Claimed, MarkDuplicate: Duplicate, Escalate: New, Note: New},
+	New: {Claim: Claimed, MarkDuplicate: Duplicate, HandOver: Claimed, Escalate: New, Note: New},
 	Claimed: {Release: New, Attempt: Contacting, StartSupport: InSupport, SendOnward: Onward, Close: Closed, Decline: Declined, MarkDuplicate: Duplicate,
 		HandOver: Claimed, TakeBack: Claimed, Escalate: Claimed, Note: Claimed},
 	Contacting: {Release: New, Attempt: Contacting, StartSupport: InSupport, SendOnward: Onward, Close: Closed, Decline: Declined, GiveUp: Unreachable, MarkDuplicate: Duplicate,
@@ -220,7 +220,7 @@ type Referral struct {
 	ClosedAt   time.Time
 	NotMatched string    // why it is unverified, "" otherwise
 	FreeSince  time.Time // since when nobody has it in hand, if nobody has
-	// HandedBy is who has handed it to ClaimedBy, until they open it.
+	// HandedBy is who has handed it to ClaimedBy, until they open it; BySystem if no colleague has.
 	HandedBy staff.AccountID
 	// The senior who was told of it last, when, and when they opened it.
 	EscalatedTo   staff.AccountID

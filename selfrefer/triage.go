@@ -106,7 +106,7 @@ func May(who staff.Account, r Referral, e Event) error {
 		return nil
 	}
 	if e == TakeBack {
-		if r.HandedBy != who.ID {
+		if r.HandedBy != who.ID && r.HandedBy != BySystem { // what nobody has handed over, whoever may work on it can take to themselves
 			return ErrNotNow
 		}
 		return nil

@@ -17,7 +17,7 @@ var allEvents = []Event{Claim, Release, Attempt, StartSupport, SendOnward, Close
 func TestNext(t *testing.T) {
 	// The whole life, written out: a transition that is not here does not exist.
 	life := map[State]string{
-		New:        "claim>claimed escalate>new mark_duplicate>duplicate note>new",
+		New:        "claim>claimed escalate>new hand_over>claimed mark_duplicate>duplicate note>new",
 		Claimed:    "attempt>contacting close>closed decline>declined escalate>claimed hand_over>claimed mark_duplicate>duplicate note>claimed release>new send_onward>onward start_support>in_support take_back>claimed",
 		Contacting: "attempt>contacting close>closed decline>declined escalate>contacting give_up>unreachable hand_over>contacting mark_duplicate>duplicate note>contacting release>new send_onward>onward start_support>in_support take_back>contacting",
 		InSupport:  "close>closed escalate>in_support hand_over>in_support note>in_support send_onward>onward take_back>in_support",

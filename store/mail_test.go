@@ -212,6 +212,7 @@ func (p *postOffice) claimedBy(a staff.Account) selfrefer.ReferralID {
 // Nobody is mailed outside their hours: it waits, and goes if it is still so. A clock change, leave and a bank holiday are hours like others.
 func TestNextMail_quiet(t *testing.T) {
 	eachOffice(t, func(t *testing.T, p *postOffice) {
+		p.must(p.db.SetSharing(context.Background(), p.senior, p.team.ID, selfrefer.Sharing{Wait: time.Hour, AskAt: -1})) // nobody is asked who is in
 		hand := func() selfrefer.ReferralID {
 			t.Helper()
 			id := p.claimedBy(p.worker)
@@ -444,7 +445,7 @@ func TestSetMailOff(t *testing.T) {
 		for _, a := range []staff.Account{p.senior, p.worker, p.manager} {
 			p.must(p.db.SetMailOff(ctx, a, selfrefer.NoticeKinds()))
 		}
-		if got := fmt.Sprint(off(p.senior), off(p.worker), off(p.manager)); got != "[handed_over promise_ends] [handed_over promise_ends urgent_arrived] []" {
+		if got := fmt.Sprint(off(p.senior), off(p.worker), off(p.manager)); got != "[handed_over is_in promise_ends] [handed_over promise_ends urgent_arrived] []" {
 			t.Errorf("off: %s", got)
 		}
 		p.came(true)

@@ -19,6 +19,7 @@ var noticers = []func(db *DB, tx *Tx, who staff.Account) ([]selfrefer.Notice, er
 	(*DB).unclaimed,
 	(*DB).told,
 	(*DB).glassNotices,
+	(*DB).missing,
 }
 
 // Notices are what somebody must look at now, the most pressing first.

@@ -358,6 +358,7 @@ func TestNotices_urgent(t *testing.T) {
 		for _, a := range []staff.Account{w.senior, w.worker} {
 			w.must(w.db.SetWorker(ctx, w.senior, a.ID, throttle.Worker{Week: week, FirstContact: .5, Minutes: 45, Places: -1}))
 		}
+		w.must(w.db.SetSharing(ctx, w.senior, w.team.ID, selfrefer.Sharing{Wait: time.Hour, AskAt: -1})) // nobody is asked who is in
 		rc, err := (&selfrefer.Receiver{Keeper: w.db, Now: cfg.Now}).Receive(ctx, selfrefer.Form{ID: "u", Network: w.network.ID, Source: selfrefer.ByGeneral, Answers: selfrefer.Answers{Words: "I took an overdose"}})
 		w.must(err)
 		claimed, seniorAway := false, false

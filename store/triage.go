@@ -572,7 +572,7 @@ func (db *DB) move(tx *Tx, who staff.Account, r *selfrefer.Referral, to selfrefe
 	case selfrefer.Attempt:
 		r.Attempts++
 	case selfrefer.HandOver:
-		r.ClaimedBy, r.ClaimedAt, r.HandedBy = c.To, now, who.ID
+		r.ClaimedBy, r.ClaimedAt, r.HandedBy = c.To, now, cmp.Or(who.ID, selfrefer.BySystem)
 		if c.To == who.ID { // a senior takes it over: nobody has to be told
 			r.HandedBy = 0
 		}
