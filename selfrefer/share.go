@@ -405,6 +405,7 @@ type Sharer interface {
 	Sharing(ctx context.Context, team staff.TeamID) (Sharing, error)
 	SetSharing(ctx context.Context, who staff.Account, team staff.TeamID, s Sharing) error
 	SetSpeaks(ctx context.Context, who staff.Account, account staff.AccountID, languages []string) error
+	Speaks(ctx context.Context, account staff.AccountID) ([]string, error)
 	// Loads is what everybody of a team carries, and would be suggested today.
 	Loads(ctx context.Context, team staff.TeamID) ([]Load, error)
 	// Next is whom somebody should call next.

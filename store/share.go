@@ -84,6 +84,15 @@ func (db *DB) SetSpeaks(ctx context.Context, who staff.Account, account staff.Ac
 	})
 }
 
+// Speaks lists the languages that somebody speaks besides English.
+func (db *DB) Speaks(ctx context.Context, account staff.AccountID) (all []string, err error) {
+	err = db.read(ctx, "languages", func(tx *Tx) error {
+		all, err = list(tx, func(r scanner, l *string) error { return r.Scan(l) }, `SELECT language FROM speaks WHERE account = $1 ORDER BY language`, int64(account))
+		return err
+	})
+	return all, err
+}
+
 // perAccount reads a number for each of some accounts.
 func perAccount(tx *Tx, query string, args ...any) (map[staff.AccountID]int, error) {
 	type pair struct {

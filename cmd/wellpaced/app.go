@@ -285,6 +285,7 @@ func (r record) ListAll(ctx context.Context, each func(campaign.Listed) error) e
 // intervals of the loops, in machine time.
 const (
 	paceEvery   = time.Minute
+	shareEvery  = time.Minute
 	leadEvery   = 5 * time.Second // a third of the lease: whoever takes over paces soon
 	repairEvery = 10 * time.Second
 	settleEvery = 5 * time.Second
@@ -392,6 +393,11 @@ func (a *app) run(ctx context.Context) error {
 			})
 		})
 	}
+	if (a.Pacer || a.noGateway) && !a.Stepped { // people answer even where nothing can be sent to patients
+		loops.Go(func() error {
+			return a.every(ctx, shareEvery, "share the work", func() error { return a.share(ctx) })
+		})
+	}
 	if a.Pacer || a.noGateway { // others are told even where nothing can be sent to patients
 		loops.Go(func() error {
 			return a.every(ctx, hookEvery, "webhooks", func() error { return a.hooks.Tick(ctx) })
@@ -435,6 +441,16 @@ func (a *app) pace(ctx context.Context) error {
 		_, err = a.pacer.Tick(ctx, a.Now())
 		return err
 	})
+}
+
+// share hands over what nobody has claimed, in the teams that want it, while this process leads.
+func (a *app) share(ctx context.Context) error {
+	_, leads, err := a.db.Lead(ctx, a.pacer.Holder, 15*time.Second)
+	if err != nil || !leads {
+		return err
+	}
+	_, err = a.db.ShareOut(ctx)
+	return err
 }
 
 // settle looks for unknown texts while this process leads. After the clock was set they rest anew.

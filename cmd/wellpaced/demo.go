@@ -511,7 +511,8 @@ func (d *demo) moment(ctx context.Context, now time.Time) error {
 	if !now.Before(d.paced) {
 		began := time.Now()
 		_, err := d.app.pacer.Tick(ctx, now)
-		if err != nil && ctx.Err() == nil {
+		_, shared := d.app.db.ShareOut(ctx)
+		if err = errors.Join(err, shared); err != nil && ctx.Err() == nil {
 			d.log.Error("the pacer's tick did not succeed; it is tried again", "comp", "demo", "error", err)
 		}
 		every := paceOpen

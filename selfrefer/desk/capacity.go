@@ -35,6 +35,7 @@ type capacityScreen struct {
 	Calendar calendar
 	Learned  string
 	Alone    bool
+	Share    shareSection
 }
 
 // team finds the team that a page is about: the one asked for, else one's own, else the network's first.
@@ -82,6 +83,9 @@ func (h *Handler) capacityPage(w http.ResponseWriter, r *http.Request, who staff
 	}
 	each, together, err := h.learned(ctx, team.ID)
 	if err != nil {
+		return err
+	}
+	if s.Share, err = h.shareSection(ctx, who, team, accounts); err != nil {
 		return err
 	}
 	s.Learned = teamMinutes(who, together, declared)
@@ -217,6 +221,8 @@ type workerScreen struct {
 	Places         ui.Field
 	Leave          []leaveRow
 	First, Last    ui.Field
+	Speaks         ui.Field
+	Sick           string // address of their day off sick
 	Learned, Use   string // what first contacts took, and the button that takes it over; "" if nobody may know, or there is no difference
 }
 
@@ -296,6 +302,11 @@ func (h *Handler) showWorker(w http.ResponseWriter, r *http.Request, who, a staf
 	for _, l := range worker.Leave {
 		s.Leave = append(s.Leave, leaveRow{h.leaveWords(l), l.From.UnixMilli(), l.To.UnixMilli()})
 	}
+	var err error
+	if s.Speaks, err = h.speaks(r.Context(), a); err != nil {
+		return err
+	}
+	s.Sick = s.Action + "/sick"
 	if sees(who, a.ID) {
 		each, _, err := h.learned(r.Context(), a.Team)
 		if err != nil {

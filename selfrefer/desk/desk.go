@@ -122,6 +122,7 @@ type Store interface {
 	selfrefer.Services
 	selfrefer.MailBox
 	selfrefer.Restricter
+	selfrefer.Sharer
 	staff.Auditor
 }
 
@@ -264,6 +265,7 @@ var failures = []struct {
 	{selfrefer.ErrUrgentStays, http.StatusConflict, "urgent_stays", "The other one is urgent, and nobody calls this person for it. Claim it and call them first."},
 	{selfrefer.ErrJoinedSince, http.StatusConflict, "joined_since", "Something else was joined since. Separate that first."},
 	{selfrefer.ErrNotTheirs, http.StatusUnprocessableEntity, "not_theirs", "This colleague may not work on this referral. Choose another."},
+	{selfrefer.ErrNotAway, http.StatusConflict, "not_away", "They are not off sick, or are back already."},
 	{selfrefer.ErrChanged, http.StatusConflict, "changed", "Somebody else has changed this since you read it. Read it again."},
 	{selfrefer.ErrNothingNew, http.StatusConflict, "nothing_new", "There is nothing that this practice has not been told."},
 	{selfrefer.ErrFileDeleted, http.StatusGone, "file_deleted", "This file is deleted: files are kept for 60 days."},
@@ -375,6 +377,9 @@ func (h *Handler) names(ctx context.Context, n staff.NetworkID) (func(staff.Acco
 	return func(id staff.AccountID) string {
 		if id == 0 {
 			return ""
+		}
+		if id == selfrefer.BySystem {
+			return "Wellpaced"
 		}
 		return cmp.Or(byID[id], "somebody who has left")
 	}, nil

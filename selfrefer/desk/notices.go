@@ -47,6 +47,10 @@ func (h *Handler) Alerts(ctx context.Context, who staff.Account) ([]ui.Alert, er
 		switch {
 		case n.Kind == selfrefer.GlassBroken:
 			a.Href = glassPath
+		case n.Kind == selfrefer.AskIfIn && n.By != 0:
+			a.Href = fmt.Sprintf("%s/%d/presence", rosterPath, n.By)
+		case n.Kind == selfrefer.AskIfIn:
+			a.Href = rosterPath
 		case n.Referral != 0:
 			a.Href = fmt.Sprintf("/desk/referrals/%d", n.Referral)
 		case staff.May(who, staff.ViewQueue, who.Network) == nil:
@@ -95,6 +99,10 @@ func (h *Handler) noticeWords(n selfrefer.Notice, name func(staff.AccountID) str
 	case selfrefer.EscalatedToYou:
 		if !many {
 			return "You were told of " + which + " at " + h.when(n.Since) + ": read why."
+		}
+	case selfrefer.AskIfIn:
+		if !many {
+			return name(n.By) + " should be at work and has opened nothing today. Is " + name(n.By) + " in?"
 		}
 	case selfrefer.HandedToYou:
 		if !many {

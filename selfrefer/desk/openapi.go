@@ -176,5 +176,6 @@ func (h *Handler) OpenAPI() map[string]any {
 	}
 	maps.Copy(paths, supportCalls(describe{call: call, json: json, param: param, list: list, fields: fields, holder: holder}))
 	maps.Copy(paths, restrictCalls(describe{call: call, json: json, param: param, list: list, fields: fields, holder: holder}, problem))
+	maps.Copy(paths, shareCalls(describe{call: call, json: json, param: param, list: list, fields: fields, holder: holder}))
 	return h.toOthers(paths, call, problem)
 }

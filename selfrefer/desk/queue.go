@@ -47,6 +47,8 @@ type queueScreen struct {
 	Narrowed    string // by what it is narrowed now
 	Everything  string // address of the same part, not narrowed
 	Kept        []keptField
+	NextUp      nextScreen
+	Sick        string // address for whoever makes first contacts
 }
 
 // queueNarrow is one way to narrow the queue, as links.
@@ -146,6 +148,13 @@ func (h *Handler) showQueue(w http.ResponseWriter, r *http.Request, who staff.Ac
 	}
 	if err := h.countQueue(r, who, f, practices, &s); err != nil {
 		return err
+	}
+	s.NextUp.State = f.State
+	if s.NextUp.Next, err = h.nextUp(ctx, who, f, name, practices); err != nil {
+		return err
+	}
+	if who.Team != 0 && who.Role.Answers() {
+		s.Sick = sickPath
 	}
 	if page := f; next != 0 {
 		page.After = next
@@ -397,6 +406,11 @@ func notice(r *http.Request) string {
 		"glass":          "The glass is broken. The Caldicott guardian is told.",
 		"acknowledge":    "Saved: you have read of it.",
 		"guardian":       "Saved: who the Caldicott guardian is.",
+		"sharing":        "Saved. The work is shared so from now on.",
+		"speaks":         "Saved: the languages.",
+		"in":             "Saved: they are in. Nobody is asked again today.",
+		"sick":           "Saved. What was in hand is shared out.",
+		"back":           "Saved: back at work.",
 		"hours":          "Saved. The new hours count from the next decision about texts.",
 		"leave":          "Saved. The leave counts from the next decision about texts.",
 	}[r.URL.Query().Get("done")]

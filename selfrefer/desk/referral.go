@@ -528,6 +528,9 @@ func (h *Handler) history(ref selfrefer.Referral, contacts []selfrefer.Contact, 
 			what += " (undone)"
 		}
 		line := historyLine{What: what, Who: name(c.By), When: h.when(c.At), Note: c.Note}
+		if c.By == 0 && (c.Event == selfrefer.HandOver || c.Event == selfrefer.Release) {
+			line.Who = name(selfrefer.BySystem)
+		}
 		if c.Event == selfrefer.Escalate {
 			line.More = []fact{{"Why", c.Escalation.Why}, {"Told by telephone", c.Escalation.Told}, {"Number", cmp.Or(c.Escalation.Number, "Not noted")}, {"When", h.when(c.Escalation.At)}}
 		}
