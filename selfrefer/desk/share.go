@@ -334,9 +334,9 @@ func (h *Handler) showSick(w http.ResponseWriter, r *http.Request, who, a staff.
 		return fmt.Errorf("look who is away: %w", err)
 	}
 	s := sickScreen{Name: a.Name, Action: path, You: a.ID == who.ID, InSupport: support}
-	title := a.Name + " is off sick"
-	if s.You {
-		title = "You are off sick"
+	title := map[bool]string{true: "You are off sick", false: a.Name + " is off sick"}[s.You]
+	if away.ID == 0 {
+		title = map[bool]string{true: "If you are off sick", false: "If " + a.Name + " is off sick"}[s.You]
 	}
 	page := ui.Page{Title: title, Back: queuePath, Errors: errs, Notice: notice(r)}
 	if !s.You {

@@ -44,7 +44,7 @@ func TestNextUp(t *testing.T) {
 	b.send(sam, "POST", fmt.Sprint(rosterPath, "/", lin.ID, "/languages"), "speaks=Polish&speaks=Urdu").holds(t, 303)
 	b.send(sam, "POST", fmt.Sprint(rosterPath, "/", lin.ID, "/languages"), form("speaks", "Klingon")).holds(t, 422)
 	b.send(sam, "GET", fmt.Sprint(rosterPath, "/", lin.ID), "").holds(t, 200, "Languages: Polish, Urdu")
-	b.send(lin, "GET", queuePath, "").holds(t, 200, "Next for you", "Marigold Testperson", "because: You have 4 first contacts free today, you speak Polish.", `id="claim-next"`)
+	b.send(lin, "GET", queuePath, "").holds(t, 200, "Next for you", "Marigold Testperson", "Why: You have 4 first contacts free today, you speak Polish.", `id="claim-next"`)
 	b.send(lin, "GET", queuePath+"?state=waiting", "").lacks(t, "Next for you")
 	b.send(val, "GET", queuePath, "").lacks(t, "Next for you")
 	var next nextJSON
@@ -203,7 +203,7 @@ func TestShareBrowser(t *testing.T) {
 	if status := p.Follow("form:has([value=sick]) button"); status != 200 || !strings.Contains(p.Text("main"), "is away until") {
 		t.Fatalf("off sick: %d at %s", status, p.URL())
 	}
-	p.CheckPage(b.server.URL+sick, "desk-sick-away")
+	enter(sam).CheckPage(b.server.URL+sick, "desk-sick-away")
 	if r, _, err := b.db.Referral(context.Background(), sam, mine[0]); err != nil || r.ClaimedBy == lin.ID {
 		t.Errorf("it is still with them: %v", err)
 	}
