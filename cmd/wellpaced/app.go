@@ -443,13 +443,15 @@ func (a *app) pace(ctx context.Context) error {
 	})
 }
 
-// share hands over what nobody has claimed, in the teams that want it, while this process leads.
+// share hands over what nobody has claimed, in the teams that want it: of those that pace, the process that leads. One that has no gateway
+// must not take the lead from them, and shares beside them: each hand-over asks everything again in its own transaction.
 func (a *app) share(ctx context.Context) error {
-	_, leads, err := a.db.Lead(ctx, a.pacer.Holder, 15*time.Second)
-	if err != nil || !leads {
-		return err
+	if a.Pacer {
+		if _, leads, err := a.db.Lead(ctx, a.pacer.Holder, 15*time.Second); err != nil || !leads {
+			return err
+		}
 	}
-	_, err = a.db.ShareOut(ctx)
+	_, err := a.db.ShareOut(ctx)
 	return err
 }
 
