@@ -429,7 +429,7 @@ func (db *DB) returnOne(tx *Tx, id int64, referral selfrefer.ReferralID) (did bo
 	if a.Disabled || !waits && !unopened {
 		return false, nil
 	}
-	refusal, err := db.mayView(tx, a, r)
+	refusal, err := db.mayTake(tx, a, r)
 	if err != nil || refusal != nil {
 		return false, err
 	}

@@ -247,7 +247,7 @@ func (db *DB) asWaiting(tx *Tx, all []selfrefer.Referral, takers []selfrefer.Tak
 	for _, r := range all {
 		w := selfrefer.Waiting{Referral: r, Risk: selfrefer.HighRisk(r), Support: r.State == selfrefer.InSupport, Knew: knew[r.ID], Not: gave[r.ID]}
 		for _, t := range takers {
-			refusal, err := db.mayView(tx, t.Account, r)
+			refusal, err := db.mayTake(tx, t.Account, r)
 			if err != nil {
 				return nil, err
 			}
