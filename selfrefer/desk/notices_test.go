@@ -89,11 +89,11 @@ func TestAccount_mail(t *testing.T) {
 		t.Errorf("%d are ticked, one was chosen", ticked(after.body))
 	}
 	tab, body = page(sam)
-	if ticked(body) != 2 || !strings.Contains(body, "You always get") || !strings.Contains(body, "An urgent self-referral has come while you are at work") {
+	if ticked(body) != 3 || !strings.Contains(body, "You always get") || !strings.Contains(body, "An urgent self-referral has come while you are at work") {
 		t.Errorf("a senior: %d are ticked", ticked(body))
 	}
 	tab.post(mailPath).goes(t, accountPath+"?done=mail")
-	if off, err := b.db.MailOff(context.Background(), sam.ID); err != nil || fmt.Sprint(off) != "[handed_over promise_ends]" {
+	if off, err := b.db.MailOff(context.Background(), sam.ID); err != nil || fmt.Sprint(off) != "[handed_over is_in promise_ends]" {
 		t.Errorf("a senior has switched off %v, %v", off, err)
 	}
 	if _, body := page(cam); ticked(body) != 0 || !strings.Contains(body, "is offered to you") {
