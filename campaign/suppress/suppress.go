@@ -1,0 +1,352 @@
+package suppress
+
+import "slices"
+
+// Least is the smallest number of people that is shown, but for 0.
+const Least = 5
+
+// Small reports whether n people are so few that their number is not shown.
+func Small(n int) bool { return n > 0 && n < Least }
+
+// Table hides numbers of a table of counts whose totals of rows and of columns and whose grand total are shown beside it. The answer has one
+// row and one column more than counts, for those totals: hidden[i][j] is the cell's, hidden[i][len(counts[i])] the total's of row i,
+// hidden[len(counts)][j] the total's of column j, and the last of the last row the grand total's, which is hidden only where it is itself small.
+// Tables that are shown together and share a dimension are not safe for being safe each; Nested tells when they are.
+func Table(counts [][]int) (hidden [][]bool) {
+	rows, columns := len(counts), 0
+	if rows > 0 {
+		columns = len(counts[0])
+	}
+	hidden = make([][]bool, rows+1)
+	at := make([][]int, rows+1) // the number's arc
+	for i := range hidden {
+		hidden[i], at[i] = make([]bool, columns+1), make([]int, columns+1)
+	}
+	// Every number flows from the start through its row and its column to the end, and the grand total flows back.
+	start, end := rows+columns, rows+columns+1
+	n := network{nodes: end + 1}
+	byColumn, all := make([]int, columns), 0
+	for i, row := range counts {
+		sum := 0
+		for j, c := range row {
+			at[i][j] = n.add(arc{from: i, to: rows + j, value: c, cost: cellCost(c)})
+			sum, byColumn[j] = sum+c, byColumn[j]+c
+		}
+		at[i][columns] = n.add(arc{from: start, to: i, value: sum, cost: totalCost})
+		all += sum
+	}
+	for j, c := range byColumn {
+		at[rows][j] = n.add(arc{from: rows + j, to: end, value: c, cost: totalCost})
+	}
+	at[rows][columns] = n.add(arc{from: end, to: start, value: all, fixed: true})
+	n.hide()
+	for i := range hidden {
+		for j := range hidden[i] {
+			hidden[i][j] = n.arcs[at[i][j]].hidden
+		}
+	}
+	return hidden
+}
+
+// List does it for one row of counts whose total is shown. The answer has one more than counts: the last is the total's.
+func List(counts []int) (hidden []bool) {
+	n := network{nodes: 2}
+	all := 0
+	for _, c := range counts {
+		n.add(arc{from: 0, to: 1, value: c, cost: cellCost(c)})
+		all += c
+	}
+	n.add(arc{from: 1, to: 0, value: all, fixed: true})
+	n.hide()
+	hidden = make([]bool, len(counts)+1)
+	for i, a := range n.arcs {
+		hidden[i] = a.hidden
+	}
+	return hidden
+}
+
+// Nested does it for groups of people of whom ever fewer came ever further: counts[g][k] is how many of group g came to stage k or beyond it,
+// so that no row rises. How many came no further than a stage is a number too, though it is not shown: where nearly all of a group answered,
+// those who did not are the few.
+//
+// How many of all came to each stage is known to the reader: it is never hidden. Therefore tables over the same people by other groups can be
+// shown beside it: whatever numbers each leaves possible, some list of people has them all at once. Where a total is itself small, the numbers
+// of its stage are lost as far as that total allows.
+//
+// The same numbers are shown again as they grow, and from two pages of different days the few who came in between could be worked out. Therefore
+// shown[g][k] is what was last shown of a number, 0 before it ever was: while it has grown by 1 to 4 since, it is hidden too. And before[g][k] is
+// what it was when the table was last shown, whether hidden or not: even whoever knows all of that cannot work out that it has grown by 1 to 4
+// since. Both are nil for a table that is shown for the first time.
+func Nested(counts, shown, before [][]int) (hidden [][]bool) {
+	hidden = make([][]bool, len(counts))
+	for g, row := range counts {
+		hidden[g] = make([]bool, len(row))
+	}
+	nest(counts, shown, hidden)
+	if before != nil {
+		nest(counts, before, hidden)
+	}
+	return hidden
+}
+
+// nest hides further numbers of nested groups, given what is known of them before.
+func nest(counts, known [][]int, hidden [][]bool) {
+	groups, stages := len(counts), 0
+	if groups > 0 {
+		stages = len(counts[0])
+	}
+	at := make([][]int, groups)
+	// From the start into each group, from stage to stage, and out where people came no further: by stage back to the start, in known numbers.
+	start := groups * stages
+	n := network{nodes: start + 1 + stages}
+	for g, row := range counts {
+		at[g] = make([]int, stages)
+		for k, c := range row {
+			from, node, last, left := start, g*stages+k, 0, c
+			if k > 0 {
+				from = node - 1
+			}
+			if known != nil {
+				last = known[g][k]
+			}
+			if Small(last - c) { // it has shrunk, as when word comes that a text did not arrive: that hides it likewise
+				last = c - 1
+			}
+			if k+1 < stages {
+				left -= row[k+1]
+			}
+			at[g][k] = n.add(arc{from: from, to: node, value: c, floor: min(last, c), cost: cellCost(c), hidden: hidden[g][k]})
+			n.add(arc{from: node, to: start + 1 + k, value: left, hidden: true}) // it is not shown, but may follow from what is
+		}
+	}
+	n.hide()
+	for g := range hidden {
+		for k := range hidden[g] {
+			hidden[g][k] = n.arcs[at[g][k]].hidden
+		}
+	}
+}
+
+// What it costs to hide a number with a small one: few numbers, and those that tell least. A 0 that is hidden misleads most, and a total more.
+func cellCost(c int) int {
+	if c == 0 {
+		return 3 * numberCost
+	}
+	return numberCost + min(c, numberCost-1)
+}
+
+const (
+	numberCost = 1_000
+	totalCost  = 20 * numberCost
+)
+
+// arc is one number, known to be at least floor, flowing from one sum to another.
+type arc struct {
+	from, to     int
+	value, floor int
+	cost         int
+	hidden       bool
+	fixed        bool // hidden only if it is itself small
+}
+
+// network has as much flowing into every node as out of it.
+type network struct {
+	nodes int
+	arcs  []arc
+	out   [][]int // by node, the arcs that leave it or enter it
+}
+
+func (n *network) add(a arc) int {
+	n.arcs = append(n.arcs, a)
+	return len(n.arcs) - 1
+}
+
+// hide hides small numbers, and then others until no small one can be worked out.
+func (n *network) hide() {
+	n.out = make([][]int, n.nodes)
+	var small, with []int
+	for i := range n.arcs {
+		a := &n.arcs[i]
+		n.out[a.from], n.out[a.to] = append(n.out[a.from], i), append(n.out[a.to], i)
+		if Small(a.value - a.floor) {
+			a.hidden = true
+			small = append(small, i)
+		}
+	}
+	f := newFlow(n)
+	for _, i := range small {
+		a := n.arcs[i]
+		for _, side := range []struct{ from, to, want int }{{a.to, a.from, a.floor + Least - 1 - a.value}, {a.from, a.to, a.value - a.floor - 1}} {
+			for f.begin(i, side.from, side.to); f.sent < side.want; {
+				path := f.widen()
+				if path == nil {
+					break // as far as the totals allow
+				}
+				for _, j := range path {
+					if !n.arcs[j].hidden {
+						n.arcs[j].hidden = true
+						with = append(with, j)
+					}
+				}
+				f.begin(i, side.from, side.to)
+			}
+		}
+	}
+	// What was hidden for one may have become needless by what was hidden for another.
+	if len(with) == 0 {
+		return
+	}
+	want := make([][2]int, len(small))
+	for s, i := range small {
+		want[s] = f.range4(i)
+	}
+	slices.SortStableFunc(with, func(a, b int) int { return n.arcs[b].cost - n.arcs[a].cost })
+	for _, j := range with {
+		n.arcs[j].hidden = false
+		for s, i := range small {
+			if f.range4(i) != want[s] {
+				n.arcs[j].hidden = true
+				break
+			}
+		}
+	}
+}
+
+// flow sends units through hidden numbers: one may rise without end, and fall to its floor.
+type flow struct {
+	*network
+	moved    []int // by arc, forward less backward
+	skip     int
+	from, to int
+	sent     int
+	via      []int // by node, the arc that reached it
+	queue    []int
+}
+
+func newFlow(n *network) *flow {
+	return &flow{network: n, moved: make([]int, len(n.arcs)), via: make([]int, n.nodes)}
+}
+
+// begin sends up to three units between the ends of a small number, beside the number itself: more are never needed.
+func (f *flow) begin(skip, from, to int) {
+	f.skip, f.from, f.to, f.sent = skip, from, to, 0
+	clear(f.moved)
+	for f.sent < Least-2 && f.augment() {
+		f.sent++
+	}
+}
+
+// range4 is how far a small number can rise and fall towards the range from 1 to 4 above its floor.
+func (f *flow) range4(i int) [2]int {
+	a := f.arcs[i]
+	f.begin(i, a.to, a.from)
+	up := min(f.sent, a.floor+Least-1-a.value)
+	f.begin(i, a.from, a.to)
+	return [2]int{up, min(f.sent, a.value-a.floor-1)}
+}
+
+// step gives where an arc leads from a node, if a unit more can go that way.
+func (f *flow) step(i, node int) (next int, ok bool) {
+	a := &f.arcs[i]
+	if i == f.skip {
+		return 0, false
+	}
+	if a.from == node {
+		return a.to, true
+	}
+	return a.from, a.value+f.moved[i] > a.floor
+}
+
+func (f *flow) move(path []int) {
+	node := f.from
+	for _, i := range path {
+		if f.arcs[i].from == node {
+			f.moved[i]++
+			node = f.arcs[i].to
+		} else {
+			f.moved[i]--
+			node = f.arcs[i].from
+		}
+	}
+}
+
+// augment sends one unit on a shortest way through hidden numbers.
+func (f *flow) augment() bool {
+	for i := range f.via {
+		f.via[i] = -1
+	}
+	f.queue = append(f.queue[:0], f.from)
+	for at := 0; at < len(f.queue); at++ {
+		node := f.queue[at]
+		for _, i := range f.out[node] {
+			if !f.arcs[i].hidden {
+				continue
+			}
+			next, ok := f.step(i, node)
+			if !ok || next == f.from || f.via[next] >= 0 {
+				continue
+			}
+			f.via[next] = i
+			if next == f.to {
+				f.move(f.path())
+				return true
+			}
+			f.queue = append(f.queue, next)
+		}
+	}
+	return false
+}
+
+func (f *flow) path() (path []int) {
+	for node := f.to; node != f.from; {
+		i := f.via[node]
+		path = append(path, i)
+		if f.arcs[i].to == node {
+			node = f.arcs[i].from
+		} else {
+			node = f.arcs[i].to
+		}
+	}
+	slices.Reverse(path)
+	return path
+}
+
+// widen finds the cheapest way for one unit more, if further numbers are hidden; nil if there is none.
+func (f *flow) widen() []int {
+	const far = int(^uint(0) >> 2)
+	cost := make([]int, f.nodes)
+	done := make([]bool, f.nodes)
+	for i := range cost {
+		cost[i], f.via[i] = far, -1
+	}
+	cost[f.from] = 0
+	for {
+		node := -1
+		for i, c := range cost {
+			if !done[i] && c < far && (node < 0 || c < cost[node]) {
+				node = i
+			}
+		}
+		if node < 0 {
+			return nil
+		}
+		if node == f.to {
+			return f.path()
+		}
+		done[node] = true
+		for _, i := range f.out[node] {
+			a := &f.arcs[i]
+			next, ok := f.step(i, node)
+			if !ok || done[next] || a.fixed && !a.hidden {
+				continue
+			}
+			c := cost[node] + 1 // of two ways, the shorter
+			if !a.hidden {
+				c += a.cost
+			}
+			if c < cost[next] {
+				cost[next], f.via[next] = c, i
+			}
+		}
+	}
+}
