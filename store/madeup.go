@@ -59,10 +59,13 @@ func (db *DB) MakeUp(ctx context.Context, network staff.NetworkID, team staff.Te
 		if err := sealing.Wait(); err != nil {
 			return fmt.Errorf("make up referrals: %w", err)
 		}
-		var values, reasons []any
+		var values, reasons, asked []any
 		for _, r := range rows {
 			values, terms = append(values, r.values...), append(terms, r.terms...)
 			sums[queueTally(countAll, r.ref, "")]++
+			for _, reason := range reasonsOf(r.ref) {
+				asked = append(asked, int64(r.ref.ID), reason)
+			}
 			if !r.ref.State.Open() {
 				continue
 			}
@@ -76,6 +79,9 @@ func (db *DB) MakeUp(ctx context.Context, network staff.NetworkID, team staff.Te
 		err := db.write(ctx, "make up referrals", func(tx *Tx) error {
 			if _, err := tx.bulkInsert(`INSERT INTO referral (id, network, team, campaign, message, patient, form_ix, reference, state, lane, urgent, source, not_matched,
 				practice, language, received_at, due_at, contact_by, claimed_by, claimed_at, contacted_at, attempts, closed_at, person, phone_ix, nhs_ix, indexed)`, 27, values, ""); err != nil {
+				return err
+			}
+			if _, err := tx.bulkInsert(`INSERT INTO referral_asked (referral, reason)`, 2, asked, ""); err != nil {
 				return err
 			}
 			_, err := tx.bulkInsert(`INSERT INTO referral_reason (network, team, reason, urgent, lane, due_at, referral, practice, language)`, 9, reasons, "")

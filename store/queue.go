@@ -88,6 +88,9 @@ func (db *DB) enter(tx *Tx, row newReferral, r selfrefer.Referral) error {
 	if err := db.place(tx, r, 1); err != nil {
 		return err
 	}
+	if err := noteAsked(tx, r); err != nil {
+		return err
+	}
 	return db.addTerms(tx, r)
 }
 

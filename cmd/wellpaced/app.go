@@ -389,7 +389,7 @@ func (a *app) run(ctx context.Context) error {
 		loops.Go(func() error {
 			return a.every(ctx, purgeEvery, "index", func() error {
 				_, err := a.db.IndexOld(ctx)
-				return err
+				return errors.Join(err, a.db.DrawUpReports(ctx))
 			})
 		})
 	}

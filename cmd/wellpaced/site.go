@@ -117,6 +117,7 @@ func nav(who staff.Account, path string) []ui.NavItem {
 		{"My tasks", "/desk/tasks", staff.WorkReferral},
 		{"Services", "/desk/services", staff.ViewServices},
 		{"Campaigns", "/desk/campaigns", staff.ViewCampaigns},
+		{"Reports", "/desk/reports", staff.ViewReports},
 		{"Patient lists", "/desk/lists", staff.ViewLists},
 		{"Capacity", "/desk/capacity", staff.ViewCapacity},
 		{"What patients read", "/desk/words", staff.ViewWords},

@@ -123,6 +123,7 @@ type Store interface {
 	selfrefer.MailBox
 	selfrefer.Restricter
 	selfrefer.Sharer
+	selfrefer.Reporter
 	staff.Auditor
 }
 

@@ -174,8 +174,10 @@ func (h *Handler) OpenAPI() map[string]any {
 			"put": putCapacity,
 		},
 	}
-	maps.Copy(paths, supportCalls(describe{call: call, json: json, param: param, list: list, fields: fields, holder: holder}))
-	maps.Copy(paths, restrictCalls(describe{call: call, json: json, param: param, list: list, fields: fields, holder: holder}, problem))
-	maps.Copy(paths, shareCalls(describe{call: call, json: json, param: param, list: list, fields: fields, holder: holder}))
+	described := describe{call: call, json: json, param: param, list: list, fields: fields, holder: holder}
+	maps.Copy(paths, supportCalls(described))
+	maps.Copy(paths, reportCalls(described))
+	maps.Copy(paths, restrictCalls(described, problem))
+	maps.Copy(paths, shareCalls(described))
 	return h.toOthers(paths, call, problem)
 }

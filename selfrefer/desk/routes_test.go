@@ -137,6 +137,12 @@ func TestRolesAndRoutes(t *testing.T) {
 		"POST /api/v1/support/measures":          {staff.EditSupport, "/api/v1/support/measures", `{"name":""}`, []int{422}, 422},
 		"PUT /api/v1/support/measures/{measure}": {staff.EditSupport, fmt.Sprint("/api/v1/support/measures/", measure), `{"used":false}`, []int{200}, 404},
 
+		"GET /desk/reports":                          {staff.ViewReports, "/desk/reports", "", []int{200}, 200},
+		"GET /desk/reports/report.csv":               {staff.ViewReports, "/desk/reports/report.csv", "", []int{422}, 422}, // no month is over
+		"GET /desk/reports/report.xlsx":              {staff.ViewReports, "/desk/reports/report.xlsx", "", []int{422}, 422},
+		"GET /api/v1/reports":                        {staff.ViewReports, "/api/v1/reports", "", []int{422}, 422},
+		"GET /api/v1/reports/report.csv":             {staff.ViewReports, "/api/v1/reports/report.csv", "", []int{422}, 422},
+		"GET /api/v1/reports/report.xlsx":            {staff.ViewReports, "/api/v1/reports/report.xlsx", "", []int{422}, 422},
 		"GET /desk/optouts":                          {staff.ManageOptOuts, "/desk/optouts", "", []int{200}, 200},
 		"GET /desk/optouts/corrections.csv":          {staff.ManageOptOuts, "/desk/optouts/corrections.csv", "", []int{200}, 200},
 		"GET /desk/optouts/optouts.csv":              {staff.ManageOptOuts, "/desk/optouts/optouts.csv", "", []int{200}, 200},

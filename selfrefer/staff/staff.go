@@ -137,6 +137,7 @@ const (
 	ViewSystem      Action = "system.view"
 	ExportPractice  Action = "practice.export" // what goes back to practices, with names
 	ManageWebhooks  Action = "webhook.manage"
+	ViewReports     Action = "reports.view" // numbers alone, of the whole network
 
 	RestrictReferral Action = "referral.restrict"
 	WhoLooked        Action = "referral.who_looked"
@@ -173,6 +174,7 @@ var table = map[Action][]Role{
 	ViewSystem:      {Administrator},
 	ExportPractice:  {Administrator, CampaignManager}, // not a practice's viewer: an account knows its network, not its practice
 	ManageWebhooks:  {Administrator},
+	ViewReports:     {Administrator, CampaignManager, SeniorLinkWorker},
 
 	RestrictReferral: {Administrator, SeniorLinkWorker, LinkWorker, Volunteer}, // selfrefer.MayRestrict says which
 	WhoLooked:        {Administrator, SeniorLinkWorker, LinkWorker, Volunteer},

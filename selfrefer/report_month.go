@@ -1,0 +1,369 @@
+package selfrefer
+
+import (
+	"slices"
+	"time"
+
+	"github.com/wellpaced/wellpaced/campaign/suppress"
+)
+
+// Month is a month of the calendar as 2026-06. Months compare as strings do.
+type Month string
+
+// MonthOf is the month of a time in a zone.
+func MonthOf(t time.Time, zone *time.Location) Month { return Month(t.In(zone).Format("2006-01")) }
+
+// ParseMonth reads 2026-06.
+func ParseMonth(s string) (Month, bool) {
+	t, err := time.Parse("2006-01", s)
+	return Month(s), err == nil && t.Year() >= 2000 && t.Year() <= 2099
+}
+
+// First is the month's first midnight in a zone.
+func (m Month) First(zone *time.Location) time.Time {
+	t, _ := time.Parse("2006-01", string(m))
+	return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, zone)
+}
+
+// Add is so many months later.
+func (m Month) Add(n int) Month { return Month(m.First(time.UTC).AddDate(0, n, 0).Format("2006-01")) }
+
+// Words is the month as people say it.
+func (m Month) Words() string { return m.First(time.UTC).Format("January 2006") }
+
+// MonthSettles is how long after its end a month is counted, so that what is written down a little later is in it.
+const MonthSettles = 3 * 24 * time.Hour
+
+// LastMonth is the last month that can be counted now.
+func LastMonth(now time.Time, zone *time.Location) Month {
+	return MonthOf(now.Add(-MonthSettles), zone).Add(-1)
+}
+
+// The groups by which a report can be narrowed, and the sector, by which it cannot.
+const (
+	ByPractice = "practice"
+	ByCampaign = "campaign"
+	ByAge      = "age"
+	BySex      = "sex"
+	ByLanguage = "language"
+	BySector   = "sector"
+)
+
+// Narrowings are the groups by which a report can be narrowed, one at a time.
+var Narrowings = []string{ByPractice, ByCampaign, ByAge, BySex, ByLanguage}
+
+// Attributes are what a report groups people by: "" is not known.
+type Attributes struct{ Practice, Campaign, Age, Sex, Language, Sector string }
+
+func (a Attributes) by() map[string]string {
+	return map[string]string{ByPractice: a.Practice, ByCampaign: a.Campaign, ByAge: a.Age, BySex: a.Sex, ByLanguage: a.Language, BySector: a.Sector}
+}
+
+// The tables of a month. Each counts people, by code.
+const (
+	countReceived  = "received"  // the whole of those below
+	countSource    = "source"    // how they came
+	countUrgent    = "urgent"    // yes, no
+	countReason    = "reason"    // what they ask help for: several each
+	countContacted = "contacted" // first contacts made
+	countKept      = "kept"      // yes: within the promise; no
+	countEnded     = "ended"
+	countOutcome   = "outcome"   // the state in which it has ended
+	countDischarge = "discharge" // why support has ended, of those that had any
+	countTexted    = "texted"
+	countOnward    = "onward"  // by service
+	countKind      = "kind"    // of intervention
+	countGoal      = "goal"    // reached, given up
+	countMeasure   = "measure" // people with an answer before and one after, by question
+
+	// What is summed up beside them and is no number of people: it is shown where the people are.
+	sumCost    = "cost"    // of the texts, in hundredths of a penny
+	sumNumber  = "number"  // of interventions, by kind
+	sumMinutes = "minutes" // of interventions, by kind
+	sumBefore  = "before"  // of the answers, by question
+	sumAfter   = "after"
+
+	all = "all" // the code of what is counted as a whole
+)
+
+// wholes are counted as one number, with the tables that divide it up and those of which one person can be in several rows.
+var wholes = []struct {
+	table  string
+	parts  []string
+	within []string
+}{
+	{countReceived, []string{countSource, countUrgent}, []string{countReason}},
+	{countContacted, []string{countKept}, nil},
+	{countEnded, []string{countOutcome}, []string{countDischarge}},
+	{countTexted, nil, nil},
+}
+
+// apart are the tables that are no part of any number that is told.
+var apart = []string{countOnward, countKind, countGoal, countMeasure}
+
+// Cut is what is counted in a month, of everybody or of one group.
+type Cut struct {
+	People map[string]map[string]int     `json:"people,omitempty"` // by table and code
+	Sums   map[string]map[string]float64 `json:"sums,omitempty"`
+	Waits  map[int]int                   `json:"waits,omitempty"` // first contacts by their wait in steps of WaitStep
+}
+
+// WaitStep is how finely waits are kept.
+const WaitStep = 6 * time.Minute
+
+// MonthFigures are the counts of one month. They are never shown as they are: [NewReport] hides what is too small.
+type MonthFigures struct {
+	All   Cut                        `json:"all"`
+	By    map[string]map[string]*Cut `json:"by,omitempty"`
+	Weeks map[Day]map[int]int        `json:"weeks,omitempty"` // waits by the Monday of the week of the first contact; of a week at the edge, the month's part
+}
+
+// each runs over all the groups that somebody is in, and everybody.
+func (f *MonthFigures) each(a Attributes, do func(*Cut)) {
+	do(&f.All)
+	if f.By == nil {
+		f.By = map[string]map[string]*Cut{}
+	}
+	for by, value := range a.by() {
+		if f.By[by] == nil {
+			f.By[by] = map[string]*Cut{}
+		}
+		if f.By[by][value] == nil {
+			f.By[by][value] = &Cut{}
+		}
+		do(f.By[by][value])
+	}
+}
+
+func plus[N int | float64](to *map[string]map[string]N, table, code string, n N) {
+	if *to == nil {
+		*to = map[string]map[string]N{}
+	}
+	if (*to)[table] == nil {
+		(*to)[table] = map[string]N{}
+	}
+	(*to)[table][code] += n
+}
+
+func (f *MonthFigures) count(a Attributes, table, code string, n int) {
+	f.each(a, func(c *Cut) { plus(&c.People, table, code, n) })
+}
+
+func (f *MonthFigures) sum(a Attributes, table, code string, n float64) {
+	f.each(a, func(c *Cut) { plus(&c.Sums, table, code, n) })
+}
+
+// Received counts n referrals.
+func (f *MonthFigures) Received(a Attributes, source Source, urgent bool, n int) {
+	f.count(a, countReceived, all, n)
+	f.count(a, countSource, string(source), n)
+	f.count(a, countUrgent, yesNo(urgent), n)
+}
+
+// Asked counts n referrals by what they ask help for.
+func (f *MonthFigures) Asked(a Attributes, reason string, n int) { f.count(a, countReason, reason, n) }
+
+// Contacted counts a first contact: how long the person had waited in working time, whether that was within the promise, and the week.
+func (f *MonthFigures) Contacted(a Attributes, week Day, wait time.Duration, kept bool) {
+	f.count(a, countContacted, all, 1)
+	f.count(a, countKept, yesNo(kept), 1)
+	step := int(max(wait, 0) / WaitStep)
+	f.each(a, func(c *Cut) {
+		if c.Waits == nil {
+			c.Waits = map[int]int{}
+		}
+		c.Waits[step]++
+	})
+	if f.Weeks == nil {
+		f.Weeks = map[Day]map[int]int{}
+	}
+	if f.Weeks[week] == nil {
+		f.Weeks[week] = map[int]int{}
+	}
+	f.Weeks[week][step]++
+}
+
+// Ended counts n referrals by how they have ended.
+func (f *MonthFigures) Ended(a Attributes, state State, why Discharge, n int) {
+	f.count(a, countEnded, all, n)
+	f.count(a, countOutcome, string(state), n)
+	if why != NotSaid {
+		f.count(a, countDischarge, string(why), n)
+	}
+}
+
+// Texted counts n texts and what they cost, in hundredths of a penny. The language in which people are texted is not the one in which they
+// ask to talk: no rate is told by it.
+func (f *MonthFigures) Texted(a Attributes, n int, cost float64) {
+	f.count(a, countTexted, all, n)
+	f.sum(a, sumCost, all, cost)
+}
+
+// Passed counts n people who were referred onward to a service; "0" is another place.
+func (f *MonthFigures) Passed(a Attributes, service string, n int) {
+	f.count(a, countOnward, service, n)
+}
+
+// Did counts n people for whom something was done, how often, and for how many minutes.
+func (f *MonthFigures) Did(a Attributes, kind string, n, times, minutes int) {
+	f.count(a, countKind, kind, n)
+	f.sum(a, sumNumber, kind, float64(times))
+	f.sum(a, sumMinutes, kind, float64(minutes))
+}
+
+// Goal counts n people with a goal that has ended so.
+func (f *MonthFigures) Goal(a Attributes, state GoalState, n int) {
+	f.count(a, countGoal, string(state), n)
+}
+
+// Measured counts somebody who has answered a question before and again.
+func (f *MonthFigures) Measured(a Attributes, kind, item string, before, after int) {
+	code := kind + "/" + item
+	f.count(a, countMeasure, code, 1)
+	f.sum(a, sumBefore, code, float64(before))
+	f.sum(a, sumAfter, code, float64(after))
+}
+
+func yesNo(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
+}
+
+// cell names one number of people of a month; by is "" for everybody's.
+type cell struct{ by, value, table, code string }
+
+// hidden are the numbers of a month that nobody is shown. What is shown of a month never depends on what else is asked for, and whatever is
+// shown of several months is made of what is shown of each: so no two reports differ by anything that is hidden. Narrowing is one row of the
+// whole table of a group: that is looked at with the sums of its rows and of its columns, which other reports show. Where one table hides a sum,
+// all tables that have it do, with what it is the sum of.
+func (f MonthFigures) hidden() map[cell]bool {
+	out := map[cell]bool{}
+	var parts []func()
+	// column hides numbers of one code, group by group.
+	column := func(table, code string) {
+		if suppress.Small(f.people("", "", table, code)) {
+			out[cell{"", "", table, code}] = true
+		}
+		for by, groups := range f.By {
+			values := inOrder(groups)
+			counts := make([]int, len(values))
+			for i, v := range values {
+				counts[i] = f.people(by, v, table, code)
+			}
+			for i, hide := range suppress.List(counts) {
+				switch {
+				case hide && i == len(values):
+					out[cell{"", "", table, code}] = true
+				case hide:
+					out[cell{by, values[i], table, code}] = true
+				}
+			}
+		}
+		parts = append(parts, func() {
+			for by, groups := range f.By {
+				for v := range groups {
+					if out[cell{"", "", table, code}] {
+						out[cell{by, v, table, code}] = true
+					}
+				}
+			}
+		})
+	}
+	// divide hides numbers of the rows of a table that add up to a whole; rows gives them for a group, and the first of them are told by code.
+	divide := func(whole, table string, codes []string, row func(by, value string) []int) {
+		mark := func(by, value string, masks []bool) {
+			for i, hide := range masks {
+				switch {
+				case hide && i < len(codes):
+					out[cell{by, value, table, codes[i]}] = true
+				case hide && i == len(masks)-1:
+					out[cell{by, value, whole, all}] = true
+				case hide: // of those who are not in it: then it is not told either
+					out[cell{by, value, table, codes[0]}] = true
+				}
+			}
+		}
+		mark("", "", suppress.List(row("", "")))
+		for by, groups := range f.By {
+			values := inOrder(groups)
+			counts := make([][]int, len(values))
+			for i, v := range values {
+				counts[i] = row(by, v)
+			}
+			for i, masks := range suppress.Table(counts) {
+				if i == len(values) {
+					mark("", "", masks)
+				} else {
+					mark(by, values[i], masks)
+				}
+			}
+		}
+		parts = append(parts, func() {
+			for _, code := range codes {
+				of := cell{"", "", table, code}
+				out[of] = out[of] || out[cell{"", "", whole, all}]
+				for by, groups := range f.By {
+					for v := range groups {
+						if out[of] || out[cell{by, v, whole, all}] {
+							out[cell{by, v, table, code}] = true
+						}
+					}
+				}
+			}
+		})
+	}
+	for _, w := range wholes {
+		column(w.table, all)
+		for _, p := range w.parts {
+			if codes := f.codes(p); len(codes) > 0 {
+				divide(w.table, p, codes, func(by, value string) (row []int) {
+					for _, code := range codes {
+						row = append(row, f.people(by, value, p, code))
+					}
+					return row
+				})
+			}
+		}
+		for _, p := range w.within {
+			for _, code := range f.codes(p) { // beside those who are not in it: one less than all is as telling as one
+				divide(w.table, p, []string{code}, func(by, value string) []int {
+					n := f.people(by, value, p, code)
+					return []int{n, f.people(by, value, w.table, all) - n}
+				})
+			}
+		}
+	}
+	for _, table := range apart {
+		for _, code := range f.codes(table) {
+			column(table, code)
+		}
+	}
+	for _, part := range parts { // the wholes come before what divides them up
+		part()
+	}
+	return out
+}
+
+// people is a count; by is "" for everybody's.
+func (f MonthFigures) people(by, value, table, code string) int {
+	if by == "" {
+		return f.All.People[table][code]
+	}
+	if c := f.By[by][value]; c != nil {
+		return c.People[table][code]
+	}
+	return 0
+}
+
+func (f MonthFigures) codes(table string) []string { return inOrder(f.All.People[table]) }
+
+func inOrder[V any](m map[string]V) []string {
+	all := make([]string, 0, len(m))
+	for k := range m {
+		all = append(all, k)
+	}
+	slices.Sort(all)
+	return all
+}
