@@ -16,6 +16,9 @@ import (
 
 const reportsPath = "/desk/reports"
 
+// dateWords is a date that is still one when the paper is old.
+const dateWords = "2 January 2006"
+
 // reportsScreen is the data of reports.html.
 type reportsScreen struct {
 	None           string // why there is no report
@@ -107,7 +110,7 @@ func (h *Handler) reportsPage(w http.ResponseWriter, r *http.Request, who staff.
 		if selfrefer.LastMonth(h.Now(), h.zone) < now.Add(-1) {
 			now = now.Add(-1)
 		}
-		none := fmt.Sprintf("%s The next one is %s, from %s on. How a campaign goes until then is on its own page.", e[0].Sentence, now.Words(), h.day(now.Add(1).First(h.zone).Add(selfrefer.MonthSettles)))
+		none := fmt.Sprintf("%s The next one is %s, from %s on. How a campaign goes until then is on its own page.", e[0].Sentence, now.Words(), now.Add(1).First(h.zone).Add(selfrefer.MonthSettles).Format(dateWords))
 		return h.show(w, r, status, "reports", ui.Page{Title: "Reports", Data: reportsScreen{None: none}})
 	default:
 		status, bad = http.StatusUnprocessableEntity, e
@@ -121,7 +124,7 @@ func (h *Handler) reportsPage(w http.ResponseWriter, r *http.Request, who staff.
 		return fmt.Errorf("read the network: %w", err)
 	}
 	s := reportsScreen{Of: span(q) + ". " + report.Of, Most: selfrefer.HiddenBelow - 1, XLSX: reportsPath + "/report.xlsx?" + reportQuery(q), CSV: reportsPath + "/report.csv?" + reportQuery(q),
-		Foot: fmt.Sprintf("Source: the referrals, records of support and texts of %s, kept by Wellpaced. Whole months, each counted once, three days after its end. Drawn up on %s.", network.Name, h.day(h.Now()))}
+		Foot: fmt.Sprintf("Source: the referrals, records of support and texts of %s, kept by Wellpaced. Whole months, each counted once, three days after its end. Drawn up on %s.", network.Name, h.Now().In(h.zone).Format(dateWords))}
 	s.From = ui.Field{Kind: ui.Select, Name: "from", Label: "First month", Value: string(q.From)}
 	s.To = ui.Field{Kind: ui.Select, Name: "to", Label: "Last month", Value: string(q.To)}
 	for m := last; m >= first; m = m.Add(-1) {
