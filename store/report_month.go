@@ -310,7 +310,7 @@ func (db *DB) countMonth(tx *Tx, n staff.NetworkID, m selfrefer.Month, f *selfre
 	}
 	var received, contacted, due int64
 	err = each("first contacts", `SELECT`+attributes+`, r.received_at, r.contacted_at, r.due_at FROM referral r`+andPatient+`
-		WHERE r.team IN (SELECT id FROM team WHERE network = $1) AND r.contacted_at > 0 AND r.contacted_at >= $2 AND r.contacted_at < $3 AND r.state <> 'duplicate'`,
+		WHERE r.network = $1 AND r.team IN (SELECT id FROM team WHERE network = $1 UNION ALL SELECT 0) AND r.contacted_at > 0 AND r.contacted_at >= $2 AND r.contacted_at < $3 AND r.state <> 'duplicate'`,
 		times, []any{&received, &contacted, &due}, func(a selfrefer.Attributes) {
 			at := timeOf(contacted).In(zone)
 			monday := at.AddDate(0, 0, -(int(at.Weekday())+6)%7)

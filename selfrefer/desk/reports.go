@@ -168,7 +168,7 @@ func span(q selfrefer.ReportQuery) string {
 
 // part makes a table of a report, and the picture that goes with it.
 func (h *Handler) part(t selfrefer.ReportTable) reportPart {
-	p := reportPart{Code: t.Code, Title: t.Title, Note: t.Note, Table: ui.Table{Caption: t.Title + ": the numbers", CaptionSize: "s", RowHeaders: true, Stacked: len(t.Heads) > 2, Empty: "There is nothing to tell of these months.", Head: []ui.Cell{{Text: t.Of}}}}
+	p := reportPart{Code: t.Code, Title: t.Title, Note: t.Note, Table: ui.Table{Caption: t.Title + ": the numbers", CaptionSize: "s", RowHeaders: true, Stacked: len(t.Heads) > 2, Empty: "There is nothing that can be told of these months.", Head: []ui.Cell{{Text: t.Of}}}}
 	notes := slices.ContainsFunc(t.Rows, func(r selfrefer.ReportRow) bool { return r.Note != "" })
 	for _, head := range t.Heads {
 		p.Table.Head = append(p.Table.Head, ui.Cell{Text: head.Words, Numeric: true})
@@ -226,7 +226,7 @@ func told(r selfrefer.ReportRow) string {
 // tiles is the map of the sectors: by the rate, or by the number where nobody was texted.
 func tiles(t selfrefer.ReportTable) ui.Tiles {
 	const rate = 2 // the column
-	m := ui.Tiles{Title: "Referrals for each 1,000 texts, by postcode sector", Sentence: "Each tile is a sector; the darker, the more people referred themselves. “–” is a sector without texts."}
+	m := ui.Tiles{Title: "Referrals for each 1,000 texts, by postcode sector", Sentence: "Each tile is a sector; the darker, the more people referred themselves. “hidden” is a sector with too few people, “–” one without texts."}
 	for _, r := range t.Rows {
 		if r.Code == "" {
 			continue

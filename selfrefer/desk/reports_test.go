@@ -113,8 +113,27 @@ func TestReportsInBrowser(t *testing.T) {
 	b.counted()
 	p.CheckPage(at+reportsPath, "desk-reports")
 	p.CheckPage(at+reportsPath+"?from=2019-01", "desk-reports-refused")
-	p.NoScripts()
 	p.Goto(at + reportsPath)
+	p.Paper()
+	paper := p.Shown()
+	for _, on := range []string{"Reasons for referral", "Street by street", "Drawn up on", "Problems coping", "February 2026 to April 2026"} {
+		if !strings.Contains(paper, on) {
+			t.Errorf("the paper does not say %q", on)
+		}
+	}
+	for _, off := range []string{"Show the report", "Download", "Sign out", "Show the numbers", "Capacity"} {
+		if strings.Contains(paper, off) {
+			t.Errorf("the paper says %q", off)
+		}
+	}
+	p = browser.In(t).Page()
+	p.Goto(at + reportsPath)
+	p.Fill("#email", b.who[staff.CampaignManager].Email)
+	p.Fill("#password", testPassword)
+	p.NoScripts()
+	if status := p.Follow("main button"); status != 200 {
+		t.Fatalf("signed in without scripts: %d", status)
+	}
 	if status := p.Follow("form.wp-no-print button"); status != 200 || p.URL() != at+reportsPath+"?from=2026-02&to=2026-04&only=" {
 		t.Errorf("asked for a report: %d at %s", status, p.URL())
 	}
