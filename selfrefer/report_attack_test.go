@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 )
 
 // unknown is what an attacker knows of a number: between which it lies.
@@ -275,5 +276,37 @@ func TestSpansOfMonths(t *testing.T) {
 		if got := q.Check("2024-01", "2026-03") == nil; got != ok {
 			t.Errorf("%+v: %v", q, got)
 		}
+	}
+}
+
+// A week that reaches over the edge of the months is left out: its part would tell the other part, beside a report that has both.
+func TestWeeksAreWhole(t *testing.T) {
+	var may, june MonthFigures
+	a := Attributes{Practice: "A"}
+	for i := range 12 {
+		may.Contacted(a, "2026-05-18", time.Duration(i)*time.Hour, true)
+		may.Contacted(a, "2026-05-25", time.Hour, true)  // to 31 May
+		june.Contacted(a, "2026-06-01", time.Hour, true) // to 7 June
+		june.Contacted(a, "2026-06-29", 2*time.Hour, true)
+		if i < 9 {
+			may.Contacted(a, "2026-05-04", time.Hour, true)
+			may.Contacted(a, "2026-04-27", time.Hour, true)
+		}
+	}
+	weeks := func(from, to Month, months ...MonthFigures) (all []string) {
+		r, err := NewReport(ReportQuery{From: from, To: to}, ReportBasis{Months: months})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range r.Table(TableWeeks).Rows {
+			all = append(all, row.Code+" "+row.Figures[0].Text()+" "+row.Figures[1].Text())
+		}
+		return all
+	}
+	if got, want := weeks("2026-05", "2026-05", may), []string{"2026-05-18 5.0 10.0", "2026-05-25 1.0 1.0"}; !slices.Equal(got, want) {
+		t.Errorf("May: %v, want %v", got, want)
+	}
+	if got, want := weeks("2026-05", "2026-06", may, june), []string{"2026-05-18 5.0 10.0", "2026-05-25 1.0 1.0", "2026-06-01 1.0 1.0"}; !slices.Equal(got, want) {
+		t.Errorf("May and June: %v, want %v", got, want)
 	}
 }

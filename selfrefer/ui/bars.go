@@ -62,7 +62,7 @@ func (b Bars) svg(width int) template.HTML {
 	begin(&s, width, each*len(rows), b.Title, b.Sentence)
 	for i, r := range rows {
 		y := each * i
-		fmt.Fprintf(&s, `<text x="0" y="%d">%s: %s</text>`, y+14, esc(shorten(r.Words, width/9)), esc(r.Text))
+		fmt.Fprintf(&s, `<text x="0" y="%d">%s: %s</text>`, y+14, esc(shorten(r.Words, (width-110)/8)), esc(r.Text))
 		if r.Value > 0 {
 			fmt.Fprintf(&s, `<rect class="wp-bar-1" x="1" y="%d" width="%.1f" height="14"/>`, y+21, max(2, float64(width-2)*r.Value/most))
 		}
