@@ -51,6 +51,9 @@ type Campaign struct {
 	ApprovedHash string
 	// Held says why an alarm or a person holds the sending; "" if nothing does.
 	Held string
+	// FirstLook is whether somebody has looked at the first texts, and Parts are those of a draft that somebody has saved.
+	FirstLook FirstLook
+	Parts     Parts
 	// LinksOffAt is when a person switched off the links of its texts; zero while they work.
 	LinksOffAt time.Time
 }
@@ -75,7 +78,8 @@ type Policy struct {
 	MinBatch   int           `json:"min_batch,omitempty"`
 	Last       time.Time     `json:"last"`
 	MaxListAge time.Duration `json:"max_list_age,omitempty"`
-	Blast      bool          `json:"blast,omitempty"` // without pacing; only for showing what happens
+	FirstLook  bool          `json:"first_look,omitempty"` // pause after the first texts, until somebody has looked at them
+	Blast      bool          `json:"blast,omitempty"`      // without pacing; only for showing what happens
 }
 
 // Hash is what the second person approves: audience, text and policy, nothing else.

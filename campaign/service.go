@@ -45,14 +45,18 @@ const (
 	RunningLate Service = "running_late"
 )
 
-// Services lists the kinds.
+// Test is a campaign's text as its manager has it sent to their own phone, before anybody else gets it. It answers no self-referral, is written
+// in no file of the folder service, and its link leads nowhere. It costs the campaign that it tries out.
+const Test Service = "test"
+
+// Services lists the kinds that answer a self-referral.
 var Services = []Service{Confirmation, WeTried, RunningLate}
 
 // UsefulFor is how long after what it answers a text may still leave, and how long the provider may try to deliver it; 0 if that is until the
 // end of the hours in which it leaves.
 func (s Service) UsefulFor() time.Duration {
 	switch s {
-	case Confirmation:
+	case Confirmation, Test:
 		return 15 * time.Minute
 	}
 	return 0

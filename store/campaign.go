@@ -18,23 +18,28 @@ import (
 )
 
 const campaignColumns = `id, network, team, audience, name, state, steps, policy, seed, approved_hash, held,
-	created_by, submitted_by, approved_by, created_at, launched_at, finished_at, links_off_at`
+	created_by, submitted_by, approved_by, created_at, launched_at, finished_at, links_off_at, first_look, parts`
 
 func scanCampaign(row interface{ Scan(...any) error }) (c campaign.Campaign, err error) {
 	var steps, policy string
-	var seed, created, launched, finished, off int64
+	var seed, created, launched, finished, off, parts int64
 	err = row.Scan((*int64)(&c.ID), (*int64)(&c.Network), (*int64)(&c.Team), (*int64)(&c.Audience), &c.Name, (*string)(&c.State), &steps, &policy, &seed,
-		&c.ApprovedHash, &c.Held, (*int64)(&c.CreatedBy), (*int64)(&c.SubmittedBy), (*int64)(&c.ApprovedBy), &created, &launched, &finished, &off)
+		&c.ApprovedHash, &c.Held, (*int64)(&c.CreatedBy), (*int64)(&c.SubmittedBy), (*int64)(&c.ApprovedBy), &created, &launched, &finished, &off,
+		(*string)(&c.FirstLook), &parts)
 	if err != nil {
 		return c, err
 	}
+	c.Parts = campaign.Parts(parts)
 	c.Seed, c.CreatedAt, c.LaunchedAt, c.FinishedAt, c.LinksOffAt = uint64(seed), timeOf(created), timeOf(launched), timeOf(finished), timeOf(off)
 	return c, errors.Join(json.Unmarshal([]byte(steps), &c.Steps), json.Unmarshal([]byte(policy), &c.Policy))
 }
 
-// CreateCampaign writes a draft. The list and the team must be of the same network.
+// CreateCampaign writes a draft. The list and the team must be of the same network. One without Parts was made in one go, and has all.
 func (db *DB) CreateCampaign(ctx context.Context, who staff.Account, c campaign.Campaign) (campaign.Campaign, error) {
 	c.ID, c.Network, c.State, c.CreatedBy = campaign.ID(db.newID()), who.Network, campaign.Draft, who.ID
+	if c.Parts == 0 {
+		c.Parts = campaign.AllParts
+	}
 	if c.Seed == 0 {
 		c.Seed = rand.Uint64() >> 1 // fits a signed column
 	}
@@ -47,33 +52,40 @@ func (db *DB) CreateCampaign(ctx context.Context, who staff.Account, c campaign.
 		return c, fmt.Errorf("write the policy: %w", err)
 	}
 	err = db.write(ctx, "create campaign", func(tx *Tx) error {
-		var n int
-		err := tx.QueryRow(`
-			SELECT COUNT(*)
-			FROM audience a
-			JOIN team t ON t.network = a.network
-			WHERE a.id = $1 AND a.network = $2 AND a.state = $3 AND t.id = $4`,
-			int64(c.Audience), int64(who.Network), string(campaign.Screened), int64(c.Team)).Scan(&n)
-		if err != nil {
+		if err := checkOwn(tx, c); err != nil {
 			return err
 		}
-		if n == 0 {
-			return campaign.ErrNotFound
-		}
-		if err := db.checkTexts(tx, c); err != nil {
-			return err
+		if c.Parts == campaign.AllParts { // what is not finished is checked before it is submitted
+			if err := db.checkTexts(tx, c); err != nil {
+				return err
+			}
 		}
 		c.CreatedAt = timeOf(tx.now)
 		_, err = tx.Exec(`
 			INSERT INTO campaign (`+campaignColumns+`, strata, memory, planning, segments)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '', '', $10, 0, 0, $11, 0, 0, 0, '{}', '{}', 0, 1)`,
-			int64(c.ID), int64(c.Network), int64(c.Team), int64(c.Audience), c.Name, string(c.State), string(steps), string(policy), int64(c.Seed), int64(who.ID), tx.now)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '', '', $10, 0, 0, $11, 0, 0, 0, '', $12, '{}', '{}', 0, 1)`,
+			int64(c.ID), int64(c.Network), int64(c.Team), int64(c.Audience), c.Name, string(c.State), string(steps), string(policy), int64(c.Seed), int64(who.ID), tx.now, int64(c.Parts))
 		if err != nil {
 			return err
 		}
 		return db.auditCampaign(tx, who, staff.EditCampaign, c.ID)
 	})
 	return c, err
+}
+
+// checkOwn refuses a list or a team that is not of the campaign's network, and a list that is not screened.
+func checkOwn(tx *Tx, c campaign.Campaign) error {
+	var n int
+	err := tx.QueryRow(`
+		SELECT COUNT(*)
+		FROM audience a
+		JOIN team t ON t.network = a.network
+		WHERE a.id = $1 AND a.network = $2 AND a.state = $3 AND t.id = $4`,
+		int64(c.Audience), int64(c.Network), string(campaign.Screened), int64(c.Team)).Scan(&n)
+	if err == nil && n == 0 {
+		err = campaign.ErrNotFound
+	}
+	return err
 }
 
 // checkTexts checks a campaign against its network's sender and its list, as they are now.
@@ -188,7 +200,7 @@ func practiceShares(tx *Tx, c campaign.Campaign) (all []campaign.PracticeShare, 
 // MoveCampaign takes one step of a campaign's life on behalf of somebody who may. A launch plans all messages before it returns; see
 // LaunchCampaign.
 func (db *DB) MoveCampaign(ctx context.Context, who staff.Account, id campaign.ID, m campaign.Move) (campaign.Campaign, error) {
-	c, err := db.moveCampaign(ctx, who, id, m)
+	c, err := db.moveCampaign(ctx, who, id, m, campaign.Approval{})
 	if err == nil && m == campaign.Launch {
 		err = db.PlanMessages(ctx, id)
 	}
@@ -197,10 +209,15 @@ func (db *DB) MoveCampaign(ctx context.Context, who staff.Account, id campaign.I
 
 // LaunchCampaign launches and returns at once. The campaign sends nothing until PlanMessages, which the caller runs next, is done.
 func (db *DB) LaunchCampaign(ctx context.Context, who staff.Account, id campaign.ID) (campaign.Campaign, error) {
-	return db.moveCampaign(ctx, who, id, campaign.Launch)
+	return db.moveCampaign(ctx, who, id, campaign.Launch, campaign.Approval{})
 }
 
-func (db *DB) moveCampaign(ctx context.Context, who staff.Account, id campaign.ID, m campaign.Move) (c campaign.Campaign, err error) {
+// ApproveCampaign approves what the second person has seen. MoveCampaign does for a short list, where nobody need type how many people it has.
+func (db *DB) ApproveCampaign(ctx context.Context, who staff.Account, id campaign.ID, a campaign.Approval) (campaign.Campaign, error) {
+	return db.moveCampaign(ctx, who, id, campaign.Approve, a)
+}
+
+func (db *DB) moveCampaign(ctx context.Context, who staff.Account, id campaign.ID, m campaign.Move, a campaign.Approval) (c campaign.Campaign, err error) {
 	err = db.write(ctx, "move campaign", func(tx *Tx) error {
 		if c, err = campaignOf(tx, who.Network, id, db.engine.lockClause()); err != nil {
 			return err
@@ -218,10 +235,13 @@ func (db *DB) moveCampaign(ctx context.Context, who staff.Account, id campaign.I
 		}
 		switch m {
 		case campaign.Submit:
+			if !c.Parts.Has(campaign.AllParts) {
+				return campaign.ErrUnsaved
+			}
 			c.SubmittedBy, c.ApprovedBy, c.ApprovedHash = who.ID, 0, ""
 		case campaign.Approve:
-			if who.ID == c.SubmittedBy {
-				return campaign.ErrSameHand
+			if err := db.mayApprove(tx, who, c, a); err != nil {
+				return err
 			}
 			c.ApprovedBy, c.ApprovedHash = who.ID, c.Hash()
 		case campaign.Return:
@@ -230,18 +250,28 @@ func (db *DB) moveCampaign(ctx context.Context, who staff.Account, id campaign.I
 			if err := db.mayLaunch(tx, c); err != nil {
 				return err
 			}
-			c.LaunchedAt = timeOf(tx.now)
+			if c.LaunchedAt = timeOf(tx.now); c.FirstLook == campaign.NoLook {
+				people, err := invitedIn(tx, c.Audience)
+				if err != nil {
+					return err
+				}
+				if c.NeedsLook(people) {
+					c.FirstLook = campaign.LookDue
+				}
+			}
 		case campaign.Resume:
-			c.Held = ""
+			if c.Held = ""; c.FirstLook == campaign.LookWaits {
+				c.FirstLook = campaign.Looked
+			}
 		case campaign.Stop, campaign.Finish:
 			c.FinishedAt = timeOf(tx.now)
 		}
 		c.State = to
 		_, err := tx.Exec(`
 			UPDATE campaign
-			SET state = $1, submitted_by = $2, approved_by = $3, approved_hash = $4, launched_at = $5, finished_at = $6, held = $7
-			WHERE id = $8`,
-			string(c.State), int64(c.SubmittedBy), int64(c.ApprovedBy), c.ApprovedHash, msOf(c.LaunchedAt), msOf(c.FinishedAt), c.Held, int64(c.ID))
+			SET state = $1, submitted_by = $2, approved_by = $3, approved_hash = $4, launched_at = $5, finished_at = $6, held = $7, first_look = $8
+			WHERE id = $9`,
+			string(c.State), int64(c.SubmittedBy), int64(c.ApprovedBy), c.ApprovedHash, msOf(c.LaunchedAt), msOf(c.FinishedAt), c.Held, string(c.FirstLook), int64(c.ID))
 		if err != nil {
 			return err
 		}

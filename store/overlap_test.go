@@ -42,7 +42,7 @@ func (t *townsfolk) another(tb testing.TB, a campaign.Audience, change func(*cam
 	}
 	c = must[campaign.Campaign](tb)(t.db.CreateCampaign(ctx, t.manager, c))
 	must[campaign.Campaign](tb)(t.db.MoveCampaign(ctx, t.manager, c.ID, campaign.Submit))
-	must[campaign.Campaign](tb)(t.db.MoveCampaign(ctx, t.second, c.ID, campaign.Approve))
+	must[campaign.Campaign](tb)(t.db.ApproveCampaign(ctx, t.second, c.ID, campaign.Approval{People: a.Ledger.Invited}))
 	for _, p := range t.network.Practices {
 		if err := t.db.ApprovePractice(ctx, t.second, c.ID, p.ODS); err != nil {
 			tb.Fatal(err)

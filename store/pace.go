@@ -240,6 +240,9 @@ func (db *DB) Release(ctx context.Context, epoch int64, ds []throttle.Decision) 
 			if _, err := fmt.Sscan(d.Campaign, &id); err != nil {
 				return fmt.Errorf("read the campaign of a decision: %w", err)
 			}
+			if d, err = db.forLook(tx, campaign.ID(id), d); err != nil {
+				return err
+			}
 			batch, err := db.storeDecision(tx, id, d)
 			if err != nil {
 				return err

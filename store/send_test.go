@@ -99,7 +99,7 @@ func launchedList(tb testing.TB, db *DB, list []campaign.Candidate, n int, chang
 	if _, err := db.MoveCampaign(ctx, t.manager, c.ID, campaign.Approve); !errors.Is(err, campaign.ErrSameHand) {
 		tb.Fatalf("one person submitted and approved: %v", err)
 	}
-	must[campaign.Campaign](tb)(db.MoveCampaign(ctx, t.second, c.ID, campaign.Approve))
+	must[campaign.Campaign](tb)(db.ApproveCampaign(ctx, t.second, c.ID, campaign.Approval{People: n}))
 	var missing campaign.ErrPractices
 	if _, err := db.MoveCampaign(ctx, t.manager, c.ID, campaign.Launch); n > 1 && (!errors.As(err, &missing) || len(missing) != 2) {
 		tb.Fatalf("launched without the practices: %v", err)

@@ -182,6 +182,7 @@ func (db *DB) claimService(tx *Tx, r campaign.Ring) (out campaign.Outgoing, verd
 	if err != nil {
 		return out, verdict, fmt.Errorf("read the facts of service text %d: %w", s.id, err)
 	}
+	out.Synthetic = out.Synthetic && s.kind != campaign.Test // the list may be made up; the phone of who tries its text out is not
 	facts.Quarantined, facts.Expires = now.stop(), timeOf(expires)
 	if facts.Moot, err = db.moot(tx, s); err != nil {
 		return out, verdict, err

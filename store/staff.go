@@ -41,6 +41,16 @@ func (db *DB) SetTextBack(ctx context.Context, n staff.NetworkID, on bool) error
 	})
 }
 
+// SetOnePerson decides whether whoever submits a campaign of at most [campaign.OnePersonMost] people may approve it too.
+func (db *DB) SetOnePerson(ctx context.Context, n staff.NetworkID, on bool) error {
+	return db.write(ctx, "set one person", func(tx *Tx) error {
+		if _, err := tx.Exec(`UPDATE network SET one_person = $1 WHERE id = $2`, on, int64(n)); err != nil {
+			return err
+		}
+		return db.audit(tx, staff.Entry{Network: n, Action: "network.one_person", Target: fmt.Sprintf("network %d", n), Outcome: map[bool]string{true: "on", false: "off"}[on]})
+	})
+}
+
 // AddPractices adds practices to a network, or brings the name and number of known ones up to date.
 func (db *DB) AddPractices(ctx context.Context, n staff.NetworkID, practices []staff.Practice) error {
 	return db.write(ctx, "add practices", func(tx *Tx) error {
@@ -96,8 +106,8 @@ func (db *DB) Networks(ctx context.Context) (all []staff.Network, err error) {
 
 func networks(tx *Tx, where string, args ...any) (all []staff.Network, err error) {
 	all, err = list(tx, func(r scanner, n *staff.Network) error {
-		return r.Scan((*int64)(&n.ID), &n.Name, &n.Sender, &n.LinkHost, &n.Phone, &n.NoTextBack)
-	}, `SELECT id, name, sender, link_host, phone, NOT text_back FROM network `+where+` ORDER BY id`, args...)
+		return r.Scan((*int64)(&n.ID), &n.Name, &n.Sender, &n.LinkHost, &n.Phone, &n.NoTextBack, &n.OnePerson)
+	}, `SELECT id, name, sender, link_host, phone, NOT text_back, one_person FROM network `+where+` ORDER BY id`, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/wellpaced/wellpaced/campaign"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
@@ -52,24 +55,83 @@ func TestScreens(t *testing.T) {
 	check(server.URL+fmt.Sprintf("/desk/lists/%d/compare?with=%d", list, w.listOf(30, "999").ID), "list-compare")
 	check(server.URL+"/desk/lists", "lists-waiting")
 	check(server.URL+fmt.Sprintf("/desk/campaigns/new?list=%d", list), "campaign-new")
-	check(server.URL+fmt.Sprintf("/desk/campaigns/new?list=%d", w.spoken("400", "Arabic", "Polish", "Urdu", "", "Chinese", "Somali")), "campaign-new-languages")
+	spoken := w.made(manager, url.Values{"name": {"Languages"}, "list": {fmt.Sprint(w.spoken("400", "Arabic", "Polish", "Urdu", "", "Chinese", "Somali"))}})
+	check(server.URL+spoken+"/steps/what", "campaign-what-languages")
 
-	p.Goto(server.URL + fmt.Sprintf("/desk/campaigns/new?list=%d", list))
 	// Typing shows the text as people will see it, without a press.
-	p.Fill("#name", "Spring: would a chat help?")
-	p.Fill("#text", campaign.DefaultText)
+	p.Goto(server.URL + spoken + "/steps/what")
+	p.Fill("#text", campaign.DefaultText+" Really.")
 	p.Press("Tab")
-	if got := p.Text("#check dl"); got == "" {
-		t.Error("the check of the text is empty")
+	for tries := 0; !strings.Contains(p.HTML(), "Really."); tries++ { // what is typed is no part of the document; only the check is
+		if tries == 100 {
+			t.Fatal("what was typed is not shown as people will see it")
+		}
+		time.Sleep(100 * time.Millisecond)
 	}
-	if p.Follow("form[action='/desk/campaigns'] > button:last-of-type") != 200 {
-		t.Fatal("the campaign was not made")
+	w.must(w.db.SetWorker(context.Background(), admin, w.by[staff.SeniorLinkWorker].ID, throttle.Worker{Week: officeHours, FirstContact: .5, Minutes: 45, Places: -1}))
+
+	// All six steps by keyboard alone, and without scripts.
+	keys := b.Page()
+	keys.NoScripts()
+	keys.Goto(server.URL + fmt.Sprintf("/desk/campaigns/new?list=%d", list))
+	strokes := 0
+	reach := func(what string, there func() bool) {
+		t.Helper()
+		for range 90 {
+			if there() {
+				return
+			}
+			keys.Press("Tab")
+			strokes++
+		}
+		t.Fatalf("the keyboard does not reach %s at %s", what, keys.URL())
 	}
-	at := p.URL()
+	to := func(id string) {
+		t.Helper()
+		reach(id, func() bool { _, at, _ := strings.Cut(keys.Focused(), "#"); return strings.HasPrefix(at+".", id+".") })
+	}
+	press := func(words, next string) {
+		t.Helper()
+		reach(words, func() bool { return keys.FocusedWords() == words })
+		if status := keys.FollowKey("Enter"); status != 200 || !strings.Contains(keys.URL(), next) {
+			t.Fatalf("%s: %d at %s: %s", words, status, keys.URL(), keys.Text("main"))
+		}
+	}
+	write := func(id, words string) {
+		t.Helper()
+		to(id)
+		for _, r := range words {
+			keys.Press(string(r))
+		}
+	}
+	write("name", "Spring")
+	press("Save and go on", "/steps/what")
+	at := strings.TrimSuffix(keys.URL(), "/steps/what")
+	press("Check this text", "/steps/what/preview")
+	write("phone", "07700900123")
+	press("Save, and send me a test text", "done=test")
+	press("Save and go on", "/steps/when")
+	write("daily_cap", "50")
+	press("Save and go on", "/steps/team")
+	to("team")
+	keys.Press("Space")
+	press("Save and go on", "/steps/forecast")
+	write("cap", "60")
+	press("See what would happen", "cap=60")
+	press("Save and go on", "/steps/check")
+	t.Logf("%d times Tab for six steps", strokes)
+	for _, p := range partPages {
+		check(at+"/steps/"+p.name, "campaign-step-"+p.name)
+	}
+	check(at+"/steps/forecast?capacity=50", "campaign-step-tried")
+	press("Send for approval", strings.TrimPrefix(at, server.URL))
 	id, err := strconv.ParseInt(at[len(server.URL+"/desk/campaigns/"):], 10, 64)
 	w.must(err)
-	check(at, "campaign-draft")
-	p.Follow("form[action$='/submit'] button")
+	if c, err := w.db.Campaign(context.Background(), w.network.ID, campaign.ID(id)); err != nil || c.State != campaign.Submitted || c.Policy.DailyCap != 50 || c.Name != "Spring" {
+		t.Fatalf("after the walk: %+v %v", c, err)
+	}
+	check(server.URL+spoken, "campaign-draft")
+	check(at, "campaign-submitted")
 	sits = admin
 	check(at+"/approve", "campaign-approve")
 	p.Goto(at + "/approve")
@@ -83,7 +145,14 @@ func TestScreens(t *testing.T) {
 	p.Goto(at + "/launch")
 	p.Follow("form[action$='/launch'] button")
 	w.h.launches.Wait()
-	w.must(w.db.SetWorker(context.Background(), admin, w.by[staff.LinkWorker].ID, throttle.Worker{Week: officeHours, FirstContact: .5, Minutes: 45, Places: -1}))
+	for i, ring := range w.decide(campaign.ID(id), 30) {
+		_, err := w.db.Claim(context.Background(), ring)
+		w.must(err)
+		w.must(w.db.Record(context.Background(), ring, campaign.Outcome{Event: campaign.Accept, SID: fmt.Sprint("SM", i)}))
+	}
+	w.decide(campaign.ID(id), 30)
+	check(at, "campaign-look")
+	w.call(admin, 200, fmt.Sprintf("/api/v1/campaigns/%d/resume", id), "")
 	for day := range 6 {
 		w.now = civil.AddDate(0, 0, day)
 		w.decide(campaign.ID(id), 8+3*day)

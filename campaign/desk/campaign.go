@@ -38,9 +38,10 @@ type campaignData struct {
 	DecidedAt string
 	Forecast  []string
 	Ahead     ui.Chart
-	Looking   bool   // ahead
-	Silent    string // since when answers have stopped and nobody has looked at the link
-	Checked   string // when somebody found that it works
+	Looking   bool      // ahead
+	Look      *lookData // the first texts wait for somebody to look at them
+	Silent    string    // since when answers have stopped and nobody has looked at the link
+	Checked   string    // when somebody found that it works
 	MayCheck  bool
 	LinkHost  string
 	Stopped   string
@@ -170,11 +171,14 @@ func (h *Handler) campaignData(ctx context.Context, who staff.Account, v campaig
 		return nil, err
 	}
 	d.Next = h.next(who, v, names, d.Missing)
-	d.Buttons = h.buttons(who, v, d.Missing)
+	d.Buttons = h.buttons(who, v, n, d.Missing)
 	if !d.Launched {
 		return d, nil
 	}
 	d.Messages = messageList(v)
+	if d.Look, err = h.firstLook(ctx, who, v); err != nil {
+		return nil, err
+	}
 	d.MayCheck, d.LinkHost = can(who, staff.RunCampaign), n.LinkHost
 	if !v.Silent.IsZero() {
 		if d.Silent = h.when(v.Silent); !v.Checked.IsZero() {
@@ -284,6 +288,9 @@ func (h *Handler) addPractices(ctx context.Context, who staff.Account, v campaig
 func (h *Handler) next(who staff.Account, v campaign.View, names map[staff.AccountID]string, missing int) string {
 	switch v.State {
 	case campaign.Draft:
+		if !v.Parts.Has(campaign.AllParts) {
+			return "Some steps are still to be done. Nothing is sent from a draft."
+		}
 		return "Read it through once more. Then submit it, so that a second person can approve it."
 	case campaign.Submitted:
 		if who.ID == v.SubmittedBy {
@@ -308,7 +315,7 @@ func (h *Handler) next(who staff.Account, v campaign.View, names map[staff.Accou
 }
 
 // buttons are the moves that this person may make now.
-func (h *Handler) buttons(who staff.Account, v campaign.View, missing int) (all []action) {
+func (h *Handler) buttons(who staff.Account, v campaign.View, n staff.Network, missing int) (all []action) {
 	at := func(m campaign.Move) string { return fmt.Sprintf("/desk/campaigns/%d/%s", v.ID, m) }
 	add := func(do staff.Action, a action) {
 		if can(who, do) {
@@ -317,9 +324,15 @@ func (h *Handler) buttons(who staff.Account, v campaign.View, missing int) (all 
 	}
 	switch v.State {
 	case campaign.Draft:
-		add(staff.SubmitCampaign, action{"Submit for approval", at(campaign.Submit), "", true})
+		variant := ""
+		if v.Parts.Has(campaign.AllParts) {
+			add(staff.SubmitCampaign, action{"Submit for approval", at(campaign.Submit), "", true})
+			variant = "secondary"
+		}
+		add(staff.EditCampaign, action{"Go through the steps", stepPath(v.ID, nextPart(v.Campaign)), variant, false})
 	case campaign.Submitted:
-		if who.ID != v.SubmittedBy {
+		people := v.Audience.Ledger.Invited
+		if v.MayApprove(who.ID, campaign.Approval{People: people}, people, n) == nil {
 			add(staff.ApproveCampaign, action{"Check and approve", at(campaign.Approve), "", false})
 		}
 		add(staff.ApproveCampaign, action{"Send it back", at(campaign.Return), "secondary", true})
@@ -374,6 +387,9 @@ func (h *Handler) facts(who staff.Account, v campaign.View, names map[staff.Acco
 	if v.Policy.Blast {
 		add("Pace", "None: everything at once, to show what happens")
 	}
+	if v.NeedsLook(v.Audience.Ledger.Invited) {
+		add("First texts", fmt.Sprintf("Sending pauses after %d, until somebody has looked at them", campaign.FirstBatch))
+	}
 	add("Price", "£"+plainPounds(v.Policy.Price)+" for each part of a text")
 	if len(v.Steps) > 1 {
 		add("Reminder", fmt.Sprintf("After %s, to people who have not answered", count(v.Steps[1].AfterDays, "day", "days")))
@@ -415,7 +431,7 @@ func messageList(v campaign.View) (l ui.SummaryList) {
 	add("Opened the form", number(v.Opened))
 	add("Asked for help", number(v.Answers))
 	if n := v.Services.Texts(); n > 0 {
-		add("Texts back to them", fmt.Sprintf("%s, %s of the cost", number(n), pounds(v.ServiceCost)))
+		add("Texts back to them, and test texts", fmt.Sprintf("%s, %s of the cost", number(n), pounds(v.ServiceCost)))
 	}
 	add("Cost so far", pounds(v.Cost))
 	return l
@@ -564,11 +580,18 @@ type askData struct {
 	Button  string
 	Warn    bool
 	Refused string // why this person cannot, instead of a button
+	People  ui.Field
+	Typed   bool // the number of people has to be typed
+	Change  bool // each part has a link to the step that changes it
 }
 
 // askPage says what will happen before it happens: approving, launching, stopping.
 func (h *Handler) askPage(w http.ResponseWriter, r *http.Request) {
-	m := campaign.Move(chi.URLParam(r, "move"))
+	h.showAsk(w, r, campaign.Move(chi.URLParam(r, "move")), nil)
+}
+
+// showAsk draws the page, above it what was wrong with the answer.
+func (h *Handler) showAsk(w http.ResponseWriter, r *http.Request, m campaign.Move, bad invalid) {
 	if !slices.Contains(asked, m) {
 		h.pageError(w, r, campaign.ErrNotFound)
 		return
@@ -591,15 +614,20 @@ func (h *Handler) askPage(w http.ResponseWriter, r *http.Request) {
 		h.pageError(w, r, err)
 		return
 	}
+	status := http.StatusOK
+	if len(bad) > 0 {
+		status, data.People.Value = http.StatusUnprocessableEntity, r.PostForm.Get("people")
+	}
 	title := map[campaign.Move]string{campaign.Approve: "Check and approve the campaign", campaign.Launch: "Check and launch the campaign", campaign.Stop: "Stop the campaign for good"}[m]
 	p, err := h.page(r.Context(), r, who, title, data)
 	p.Back = fmt.Sprintf("/desk/campaigns/%d", v.ID)
-	h.show(w, r, http.StatusOK, "campaign-ask", p, err)
+	p.Errors = bad
+	h.show(w, r, status, "campaign-ask", p, err)
 }
 
 func (h *Handler) askData(ctx context.Context, who staff.Account, v campaign.View, m campaign.Move) (*askData, error) {
-	d := &askData{ID: v.ID, Name: v.Name, Hash: v.Hash(), Move: m}
 	if m == campaign.Stop {
+		d := &askData{ID: v.ID, Name: v.Name, Hash: v.Hash(), Move: m}
 		d.Button, d.Warn = "Stop the campaign for good", true
 		d.Points = []string{
 			fmt.Sprintf("%s will not be sent. A stopped campaign cannot be started again.", count(v.Counts[campaign.Planned]+v.Counts[campaign.Released], "text", "texts")),
@@ -608,6 +636,51 @@ func (h *Handler) askData(ctx context.Context, who staff.Account, v campaign.Vie
 		}
 		return d, nil
 	}
+	d, err := h.checkData(ctx, who, v)
+	if err != nil {
+		return nil, err
+	}
+	d.Move = m
+	switch {
+	case m == campaign.Approve:
+		d.Button = "Approve exactly this"
+		d.Points = append(d.Points, "You approve this list, this text and these limits. If any of them changes, it has to be approved again.")
+		people := v.Audience.Ledger.Invited
+		if d.Typed = people > campaign.OnePersonMost; d.Typed {
+			d.People = ui.Field{Name: "people", Label: "How many people get this text?", Hint: "Type the number that stands above. It is asked of whoever approves a campaign for more than 200 people.", Width: 10, Inputmode: "numeric"}
+		}
+		n, err := h.cfg.Store.Network(ctx, who.Network)
+		if err != nil {
+			return nil, fmt.Errorf("read the network: %w", err)
+		}
+		if errors.Is(v.MayApprove(who.ID, campaign.Approval{People: people}, people, n), campaign.ErrSameHand) {
+			d.Refused = asSentence(campaign.ErrSameHand.Error())
+		}
+	case h.cfg.Live && v.Audience.Synthetic:
+		d.Refused = asSentence(campaign.ErrSynthetic.Error())
+	default:
+		shares, err := h.cfg.Store.PracticeShares(ctx, who.Network, v.ID)
+		if err != nil {
+			return nil, fmt.Errorf("read the practices of campaign %d: %w", v.ID, err)
+		}
+		missing := 0
+		for _, s := range shares {
+			if !s.Approved {
+				missing++
+			}
+		}
+		if missing > 0 {
+			d.Refused = fmt.Sprintf("It cannot be launched yet: %s to agree first.", count(missing, "practice has", "practices have"))
+		}
+		d.Button = "Launch the campaign"
+		d.Points = append(d.Points, "A text that has left cannot be called back. You can pause or stop the campaign at any time; then no further texts leave.")
+	}
+	return d, nil
+}
+
+// checkData is all that is decided by a campaign, on one page: the same for whoever submits it and for whoever approves it.
+func (h *Handler) checkData(ctx context.Context, who staff.Account, v campaign.View) (*askData, error) {
+	d := &askData{ID: v.ID, Name: v.Name, Hash: v.Hash()}
 	n, err := h.cfg.Store.Network(ctx, who.Network)
 	if err != nil {
 		return nil, fmt.Errorf("read the network: %w", err)
@@ -644,33 +717,37 @@ func (h *Handler) askData(ctx context.Context, who staff.Account, v campaign.Vie
 	if d.Samples, err = stepSamples(v.Campaign, n); err != nil {
 		return nil, err
 	}
-	switch {
-	case m == campaign.Approve:
-		d.Button = "Approve exactly this"
-		d.Points = append(d.Points, "You approve this list, this text and these limits. If any of them changes, it has to be approved again.")
-		if who.ID == v.SubmittedBy {
-			d.Refused = asSentence(campaign.ErrSameHand.Error())
-		}
-	case h.cfg.Live && v.Audience.Synthetic:
-		d.Refused = asSentence(campaign.ErrSynthetic.Error())
-	default:
-		shares, err := h.cfg.Store.PracticeShares(ctx, who.Network, v.ID)
-		if err != nil {
-			return nil, fmt.Errorf("read the practices of campaign %d: %w", v.ID, err)
-		}
-		missing := 0
-		for _, s := range shares {
-			if !s.Approved {
-				missing++
-			}
-		}
-		if missing > 0 {
-			d.Refused = fmt.Sprintf("It cannot be launched yet: %s to agree first.", count(missing, "practice has", "practices have"))
-		}
-		d.Button = "Launch the campaign"
-		d.Points = append(d.Points, "A text that has left cannot be called back. You can pause or stop the campaign at any time; then no further texts leave.")
-	}
 	return d, nil
+}
+
+// typedPeople reads the number that somebody typed: 0 if none, and a wrong one if it is no number.
+func typedPeople(s string) int {
+	s = strings.Map(func(r rune) rune {
+		if r == ',' || r == ' ' {
+			return -1
+		}
+		return r
+	}, s)
+	if s == "" {
+		return 0
+	}
+	if n, err := strconv.Atoi(s); err == nil && n != 0 {
+		return n
+	}
+	return -1
+}
+
+// typedInt is a number in a call, which must not pass for none if it is 0.
+type typedInt int
+
+func (n *typedInt) typed() int {
+	switch {
+	case n == nil:
+		return 0
+	case *n == 0:
+		return -1
+	}
+	return int(*n)
 }
 
 func (h *Handler) movePage(w http.ResponseWriter, r *http.Request) {
@@ -678,7 +755,12 @@ func (h *Handler) movePage(w http.ResponseWriter, r *http.Request) {
 		h.pageError(w, r, err)
 		return
 	}
-	id, err := h.move(r, campaign.Move(chi.URLParam(r, "move")), r.PostForm.Get("hash"))
+	m := campaign.Move(chi.URLParam(r, "move"))
+	id, err := h.move(r, m, r.PostForm.Get("hash"), typedPeople(r.PostForm.Get("people")))
+	if errors.Is(err, campaign.ErrPeople) {
+		h.showAsk(w, r, m, invalid{{Field: "people", Sentence: asSentence(campaign.ErrPeople.Error())}})
+		return
+	}
 	h.moved(w, r, id, err)
 }
 
@@ -812,6 +894,8 @@ type policyAnswer struct {
 	Price    amount           `json:"price"`
 	Rate     float64          `json:"rate"`
 	Last     *time.Time       `json:"last,omitempty"`
+	// FirstLook says that sending pauses after the first texts until somebody has looked at them.
+	FirstLook bool `json:"first_look"`
 }
 
 // viewAnswer adds how the campaign goes.
@@ -820,6 +904,9 @@ type viewAnswer struct {
 	Messages map[campaign.MessageState]int `json:"messages"` // every state, zeros too
 	Texts    int                           `json:"texts"`    // that the provider has taken
 	Planning bool                          `json:"planning"` // the launch is still under way
+	People   int                           `json:"people"`   // who gets its texts: what an approval types
+	// FirstLook is "due" until the first texts have gone, then "waiting" for somebody to look at them, then "done".
+	FirstLook campaign.FirstLook `json:"first_look,omitempty"`
 	// Waits says why nothing at all is sent: a restored database does not know yet what left.
 	Waits        string          `json:"waits,omitempty"`
 	Opened       int             `json:"opened"`
@@ -883,7 +970,7 @@ func optional(t time.Time) *time.Time {
 }
 
 func campaignJSON(c campaign.Campaign) campaignAnswer {
-	p := policyAnswer{Windows: map[string]hours{}, DailyCap: c.Policy.DailyCap, Budget: amount(c.Policy.Budget), Price: amount(c.Policy.Price), Rate: c.Policy.Rate, Last: optional(c.Policy.Last)}
+	p := policyAnswer{Windows: map[string]hours{}, DailyCap: c.Policy.DailyCap, Budget: amount(c.Policy.Budget), Price: amount(c.Policy.Price), Rate: c.Policy.Rate, Last: optional(c.Policy.Last), FirstLook: c.Policy.FirstLook}
 	week := c.Policy.Windows
 	if week == (throttle.Week{}) {
 		week = officeHours
@@ -904,7 +991,7 @@ func (h *Handler) apiCampaign(w http.ResponseWriter, r *http.Request) {
 		h.apiError(ctx, w, err)
 		return
 	}
-	a := viewAnswer{campaignAnswer: campaignJSON(v.Campaign), Messages: map[campaign.MessageState]int{}, Texts: v.Counts.Texts(), Planning: v.Planning, Waits: v.Halt.Sentence(), Opened: v.Opened,
+	a := viewAnswer{campaignAnswer: campaignJSON(v.Campaign), Messages: map[campaign.MessageState]int{}, Texts: v.Counts.Texts(), Planning: v.Planning, People: v.Audience.Ledger.Invited, FirstLook: v.FirstLook, Waits: v.Halt.Sentence(), Opened: v.Opened,
 		Answers: v.Answers, Cost: amount(v.Cost), TextsBack: v.Services.Texts(), Practices: []shareAnswer{}}
 	for _, s := range campaign.MessageStates {
 		a.Messages[s] = v.Counts[s]
@@ -942,13 +1029,14 @@ func (h *Handler) apiCampaign(w http.ResponseWriter, r *http.Request) {
 
 func (h *Handler) apiMove(w http.ResponseWriter, r *http.Request) {
 	var call struct {
-		Hash string `json:"hash"`
+		Hash   string    `json:"hash"`
+		People *typedInt `json:"people"`
 	}
 	if err := readJSON(w, r, &call, true); err != nil {
 		h.apiError(r.Context(), w, err)
 		return
 	}
-	if _, err := h.move(r, campaign.Move(chi.URLParam(r, "move")), call.Hash); err != nil {
+	if _, err := h.move(r, campaign.Move(chi.URLParam(r, "move")), call.Hash, call.People.typed()); err != nil {
 		h.apiError(r.Context(), w, err)
 		return
 	}

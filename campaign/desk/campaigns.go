@@ -64,7 +64,8 @@ func (h *Handler) apiCampaigns(w http.ResponseWriter, r *http.Request) {
 }
 
 // move takes a campaign one step further on behalf of a page or a call. hash is what the person has seen, "" if a program does not say.
-func (h *Handler) move(r *http.Request, m campaign.Move, hash string) (campaign.ID, error) {
+// people is the number of people that whoever approves has typed, 0 if none.
+func (h *Handler) move(r *http.Request, m campaign.Move, hash string, people int) (campaign.ID, error) {
 	ctx := r.Context()
 	do := moves[m]
 	id, err := pathID(r, "id")
@@ -91,6 +92,10 @@ func (h *Handler) move(r *http.Request, m campaign.Move, hash string) (campaign.
 		if err := h.knowsPractices(ctx, who.Network, campaign.ID(id)); err != nil {
 			return 0, err
 		}
+	}
+	if m == campaign.Approve {
+		_, err = h.cfg.Store.ApproveCampaign(ctx, who, campaign.ID(id), campaign.Approval{Hash: hash, People: people})
+		return campaign.ID(id), err
 	}
 	if m != campaign.Launch {
 		_, err = h.cfg.Store.MoveCampaign(ctx, who, campaign.ID(id), m)

@@ -18,6 +18,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/wellpaced/wellpaced/campaign"
+	"github.com/wellpaced/wellpaced/campaign/person"
 	"github.com/wellpaced/wellpaced/selfrefer/lang"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 	"github.com/wellpaced/wellpaced/selfrefer/ui"
@@ -49,6 +50,12 @@ type Campaigns interface {
 	MoveCampaign(ctx context.Context, who staff.Account, id campaign.ID, m campaign.Move) (campaign.Campaign, error)
 	// LaunchCampaign is MoveCampaign for a launch, but leaves the messages to PlanMessages.
 	LaunchCampaign(ctx context.Context, who staff.Account, id campaign.ID) (campaign.Campaign, error)
+	// SaveCampaign writes a draft anew; campaign.ErrConflict if it is not what hash names any more, campaign.ErrNotNow if it is no draft.
+	SaveCampaign(ctx context.Context, who staff.Account, c campaign.Campaign, hash string) (campaign.Campaign, error)
+	// ApproveCampaign is MoveCampaign for an approval, with what the second person has seen and typed.
+	ApproveCampaign(ctx context.Context, who staff.Account, id campaign.ID, a campaign.Approval) (campaign.Campaign, error)
+	// SendTest owes somebody a campaign's text on their own phone; campaign.ErrTooOften after five in an hour.
+	SendTest(ctx context.Context, who staff.Account, id campaign.ID, step int, code lang.Code, to person.Phone) error
 	// PlanMessages completes a launch. It may be called again at any time.
 	PlanMessages(ctx context.Context, id campaign.ID) error
 }
@@ -57,6 +64,11 @@ type Campaigns interface {
 type Reports interface {
 	Decisions(ctx context.Context, n staff.NetworkID, id campaign.ID, limit int) ([]campaign.Decision, error)
 	Days(ctx context.Context, n staff.NetworkID, id campaign.ID) ([]campaign.Day, error)
+	// Snapshot is what the pacer knows of a team, and Outlook the same with a campaign in it that need not be launched yet.
+	Snapshot(ctx context.Context, team staff.TeamID) (campaign.Snapshot, error)
+	Outlook(ctx context.Context, n staff.NetworkID, id campaign.ID) (campaign.Snapshot, error)
+	// SentSample is a text as it left, with nobody's name and no link; "" if none has.
+	SentSample(ctx context.Context, n staff.NetworkID, id campaign.ID) (string, error)
 	// CanAnswer is how many first calls the campaign's team can make within its promise, counted from each instant.
 	CanAnswer(ctx context.Context, n staff.NetworkID, id campaign.ID, from []time.Time) ([]float64, error)
 }
@@ -128,6 +140,7 @@ type Handler struct {
 	stop       context.CancelFunc
 	launches   sync.WaitGroup
 	screening  chan struct{} // has room for the one upload that is being screened
+	playing    chan struct{} // holds who plays a forecast's futures
 }
 
 // New fails if a template is broken, or on a second Handler for one renderer.
@@ -150,7 +163,7 @@ func New(c Config) (*Handler, error) {
 	if err := c.UI.Parse(screens, "*.html"); err != nil {
 		return nil, fmt.Errorf("campaign desk: %w", err)
 	}
-	h := &Handler{cfg: c, screening: make(chan struct{}, 1), zone: throttle.Calendar{}.Midnight(c.Now()).Location()}
+	h := &Handler{cfg: c, screening: make(chan struct{}, 1), playing: make(chan struct{}, 1), zone: throttle.Calendar{}.Midnight(c.Now()).Location()}
 	h.background, h.stop = context.WithCancel(context.Background())
 	return h, nil
 }
@@ -185,7 +198,19 @@ func (h *Handler) routes() []route {
 		{"GET", "/desk/campaigns", staff.ViewCampaigns, h.campaignsPage},
 		{"POST", "/desk/campaigns", staff.EditCampaign, h.createPage},
 		{"GET", "/desk/campaigns/new", staff.EditCampaign, h.newPage},
-		{"POST", "/desk/campaigns/check", staff.EditCampaign, h.checkPage},
+		{"GET", "/desk/campaigns/{id}/steps/who", staff.EditCampaign, h.stepPage("who")},
+		{"POST", "/desk/campaigns/{id}/steps/who", staff.EditCampaign, h.saveStep("who")},
+		{"GET", "/desk/campaigns/{id}/steps/what", staff.EditCampaign, h.stepPage("what")},
+		{"POST", "/desk/campaigns/{id}/steps/what", staff.EditCampaign, h.saveStep("what")},
+		{"POST", "/desk/campaigns/{id}/steps/what/preview", staff.EditCampaign, h.previewPage},
+		{"POST", "/desk/campaigns/{id}/steps/what/test", staff.EditCampaign, h.testPage},
+		{"GET", "/desk/campaigns/{id}/steps/when", staff.EditCampaign, h.stepPage("when")},
+		{"POST", "/desk/campaigns/{id}/steps/when", staff.EditCampaign, h.saveStep("when")},
+		{"GET", "/desk/campaigns/{id}/steps/team", staff.EditCampaign, h.stepPage("team")},
+		{"POST", "/desk/campaigns/{id}/steps/team", staff.EditCampaign, h.saveStep("team")},
+		{"GET", "/desk/campaigns/{id}/steps/forecast", staff.EditCampaign, h.forecastPage},
+		{"POST", "/desk/campaigns/{id}/steps/forecast", staff.EditCampaign, h.saveStep("forecast")},
+		{"GET", "/desk/campaigns/{id}/steps/check", staff.EditCampaign, h.stepPage("check")},
 		{"GET", "/desk/campaigns/{id}", staff.ViewCampaigns, h.campaignPage},
 		{"GET", "/desk/campaigns/{id}/{move}", "", h.askPage},
 		{"POST", "/desk/campaigns/{id}/{move}", "", h.movePage},
@@ -206,6 +231,9 @@ func (h *Handler) routes() []route {
 		{"GET", "/api/v1/campaigns", staff.ViewCampaigns, h.apiCampaigns},
 		{"POST", "/api/v1/campaigns", staff.EditCampaign, h.apiCreate},
 		{"GET", "/api/v1/campaigns/{id}", staff.ViewCampaigns, h.apiCampaign},
+		{"PUT", "/api/v1/campaigns/{id}", staff.EditCampaign, h.apiSave},
+		{"GET", "/api/v1/campaigns/{id}/outlook", staff.ViewCampaigns, h.apiOutlook},
+		{"POST", "/api/v1/campaigns/{id}/test", staff.EditCampaign, h.apiTest},
 		{"POST", "/api/v1/campaigns/{id}/{move}", "", h.apiMove},
 		{"POST", "/api/v1/campaigns/{id}/confirm-link", staff.RunCampaign, h.apiConfirm},
 		{"POST", "/api/v1/campaigns/{id}/links-off", staff.RunCampaign, h.apiLinks(true)},

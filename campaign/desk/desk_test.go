@@ -491,19 +491,15 @@ func TestPages(t *testing.T) {
 			}
 		}
 	}
-	form := formDefaults()
-	form.Set("name", "Spring & co")
-	form.Set("text", "Hello")
-	form.Set("budget", "lots")
-	form.Set("team", fmt.Sprint(w.team.ID))
-	see(w.post(manager, "/desk/campaigns", form), 422, "Choose a patient list.", "The budget must be an amount in pounds", "((link))", `value="Spring &amp; co"`, `value="lots"`)
+	form := url.Values{"name": {"Spring & co"}}
+	see(w.post(manager, "/desk/campaigns", form), 422, "Choose a patient list.", `value="Spring &amp; co"`)
 	form.Set("list", fmt.Sprint(a.ID))
-	form.Set("text", campaign.DefaultText)
-	form.Set("budget", "")
-	see(w.post(manager, "/desk/campaigns/check", form), 200, "For Siân, a name with a special letter", "It is dearer because of “â”", "For the 30 people in this list")
-	rec := w.post(manager, "/desk/campaigns", form)
-	see(rec, 303)
-	at := rec.Header().Get("Location")
+	at := w.made(manager, form)
+	see(w.get(manager, at), 200, "Some steps are still to be done", "Go through the steps", "Draft")
+	see(w.post(manager, at+"/steps/when", url.Values{"days": {"mon"}, "from": {"540"}, "to": {"600"}, "budget": {"lots"}, "price": {"0.04"}, "rate": {"10"}}), 422, "The budget must be an amount in pounds", `value="lots"`)
+	see(w.post(manager, at+"/steps/what", url.Values{"text": {"Hello"}}), 422, "((link))", ">Hello</textarea>")
+	see(w.post(manager, at+"/steps/what/preview", url.Values{"text": {campaign.DefaultText}}), 200, "For Siân, a name with a special letter", "It is dearer because of “â”", "For the 30 people in this list")
+	w.saveAll(manager, at, nil)
 	see(w.get(manager, at), 200, "Submit for approval", "Draft")
 	see(w.post(manager, at+"/submit", nil), 303)
 	see(w.get(manager, at), 200, "You have submitted this campaign.")
@@ -531,6 +527,32 @@ func TestPages(t *testing.T) {
 	see(w.get(manager, "/desk/campaigns/abc"), 404)
 	if rec := w.get(manager, at); strings.Contains(rec.Body.String(), "Singh") || strings.Contains(rec.Body.String(), "77009") {
 		t.Error("a patient's data are on the campaign's page")
+	}
+}
+
+// made posts the first step, and gives the draft's page.
+func (w *world) made(who staff.Account, form url.Values) string {
+	w.tb.Helper()
+	rec := w.post(who, "/desk/campaigns", form)
+	at, ok := strings.CutSuffix(rec.Header().Get("Location"), "/steps/what")
+	if rec.Code != 303 || !ok {
+		w.tb.Fatalf("the first step: %d %s", rec.Code, rec.Body)
+	}
+	return at
+}
+
+// saveAll saves the steps after the first, with what is usual; change holds what differs.
+func (w *world) saveAll(who staff.Account, at string, change url.Values) {
+	w.tb.Helper()
+	for _, p := range partPages[1:5] {
+		form := formDefaults()
+		form.Set("team", fmt.Sprint(w.team.ID))
+		for k, v := range change {
+			form[k] = v
+		}
+		if rec := w.post(who, at+"/steps/"+p.name, form); rec.Code != 303 {
+			w.tb.Fatalf("step %s: %d %s", p.name, rec.Code, rec.Body)
+		}
 	}
 }
 
@@ -712,7 +734,7 @@ func TestLaunch_plannedTwiceAndPricedRight(t *testing.T) {
 	w.must(err)
 	_, err = w.db.MoveCampaign(ctx, w.by[staff.CampaignManager], c.ID, campaign.Submit)
 	w.must(err)
-	_, err = w.db.MoveCampaign(ctx, admin, c.ID, campaign.Approve)
+	_, err = w.db.ApproveCampaign(ctx, admin, c.ID, campaign.Approval{People: a.Ledger.Invited})
 	w.must(err)
 	for _, p := range w.network.Practices {
 		w.must(w.db.ApprovePractice(ctx, admin, c.ID, p.ODS))

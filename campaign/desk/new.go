@@ -45,13 +45,14 @@ type draft struct {
 	Price                              int64
 	Rate                               float64
 	Last                               time.Time // end of the last day
+	FirstLook                          bool
 }
 
 // build checks a draft and makes the campaign of it. The complaints are in the order of the form.
 func (h *Handler) build(ctx context.Context, who staff.Account, d draft) (campaign.Campaign, invalid, error) {
 	var bad invalid
 	c := campaign.Campaign{Name: d.Name, Audience: d.List, Team: d.Team, Steps: []campaign.Step{{Number: 1, Template: d.Text, Translations: d.Translations}}}
-	c.Policy = campaign.Policy{Windows: d.Windows, DailyCap: d.DailyCap, Budget: d.Budget, Price: d.Price, Rate: d.Rate, Last: d.Last}
+	c.Policy = campaign.Policy{Windows: d.Windows, DailyCap: d.DailyCap, Budget: d.Budget, Price: d.Price, Rate: d.Rate, Last: d.Last, FirstLook: d.FirstLook}
 	if d.Name == "" {
 		bad = append(bad, ui.FieldError{Field: "name", Sentence: "Give the campaign a name."})
 	} else if len([]rune(d.Name)) > 100 {
@@ -168,20 +169,13 @@ func listWords(all []string) string {
 	return strings.Join(all[:len(all)-1], ", ") + " and " + all[len(all)-1]
 }
 
-// newData is the page on which a campaign is made.
-type newData struct {
-	Name, List, Team, Text, Days, From, To, DailyCap, Budget, Price, Rate ui.Field
-	HasList                                                               bool
-	Preview                                                               *preview
-}
-
 // days of the form, by the value of the checkbox.
 var dayValues = map[string]time.Weekday{"mon": time.Monday, "tue": time.Tuesday, "wed": time.Wednesday, "thu": time.Thursday, "fri": time.Friday, "sat": time.Saturday, "sun": time.Sunday}
 
 // defaults of the form.
 func formDefaults() url.Values {
 	return url.Values{"text": {campaign.DefaultText}, "days": {"mon", "tue", "wed", "thu", "fri"}, "from": {"540"}, "to": {"1020"},
-		"price": {plainPounds(DefaultPrice)}, "rate": {strconv.Itoa(DefaultRate)}}
+		"price": {plainPounds(DefaultPrice)}, "rate": {strconv.Itoa(DefaultRate)}, "first_look": {"yes"}, "after_days": {"14"}}
 }
 
 // readDraft reads the form. What cannot be read is complained about; the rest is for build.
@@ -204,6 +198,22 @@ func readDraft(f url.Values) (d draft, bad invalid) {
 				d.Translations = map[lang.Code]campaign.Translation{}
 			}
 			d.Translations[l.Code] = campaign.Translation{Text: typed(f.Get(translationField(l.Code))), Reviewed: f.Get("reviewed_"+string(l.Code)) != ""}
+		}
+	}
+	if d.Reminder = typed(f.Get("reminder")); d.Reminder != "" {
+		n, err := strconv.Atoi(strings.TrimSpace(f.Get("after_days")))
+		if d.AfterDays = n; err != nil {
+			complain("after_days", "The days until the reminder must be a whole number, such as 14.")
+			d.AfterDays = 1
+		}
+	}
+	d.FirstLook = f.Get("first_look") != ""
+	if last := strings.TrimSpace(f.Get("last-day") + f.Get("last-month") + f.Get("last-year")); last != "" {
+		day, err := time.Parse("2-1-2006", strings.TrimSpace(f.Get("last-day"))+"-"+strings.TrimSpace(f.Get("last-month"))+"-"+strings.TrimSpace(f.Get("last-year")))
+		if err != nil {
+			complain("last", "The last day must be a date, such as 31 3 2027.")
+		} else {
+			d.Last = endOf(day)
 		}
 	}
 	d.List, d.Team = campaign.AudienceID(id("list")), staff.TeamID(id("team"))
@@ -247,6 +257,11 @@ func readDraft(f url.Values) (d draft, bad invalid) {
 	return d, bad
 }
 
+// endOf is the last second of a civil day.
+func endOf(day time.Time) time.Time {
+	return throttle.Calendar{}.Midnight(day.Add(12*time.Hour)).AddDate(0, 0, 1).Add(-time.Second)
+}
+
 // typed is a text as a browser posts it, with our line breaks.
 func typed(s string) string { return strings.TrimSpace(strings.ReplaceAll(s, "\r\n", "\n")) }
 
@@ -268,7 +283,7 @@ func merge(all ...invalid) (out invalid) {
 	for _, l := range lang.All[1:] {
 		order = append(order, translationField(l.Code))
 	}
-	order = append(order, "reminder", "days", "from", "to", "windows", "daily_cap", "budget", "price", "rate", "last", "")
+	order = append(order, "reminder", "after_days", "days", "from", "to", "windows", "daily_cap", "budget", "price", "rate", "last", "first_look", "")
 	for _, field := range order {
 		for _, bad := range all {
 			if i := slices.IndexFunc(bad, func(e ui.FieldError) bool { return e.Field == field }); i >= 0 {
@@ -278,25 +293,6 @@ func merge(all ...invalid) (out invalid) {
 		}
 	}
 	return out
-}
-
-func (h *Handler) newPage(w http.ResponseWriter, r *http.Request) {
-	f := formDefaults()
-	f.Set("list", r.URL.Query().Get("list"))
-	if from, err := strconv.ParseInt(r.URL.Query().Get("from"), 10, 64); err == nil { // start from an earlier one
-		who, err := h.may(r.Context(), staff.EditCampaign, "campaigns")
-		if err != nil {
-			h.pageError(w, r, err)
-			return
-		}
-		v, err := h.cfg.Store.View(r.Context(), who.Network, campaign.ID(from))
-		if err != nil {
-			h.pageError(w, r, err)
-			return
-		}
-		f = formOf(v.Campaign)
-	}
-	h.showNew(w, r, http.StatusOK, f, nil, f.Get("list") != "")
 }
 
 // formOf fills the form from an earlier campaign. Hours that differ from day to day do not fit it: they become the earliest and latest.
@@ -313,6 +309,19 @@ func formOf(c campaign.Campaign) url.Values {
 		if tr.Reviewed {
 			f.Set("reviewed_"+string(code), "yes")
 		}
+	}
+	if len(c.Steps) > 1 {
+		f.Set("reminder", c.Steps[1].Template)
+		f.Set("after_days", strconv.Itoa(c.Steps[1].AfterDays))
+	}
+	if last := c.Policy.Last; !last.IsZero() {
+		day := throttle.Calendar{}.Midnight(last)
+		f.Set("last-day", strconv.Itoa(day.Day()))
+		f.Set("last-month", strconv.Itoa(int(day.Month())))
+		f.Set("last-year", strconv.Itoa(day.Year()))
+	}
+	if !c.Policy.FirstLook {
+		f.Del("first_look")
 	}
 	f.Set("price", plainPounds(c.Policy.Price))
 	f.Set("rate", strconv.FormatFloat(c.Policy.Rate, 'f', -1, 64))
@@ -335,118 +344,6 @@ func formOf(c campaign.Campaign) url.Values {
 		f.Set("to", strconv.Itoa(to))
 	}
 	return f
-}
-
-// checkPage is the same page again with the text as people will see it. It changes nothing.
-func (h *Handler) checkPage(w http.ResponseWriter, r *http.Request) {
-	if err := readForm(w, r); err != nil {
-		h.pageError(w, r, err)
-		return
-	}
-	h.showNew(w, r, http.StatusOK, r.PostForm, nil, true)
-}
-
-func (h *Handler) createPage(w http.ResponseWriter, r *http.Request) {
-	ctx := r.Context()
-	who, err := h.may(ctx, staff.EditCampaign, "campaigns")
-	if err != nil {
-		h.pageError(w, r, err)
-		return
-	}
-	if err := readForm(w, r); err != nil {
-		h.pageError(w, r, err)
-		return
-	}
-	d, unread := readDraft(r.PostForm)
-	c, bad, err := h.build(ctx, who, d)
-	if err != nil {
-		h.pageError(w, r, err)
-		return
-	}
-	unasked, err := h.unoffered(ctx, who, d)
-	if err != nil {
-		h.pageError(w, r, err)
-		return
-	}
-	if bad = merge(unread, bad, unasked); len(bad) > 0 {
-		h.showNew(w, r, http.StatusUnprocessableEntity, r.PostForm, bad, true)
-		return
-	}
-	if c, err = h.cfg.Store.CreateCampaign(ctx, who, c); err != nil {
-		h.pageError(w, r, err)
-		return
-	}
-	seeOther(w, r, "/desk/campaigns/%d", c.ID)
-}
-
-func (h *Handler) showNew(w http.ResponseWriter, r *http.Request, status int, f url.Values, bad invalid, check bool) {
-	ctx := r.Context()
-	who, err := h.may(ctx, staff.EditCampaign, "campaigns")
-	if err != nil {
-		h.pageError(w, r, err)
-		return
-	}
-	lists, err := h.cfg.Store.Audiences(ctx, who.Network, listsShown)
-	if err != nil {
-		h.pageError(w, r, fmt.Errorf("read the lists: %w", err))
-		return
-	}
-	teams, err := h.cfg.Store.NetworkTeams(ctx, who.Network)
-	if err != nil {
-		h.pageError(w, r, fmt.Errorf("read the teams: %w", err))
-		return
-	}
-	data := h.newForm(f, lists, teams)
-	if check {
-		d, _ := readDraft(f)
-		if data.Preview, err = h.preview(ctx, who, d, f, bad); err != nil {
-			h.pageError(w, r, err)
-			return
-		}
-	}
-	p, err := h.page(ctx, r, who, "Make a campaign", data)
-	p.Errors = bad
-	p.Breadcrumbs = []ui.NavItem{{Text: "Campaigns", Href: "/desk/campaigns"}}
-	h.show(w, r, status, "campaign-new", p, err)
-}
-
-func (h *Handler) newForm(f url.Values, lists []campaign.Audience, teams []staff.Team) *newData {
-	data := &newData{
-		Name: ui.Field{Name: "name", Label: "Name of the campaign", Hint: "Patients do not see it.", Value: f.Get("name")},
-		List: ui.Field{Kind: ui.Select, Name: "list", Label: "Patient list", Value: f.Get("list"), Options: []ui.Option{{Label: "Choose a list"}}},
-		Team: ui.Field{Kind: ui.Select, Name: "team", Label: "Team that will answer", Value: f.Get("team"), Hint: "Texts go out as fast as this team can call people back, and no faster."},
-		Text: ui.Field{Kind: ui.Textarea, Name: "text", Label: "Text message", Rows: 8, Value: f.Get("text"),
-			Hint: "You can use ((first_name)), ((practice)), ((network)) and ((phone)). The text needs ((link)) to answer and ((stop_link)) to say no."},
-		Days: ui.Field{Kind: ui.Checkboxes, Name: "days", Label: "Days for texts", Values: f["days"], Small: true, Inline: true, Hint: "Never on bank holidays."},
-		From: ui.Field{Kind: ui.Select, Name: "from", Label: "From", Value: f.Get("from")},
-		To:   ui.Field{Kind: ui.Select, Name: "to", Label: "Until", Value: f.Get("to")},
-		DailyCap: ui.Field{Name: "daily_cap", Label: "Most texts in one day (optional)", Width: 10, Inputmode: "numeric", Value: f.Get("daily_cap"),
-			Hint: "If you leave it empty, only the team's time limits the texts."},
-		Budget: ui.Field{Name: "budget", Label: "Most that the texts may cost (optional)", Width: 10, Prefix: "£", Inputmode: "decimal", Value: f.Get("budget")},
-		Price:  ui.Field{Name: "price", Label: "Price of one part of a text", Width: 10, Prefix: "£", Inputmode: "decimal", Value: f.Get("price"), Hint: "A long text travels in several parts, and each is paid for. See your contract."},
-		Rate:   ui.Field{Name: "rate", Label: "Speed of the sender", Width: 5, Suffix: "parts a second", Inputmode: "decimal", Value: f.Get("rate"), Hint: "What the provider allows for your sender. If you do not know, leave it."},
-	}
-	for _, a := range lists {
-		if a.State == campaign.Screened && a.Ledger.Invited > 0 {
-			data.HasList = true
-			data.List.Options = append(data.List.Options, ui.Option{Value: strconv.FormatInt(int64(a.ID), 10),
-				Label: fmt.Sprintf("%s (%s, %s)", a.Name, count(a.Ledger.Invited, "person", "people"), h.day(a.ScreenedAt))})
-		}
-	}
-	if len(teams) != 1 {
-		data.Team.Options = []ui.Option{{Label: "Choose a team"}}
-	}
-	for _, t := range teams {
-		data.Team.Options = append(data.Team.Options, ui.Option{Value: strconv.FormatInt(int64(t.ID), 10), Label: fmt.Sprintf("%s (promises a call within %s)", t.Name, count(t.PromiseDays, "working day", "working days"))})
-	}
-	for _, day := range weekdays {
-		data.Days.Options = append(data.Days.Options, ui.Option{Value: strings.ToLower(day.String()[:3]), Label: day.String()})
-	}
-	for m := 7 * 60; m <= 21*60; m += 30 {
-		o := ui.Option{Value: strconv.Itoa(m), Label: clockOf(m)}
-		data.From.Options, data.To.Options = append(data.From.Options, o), append(data.To.Options, o)
-	}
-	return data
 }
 
 // amount is pounds in a call: "0.0412" or 0.0412, kept in hundredths of a penny.
@@ -483,6 +380,7 @@ type draftCall struct {
 	Price        *amount                            `json:"price,omitempty"`
 	Rate         *float64                           `json:"rate,omitempty"`
 	Last         string                             `json:"last,omitempty"` // 2026-06-30, inclusive
+	FirstLook    *bool                              `json:"first_look,omitempty"`
 }
 
 type reminderJSON struct {
@@ -502,7 +400,7 @@ func trimmed(all map[lang.Code]campaign.Translation) map[lang.Code]campaign.Tran
 
 func (h *Handler) draftOf(call draftCall) (d draft, bad invalid) {
 	d = draft{List: call.List, Team: call.Team, Name: strings.TrimSpace(call.Name), Text: typed(call.Text), Translations: trimmed(call.Translations), DailyCap: call.DailyCap,
-		Budget: int64(call.Budget), Price: DefaultPrice, Rate: DefaultRate, Windows: officeHours}
+		Budget: int64(call.Budget), Price: DefaultPrice, Rate: DefaultRate, Windows: officeHours, FirstLook: call.FirstLook == nil || *call.FirstLook}
 	if call.Price != nil {
 		d.Price = int64(*call.Price)
 	}

@@ -41,18 +41,20 @@ func OpenAPI() map[string]any {
 		"additionalProperties": thing(object{"text": word, "reviewed": with(yes, object{"description": "You vouch that a professional has reviewed it"})})}
 	draft := thing(object{"list": number, "team": with(number, object{"description": "May be left out if the network has one team"}), "name": word, "text": word, "translations": translations,
 		"reminder": thing(object{"text": word, "translations": translations, "after_days": number}), "windows": windows, "daily_cap": number, "budget": pounds, "price": with(pounds, object{"default": plainPounds(DefaultPrice)}),
-		"rate": object{"type": "number", "default": DefaultRate, "description": "Parts of texts a second"}, "last": object{"type": "string", "format": "date"}})
+		"rate": object{"type": "number", "default": DefaultRate, "description": "Parts of texts a second"}, "last": object{"type": "string", "format": "date"},
+		"first_look": object{"type": "boolean", "default": true, "description": "Pause after the first 20 texts until somebody has looked at them (resume goes on). Lists of up to 20 people are never paused."}})
 	draft["required"] = []string{"list", "name", "text"}
 	basics := object{"id": number, "name": word, "state": word, "list": number, "team": number,
 		"steps":  object{"type": "array", "items": thing(object{"number": number, "template": word, "translations": translations, "after_days": number})},
-		"policy": thing(object{"windows": windows, "daily_cap": number, "budget": pounds, "price": pounds, "rate": object{"type": "number"}, "last": instant}),
+		"policy": thing(object{"windows": windows, "daily_cap": number, "budget": pounds, "price": pounds, "rate": object{"type": "number"}, "last": instant, "first_look": yes}),
 		"held":   word, "created_by": number, "submitted_by": number, "approved_by": number, "created_at": instant, "launched_at": instant, "finished_at": instant, "links_off_at": instant,
 		"hash": with(word, object{"description": "What an approval is for"})}
 	states := object{}
 	for _, s := range campaign.MessageStates {
 		states[string(s)] = number
 	}
-	view := thing(with(basics, object{"messages": thing(states), "texts": number, "planning": yes, "waits": with(word, object{"description": "Why nothing at all is sent: a restored database does not know yet what left"}), "opened": number, "answers": number, "cost": pounds, "texts_back": number,
+	view := thing(with(basics, object{"messages": thing(states), "texts": number, "planning": yes, "people": with(number, object{"description": "Who gets its texts; an approval for more than 200 has to give this number"}),
+		"first_look": object{"enum": []string{"due", "waiting", "done"}, "description": "waiting: the first texts have gone, and resume says that they are right"}, "waits": with(word, object{"description": "Why nothing at all is sent: a restored database does not know yet what left"}), "opened": number, "answers": number, "cost": pounds, "texts_back": number,
 		"forecast": thing(object{"finish_from": instant, "finish_likely": instant, "finish_to": instant, "contact_by": instant,
 			"next_day": with(thing(object{"mean": decimal, "p05": decimal, "p25": decimal, "p75": decimal, "p95": decimal}),
 				object{"type": []string{"object", "null"}, "description": "Answers within 24 hours of the decision, to texts that have gone; p05 to p95 holds nine in ten. A count k fills k-0.5 to k+0.5: round these, and a bound just below 0 is 0"}),
@@ -71,6 +73,9 @@ func OpenAPI() map[string]any {
 		return object{"name": name, "in": "path", "required": true, "schema": schema}
 	}
 	id := parameter("id", number)
+	asked := func(name, what string) object {
+		return object{"name": name, "in": "query", "schema": number, "description": what}
+	}
 	bearer := []object{{"bearer": []string{}}}
 	call := func(name, summary string, responses object, more object) object {
 		return with(object{"operationId": name, "summary": summary, "tags": []string{"campaigns"}, "security": bearer, "responses": responses}, more)
@@ -109,7 +114,14 @@ func OpenAPI() map[string]any {
 			"get":  call("campaigns", "Campaigns, newest first", answer("200", "The campaigns", thing(object{"campaigns": object{"type": "array", "items": thing(basics)}})), nil),
 			"post": call("createCampaign", "Make a campaign, as a draft", answer("201", "The draft", thing(basics)), body("application/json", draft, true)),
 		},
-		"/api/v1/campaigns/{id}":              object{"get": call("campaign", "How a campaign goes", answer("200", "Counts per message state, forecast, last decision", view), object{"parameters": []object{id}})},
+		"/api/v1/campaigns/{id}": object{"get": call("campaign", "How a campaign goes", answer("200", "Counts per message state, forecast, last decision", view), object{"parameters": []object{id}}),
+			"put": call("saveCampaign", "Write a draft anew. What practices have agreed to is asked again", answer("200", "The draft", thing(basics)), with(object{"parameters": []object{id}}, body("application/json", draft, true)))},
+		"/api/v1/campaigns/{id}/test": object{"post": call("testCampaign", "Have its text sent to your own phone, marked TEST, with made-up names. At most five an hour", answer("200", "The campaign", thing(basics)),
+			with(object{"parameters": []object{id}}, body("application/json", with(thing(object{"to": with(word, object{"description": "Your own mobile number"}), "step": with(number, object{"default": 1}), "language": with(word, object{"default": "en"})}), object{"required": []string{"to"}}), true)))},
+		"/api/v1/campaigns/{id}/outlook": object{"get": call("outlook", "How a campaign will go, or would with other limits. Nothing is saved", answer("200", "A forecast", thing(object{
+			"last_text_from": instant, "last_text": instant, "last_text_to": instant, "stopped": word, "answers": decimal, "longest_wait_days": decimal, "late_chance": decimal, "cost": pounds,
+			"days": object{"type": "array", "items": thing(object{"day": object{"type": "string", "format": "date"}, "texts": decimal, "answers": decimal, "queue": decimal, "queue_p90": decimal, "capacity": decimal})}})),
+			object{"parameters": []object{id, asked("capacity", "Percent of the team's time for first calls today"), asked("cap", "Most texts in one day; empty: no limit"), asked("promise", "Working days")}})},
 		"/api/v1/campaigns/{id}/links-off":    object{"post": call("linksOff", "Switch the links of its texts off, as after a wrong text", answer("200", "The campaign", thing(basics)), object{"parameters": []object{id}})},
 		"/api/v1/campaigns/{id}/links-on":     object{"post": call("linksOn", "Switch them on again", answer("200", "The campaign", thing(basics)), object{"parameters": []object{id}})},
 		"/api/v1/campaigns/{id}/confirm-link": object{"post": call("confirmLink", "Say that the link works, after answers have stopped; sending goes on", answer("200", "The campaign", thing(basics)), object{"parameters": []object{id}})},
@@ -127,8 +139,12 @@ func OpenAPI() map[string]any {
 		campaign.Submit: "Submit a draft for approval", campaign.Approve: "Approve, as a second person", campaign.Return: "Send back to draft", campaign.Launch: "Launch",
 		campaign.Pause: "Pause", campaign.Resume: "Go on sending", campaign.Stop: "Stop for good",
 	} {
+		said := object{"hash": with(word, object{"description": "If given, the campaign must still be exactly this"})}
+		if m == campaign.Approve {
+			said["people"] = with(number, object{"description": "How many people get its texts. Needed above 200; a wrong number is refused (422)"})
+		}
 		paths["/api/v1/campaigns/{id}/"+string(m)] = object{"post": call(string(m)+"Campaign", summary, answer("200", "The campaign", thing(basics)),
-			with(object{"parameters": []object{id}}, body("application/json", thing(object{"hash": with(word, object{"description": "If given, the campaign must still be exactly this"})}), false)))}
+			with(object{"parameters": []object{id}}, body("application/json", thing(said), false)))}
 	}
 	return paths
 }

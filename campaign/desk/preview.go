@@ -127,6 +127,10 @@ func (h *Handler) preview(ctx context.Context, who staff.Account, d draft, f url
 		v.Advice = append(v.Advice, asSentence(a.Sentence))
 	}
 	v.Samples = []sampled{{List: samples(english, lang.English, n, price, people)}}
+	if reminder, err := text.Parse(d.Reminder); d.Reminder != "" && err == nil { // a wrong one is told when it is saved
+		v.Samples[0].Heading = "The first text"
+		v.Samples = append(v.Samples, sampled{"The reminder", samples(reminder, lang.English, n, price, []madeUp{short, longest})})
+	}
 	if !listed {
 		return v, nil
 	}
@@ -184,20 +188,9 @@ func (h *Handler) offer(ctx context.Context, who staff.Account, d draft, f url.V
 
 // samples renders a text for made-up people of the practice with the longest name: the one that shows the most.
 func samples(t text.Template, code lang.Code, n staff.Network, price int64, people []madeUp) ui.SummaryList {
-	p := staff.Practice{Name: n.Name, Phone: n.Phone}
-	for i, q := range n.Practices {
-		if i == 0 || len(q.Name) > len(p.Name) {
-			p = q
-		}
-	}
-	phone := p.Phone
-	if phone == "" {
-		phone = n.Phone
-	}
-	const token = "7K3MQ2XVT9PA" // as long as a real one
 	var all ui.SummaryList
 	for _, q := range people {
-		body := t.Render(text.Fields{FirstName: q.name, Practice: p.Name, Network: n.Name, Phone: phone, Link: n.LinkHost + "/r/" + token, StopLink: n.LinkHost + "/stop/" + token})
+		body := t.Render(campaign.ExampleFields(n, q.name))
 		size := text.Count(body)
 		words := fmt.Sprintf("%s, %s, %s", count(text.Chars(body), "character", "characters"), count(size.Segments, "part", "parts"), size.Cost(text.Money(price)*perUnit))
 		if len(size.Culprits) > 0 && code == lang.English {

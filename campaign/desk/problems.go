@@ -39,6 +39,10 @@ var problems = []struct {
 	{campaign.ErrNotNow, http.StatusConflict, "not_now"},
 	{campaign.ErrSameHand, http.StatusConflict, "same_hand"},
 	{campaign.ErrChanged, http.StatusConflict, "changed"},
+	{campaign.ErrPeople, http.StatusUnprocessableEntity, "people"},
+	{campaign.ErrUnsaved, http.StatusConflict, "unsaved"},
+	{campaign.ErrTooOften, http.StatusTooManyRequests, "too_often"},
+	{campaign.ErrQuarantined, http.StatusConflict, "quarantined"},
 	{campaign.ErrSynthetic, http.StatusConflict, "synthetic"},
 	{errSignIn, http.StatusUnauthorized, "sign_in"},
 }

@@ -33,12 +33,10 @@ func TestComposer_languages(t *testing.T) {
 	manager := w.by[staff.CampaignManager]
 	list := w.spoken("400", "Arabic", "Polish", "English", "Somali", "pl", "")
 	form := formDefaults()
-	form.Set("name", "Spring")
-	form.Set("list", fmt.Sprint(list))
-	form.Set("team", fmt.Sprint(w.team.ID))
+	at := w.made(manager, url.Values{"name": {"Spring"}, "list": {fmt.Sprint(list)}})
 	post := func(path string, status int) string {
 		t.Helper()
-		rec := w.post(manager, path, form)
+		rec := w.post(manager, at+path, form)
 		if rec.Code != status {
 			t.Fatalf("status %d, want %d: %s", rec.Code, status, rec.Body)
 		}
@@ -53,8 +51,8 @@ func TestComposer_languages(t *testing.T) {
 		}
 	}
 	// Without a look at them it is not made.
-	says(post("/desk/campaigns", 422), "This list has people who speak Polish and Arabic.")
-	page := post("/desk/campaigns/check", 200)
+	says(post("/steps/what", 422), "This list has people who speak Polish and Arabic.")
+	page := post("/steps/what/preview", 200)
 	arabic, _ := campaign.Ready(lang.Arabic)
 	says(page, "Polish (<span lang=\"pl\" dir=\"ltr\">Polski</span>): 2 people", `lang="ar" dir="rtl" spellcheck="false" aria-describedby="text_ar-hint">`+html.EscapeString(arabic.Text)[:30],
 		`name="translate" type="checkbox" value="pl" checked`, "A machine made this translation", "No professional has reviewed this translation", "only once a professional has reviewed it",
@@ -67,36 +65,41 @@ func TestComposer_languages(t *testing.T) {
 	form.Set("text_pl", polish.Text)
 	form.Set("text_ar", arabic.Text)
 	form.Set("reviewed_pl", "yes")
-	page = post("/desk/campaigns", 422)
+	page = post("/steps/what", 422)
 	says(page, `href="#text_ar"`, "The text in Arabic cannot be sent: no professional has reviewed")
 	if strings.Contains(page, `href="#text_pl"`) {
 		t.Error("a reviewed translation is refused")
 	}
 	form.Set("text_pl", "Cześć ((first_name)), tu ((practice)). Odpowiedz TAK. ((link)) ((stop_link))")
-	says(post("/desk/campaigns/check", 200), "your sender cannot be answered")
+	says(post("/steps/what/preview", 200), "your sender cannot be answered")
 	form.Set("text_pl", polish.Text)
 	form["translate"] = []string{"pl"} // Arabic is left out: those people get English
-	rec := w.post(manager, "/desk/campaigns", form)
+	rec := w.post(manager, at+"/steps/what", form)
 	if rec.Code != 303 {
 		t.Fatalf("status %d: %s", rec.Code, rec.Body)
 	}
-	at := rec.Header().Get("Location")
+	// Who comes back finds what was chosen, and what was left out.
+	again := w.get(manager, at+"/steps/what").Body.String()
+	says(again, `name="translate" type="checkbox" value="pl" checked`, `value="ar">`)
+	if strings.Contains(again, `value="ar" checked`) {
+		t.Error("a language that was left out is ticked again")
+	}
 	says(w.get(manager, at).Body.String(), "Polish (reviewed by a professional). Everybody else gets the text in English", `<span lang="pl" dir="ltr">`)
 	// A copy starts with what was chosen.
-	copied := w.get(manager, "/desk/campaigns/new?from="+at[strings.LastIndexByte(at, '/')+1:]).Body.String()
+	copied := w.get(manager, w.made(manager, url.Values{"name": {"Again"}, "list": {fmt.Sprint(list)}, "started_from": {at[strings.LastIndexByte(at, '/')+1:]}})+"/steps/what").Body.String()
 	says(copied, `name="translate" type="checkbox" value="pl" checked`, `name="reviewed_pl" type="checkbox" value="yes" checked`)
 
 	// Who changes the English text does not send our translations of another one unawares.
-	fresh := url.Values{"text": {campaign.DefaultText + " Really."}, "list": {fmt.Sprint(list)}, "price": {"0.04"}}
-	page = w.post(manager, "/desk/campaigns/check", fresh).Body.String()
+	fresh := url.Values{"text": {campaign.DefaultText + " Really."}}
+	page = w.post(manager, w.made(manager, url.Values{"name": {"Other"}, "list": {fmt.Sprint(list)}})+"/steps/what/preview", fresh).Body.String()
 	says(page, "you have changed that in English")
 	if strings.Contains(page, `value="pl" checked`) {
 		t.Error("a translation of another text is ticked")
 	}
 	// People who are made up may get what nobody reviewed.
-	form.Set("list", fmt.Sprint(w.spoken("999", "Arabic")))
+	madeUp := w.made(manager, url.Values{"name": {"Made up"}, "list": {fmt.Sprint(w.spoken("999", "Arabic"))}})
 	form["offered"], form["translate"] = []string{"ar"}, []string{"ar"}
-	if rec := w.post(manager, "/desk/campaigns", form); rec.Code != 303 {
+	if rec := w.post(manager, madeUp+"/steps/what", form); rec.Code != 303 {
 		t.Errorf("a made-up list: %d %s", rec.Code, rec.Body)
 	}
 }
@@ -115,7 +118,7 @@ func TestComposer_replyIsRefused(t *testing.T) {
 	if v := w.call(manager, 422, "/api/v1/campaigns", asJSON()); !strings.Contains(v["detail"].(string), "your sender cannot be answered") {
 		t.Errorf("answer %v", v)
 	}
-	if page := w.post(manager, "/desk/campaigns/check", url.Values{"text": {body["text"].(string)}, "price": {"0.04"}}).Body.String(); !strings.Contains(page, "your sender cannot be answered") {
+	if page := w.post(manager, w.made(manager, url.Values{"name": {"Spring"}, "list": {fmt.Sprint(a.ID)}})+"/steps/what/preview", url.Values{"text": {body["text"].(string)}}).Body.String(); !strings.Contains(page, "your sender cannot be answered") {
 		t.Errorf("the page does not refuse it: %s", page)
 	}
 	body["text"] = campaign.DefaultText

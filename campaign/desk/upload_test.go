@@ -103,7 +103,7 @@ func TestUpload_workbook(t *testing.T) {
 		t.Error("a whole NHS number is on the page")
 	}
 	w.confirm(at)
-	if a := w.made(at); a.Ledger.Rows != 701 || a.Ledger.Invited != 700 || a.Name != "June" {
+	if a := w.screened(at); a.Ledger.Rows != 701 || a.Ledger.Invited != 700 || a.Name != "June" {
 		t.Errorf("list %+v", a)
 	}
 	// What is wrong with one leaves nothing.
@@ -141,8 +141,8 @@ func (w *world) confirm(at string, more ...string) {
 	}
 }
 
-// made waits for the list of an upload.
-func (w *world) made(at string) campaign.Audience {
+// screened waits for the list of an upload.
+func (w *world) screened(at string) campaign.Audience {
 	w.tb.Helper()
 	w.h.launches.Wait()
 	var id int64
@@ -182,7 +182,7 @@ func TestUpload_columnsByHand(t *testing.T) {
 	if rec = w.post(manager, at, form); rec.Code != 303 {
 		t.Fatalf("confirmed: %d %s", rec.Code, rec.Body)
 	}
-	a := w.made(at)
+	a := w.screened(at)
 	if a.Ledger.Invited != 1 || a.Name != "Odd" {
 		t.Errorf("list %+v", a)
 	}
@@ -218,7 +218,7 @@ func TestUpload_interrupted(t *testing.T) {
 	}
 	w.h.background, w.h.stop = context.WithCancel(ctx)
 	w.confirm(at)
-	if a := w.made(at); a.Ledger.Invited != 900 {
+	if a := w.screened(at); a.Ledger.Invited != 900 {
 		t.Errorf("list %+v", a)
 	}
 	at = w.stage("@list.csv=" + csvOf(30, "999"))

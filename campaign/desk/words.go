@@ -73,6 +73,8 @@ var limits = map[throttle.Limit]string{
 	throttle.LimitMaturity:  "Waiting for first answers",
 	throttle.LimitMinBatch:  "Too few to be worth a batch",
 	throttle.LimitCaseloads: "Caseloads are full",
+
+	campaign.LimitFirstBatch: "First texts, then a look",
 }
 
 func limitWords(code string) string {

@@ -112,7 +112,7 @@ func (w benchWorld) launch(ctx context.Context, a campaign.Audience, p campaign.
 	if _, err = w.db.MoveCampaign(ctx, w.manager, c.ID, campaign.Submit); err != nil {
 		return 0, fmt.Errorf("submit: %w", err)
 	}
-	if _, err = w.db.MoveCampaign(ctx, w.other, c.ID, campaign.Approve); err != nil {
+	if _, err = w.db.ApproveCampaign(ctx, w.other, c.ID, campaign.Approval{People: a.Ledger.Invited}); err != nil {
 		return 0, fmt.Errorf("approve: %w", err)
 	}
 	for i := range benchPractices {

@@ -145,7 +145,11 @@ func crashCampaign(t *testing.T, s settings, site string) (campaign.ID, string) 
 			who = sam
 			must(db.ApprovePractice(ctx, sam, c.ID, "N83001"))
 		}
-		_, err = db.MoveCampaign(ctx, who, c.ID, m)
+		if m == campaign.Approve {
+			_, err = db.ApproveCampaign(ctx, who, c.ID, campaign.Approval{People: list.Ledger.Invited})
+		} else {
+			_, err = db.MoveCampaign(ctx, who, c.ID, m)
+		}
 		must(err)
 	}
 	token, err := db.StartSession(ctx, mo.ID, "api", "test", time.Hour)

@@ -355,7 +355,7 @@ func (tr *trial) campaign() {
 	_, err = db.MoveCampaign(ctx, mo, c.ID, campaign.Submit)
 	tr.must(err)
 	tr.must(db.ApprovePractice(ctx, sam, c.ID, "N83001"))
-	_, err = db.MoveCampaign(ctx, sam, c.ID, campaign.Approve)
+	_, err = db.ApproveCampaign(ctx, sam, c.ID, campaign.Approval{People: list.Ledger.Invited})
 	tr.must(err)
 	_, err = db.MoveCampaign(ctx, mo, c.ID, campaign.Launch)
 	tr.must(err)

@@ -289,7 +289,7 @@ func (d *demo) settleCampaign(ctx context.Context, n staff.Network, list demoLis
 				}
 			}
 			if err == nil {
-				err = d.call(ctx, approver, http.MethodPost, path+"/approve", map[string]string{"hash": c.Hash}, nil)
+				err = d.call(ctx, approver, http.MethodPost, path+"/approve", map[string]any{"hash": c.Hash, "people": list.Ledger.Invited}, nil)
 			}
 		case campaign.Approved:
 			err = d.call(ctx, manager, http.MethodPost, path+"/launch", map[string]string{"hash": c.Hash}, nil)

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/wellpaced/wellpaced/campaign"
 	referdesk "github.com/wellpaced/wellpaced/selfrefer/desk"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 	"github.com/wellpaced/wellpaced/store"
@@ -25,6 +26,7 @@ type staffCmd struct {
 	Network   staffNetworkCmd   `cmd:"" help:"Add a network with its practices and a team."`
 	Practices staffPracticesCmd `cmd:"" help:"Add practices to a network, or change the name and number of known ones."`
 	TextBack  staffTextBackCmd  `cmd:"" help:"Decide whether people who send a network's form get a text back, and texts while they wait, if they say that it is safe."`
+	OnePerson staffOnePersonCmd `cmd:"" help:"Decide whether whoever submits a campaign of at most 200 people may approve it too. Otherwise, and for every larger one, there are always two."`
 	Add       staffAddCmd       `cmd:"" help:"Add somebody to a network."`
 	Invite    staffInviteCmd    `cmd:"" help:"Invite somebody to a network. Prints a link, by which they choose their password; it is shown once."`
 	Reset     staffResetCmd     `cmd:"" help:"Take away all that somebody signs in by, because they have lost it, and print a new link."`
@@ -138,6 +140,29 @@ func (c *staffTextBackCmd) Run(ctx context.Context, to std) error {
 		words = fmt.Sprintf("People who send the form of %q get a text back, and texts while they wait, if they say that it is safe.", n.Name)
 	}
 	return report(to.out, c.JSON, map[string]any{"network": int64(n.ID), "text_back": c.Switch == "on"}, words)
+}
+
+type staffOnePersonCmd struct {
+	settings `embed:""`
+	Switch   string `arg:"" enum:"on,off" help:"on or off."`
+	Network  string `help:"Name of the network; not needed if there is one only."`
+	JSON     bool   `help:"Print JSON."`
+}
+
+func (c *staffOnePersonCmd) Run(ctx context.Context, to std) error {
+	db, n, err := c.besideNetwork(ctx, to, c.Network)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if err := db.SetOnePerson(ctx, n.ID, c.Switch == "on"); err != nil {
+		return err
+	}
+	words := fmt.Sprintf("Every campaign of %q needs a second person who approves it.", n.Name)
+	if c.Switch == "on" {
+		words = fmt.Sprintf("Whoever submits a campaign of %q for at most %d people may approve it too. A larger one needs a second person.", n.Name, campaign.OnePersonMost)
+	}
+	return report(to.out, c.JSON, map[string]any{"network": int64(n.ID), "one_person": c.Switch == "on"}, words)
 }
 
 func readPractices(path string) (all []staff.Practice, err error) {

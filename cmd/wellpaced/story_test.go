@@ -380,7 +380,7 @@ func (n *network) upload(list []byte, want int) object {
 // launch takes a list the whole way to a running campaign.
 func (n *network) launch(list string, more object) (id string) {
 	n.Helper()
-	draft := object{"list": json.Number(list), "name": "Summer", "text": storyText}
+	draft := object{"list": json.Number(list), "name": "Summer", "text": storyText, "first_look": false}
 	for k, v := range more {
 		draft[k] = v
 	}
@@ -393,7 +393,9 @@ func (n *network) launch(list string, more object) (id string) {
 	}
 	do("Mo", "submit", 200, "")
 	do("Mo", "approve", 409, "same_hand")
-	do("Sam", "approve", 200, "")
+	people, err := strconv.Atoi(n.api("Mo", "GET", "/campaigns/"+id, nil, 200).at("people"))
+	n.must(err)
+	n.api("Sam", "POST", "/campaigns/"+id+"/approve", object{"people": people}, 200)
 	do("Sam", "launch", 409, "practices_missing")
 	for _, p := range n.api("Mo", "GET", "/campaigns/"+id, nil, 200).list("practices") {
 		do("Ada", "practices/"+p.at("ods")+"/approve", 200, "")

@@ -36,6 +36,8 @@ type Network struct {
 	Practices []Practice
 	// NoTextBack is set if nobody gets a text back who sends the form, nor one while they wait, not even who says that it is safe.
 	NoTextBack bool
+	// OnePerson is set if whoever submits a small campaign may approve it too.
+	OnePerson bool
 }
 
 // TakesReplies tells whether a text of the network can be answered: a number can, a name cannot. Of a sender that is not the network's own,

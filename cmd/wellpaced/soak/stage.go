@@ -121,10 +121,11 @@ func (s *soak) stage(ctx context.Context, site string) (staged, error) {
 	if err := db.ApprovePractice(ctx, people[1], c.ID, practice); err != nil {
 		return st, fmt.Errorf("approve it for the practice: %w", err)
 	}
-	for _, m := range []campaign.Move{campaign.Approve, campaign.Launch} {
-		if _, err := db.MoveCampaign(ctx, people[1], c.ID, m); err != nil {
-			return st, fmt.Errorf("%s it: %w", m, err)
-		}
+	if _, err := db.ApproveCampaign(ctx, people[1], c.ID, campaign.Approval{People: audience.Ledger.Invited}); err != nil {
+		return st, fmt.Errorf("approve it: %w", err)
+	}
+	if _, err := db.MoveCampaign(ctx, people[1], c.ID, campaign.Launch); err != nil {
+		return st, fmt.Errorf("launch it: %w", err)
 	}
 	st.token, err = db.StartSession(ctx, people[0].ID, "api", "soak", 7*24*time.Hour)
 	return st, err
