@@ -66,6 +66,8 @@ type Step struct {
 	Translations map[lang.Code]Translation `json:"translations,omitempty"`
 	// AfterDays is how long after the invitation's delivery a reminder may go; 0 for the invitation.
 	AfterDays int `json:"after_days,omitempty"`
+	// LeastFirst lets a reminder go first to the groups that had answered least when it began; see the function.
+	LeastFirst bool `json:"least_first,omitempty"`
 }
 
 // Policy is how a campaign is paced, as the manager set it.

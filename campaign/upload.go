@@ -69,18 +69,18 @@ func (c Cohort) All() bool {
 	return len(c.Practices)+len(c.AgeBands)+len(c.Sexes)+len(c.Needs) == 0
 }
 
-// Group is how many people of a list have something in common.
-type Group struct {
+// GroupSize is how many people of a list have something in common.
+type GroupSize struct {
 	Value  string `json:"value"`
 	People int    `json:"people"`
 }
 
 // Groups are those by which a list can be narrowed.
 type Groups struct {
-	Practices []Group `json:"practices"`
-	AgeBands  []Group `json:"age_bands"`
-	Sexes     []Group `json:"sexes"`
-	Needs     []Group `json:"needs"`
+	Practices []GroupSize `json:"practices"`
+	AgeBands  []GroupSize `json:"age_bands"`
+	Sexes     []GroupSize `json:"sexes"`
+	Needs     []GroupSize `json:"needs"`
 }
 
 // Comparison is what changed between two lists, among the people whom each could text.

@@ -174,6 +174,11 @@ func (db *DB) PracticeShares(ctx context.Context, n staff.NetworkID, id campaign
 }
 
 func practiceShares(tx *Tx, c campaign.Campaign) (all []campaign.PracticeShare, err error) {
+	if !c.LaunchedAt.IsZero() {
+		if all, err = plannedShares(tx, c.ID); err != nil || len(all) > 0 {
+			return all, err
+		}
+	}
 	rows, err := tx.Query(`
 		SELECT p.practice, COUNT(*), MAX(CASE WHEN a.ods IS NULL THEN 0 ELSE 1 END)
 		FROM patient p
@@ -195,6 +200,30 @@ func practiceShares(tx *Tx, c campaign.Campaign) (all []campaign.PracticeShare, 
 		all = append(all, s)
 	}
 	return all, rows.Err()
+}
+
+// plannedShares adds up the strata that the launch has fixed, so that the page of a long list need not count its people; none before that.
+func plannedShares(tx *Tx, id campaign.ID) (all []campaign.PracticeShare, err error) {
+	var raw string
+	if err := tx.QueryRow(`SELECT strata FROM campaign WHERE id = $1`, int64(id)).Scan(&raw); err != nil {
+		return nil, err
+	}
+	var st strata
+	if err := json.Unmarshal([]byte(raw), &st); err != nil {
+		return nil, err
+	}
+	agreed, err := list(tx, func(r scanner, ods *string) error { return r.Scan(ods) }, `SELECT ods FROM practice_approval WHERE campaign = $1`, int64(id))
+	if err != nil {
+		return nil, err
+	}
+	for i, name := range st.Names[:min(st.Base, len(st.Names))] { // in the order of the practices
+		ods := name[:max(strings.LastIndexByte(name, ' '), 0)]
+		if len(all) == 0 || all[len(all)-1].ODS != ods {
+			all = append(all, campaign.PracticeShare{ODS: ods, Approved: slices.Contains(agreed, ods)})
+		}
+		all[len(all)-1].Invited += st.Sizes[i]
+	}
+	return all, nil
 }
 
 // MoveCampaign takes one step of a campaign's life on behalf of somebody who may. A launch plans all messages before it returns; see
@@ -366,6 +395,8 @@ type strata struct {
 	Names []string `json:"names"`
 	Sizes []int    `json:"sizes"`
 	Base  int      `json:"base"` // how many of them are of the first step
+	// Turns are those of the first step's strata in a reminder that goes to the least heard first, fixed when it begins.
+	Turns []campaign.Turn `json:"turns,omitempty"`
 }
 
 const planChunk = 500
@@ -633,6 +664,7 @@ func (db *DB) hold(tx *Tx, id campaign.ID, why string) error {
 
 // View reads all that a campaign's page shows, in one snapshot.
 func (db *DB) View(ctx context.Context, n staff.NetworkID, id campaign.ID) (v campaign.View, err error) {
+	mark := db.closed.mark()
 	err = db.read(ctx, "campaign page", func(tx *Tx) error {
 		if v.Campaign, err = campaignOf(tx, n, id, ""); err != nil {
 			return err
@@ -669,9 +701,23 @@ func (db *DB) View(ctx context.Context, n staff.NetworkID, id campaign.ID) (v ca
 		if v.Halt, err = db.haltOf(tx, now.mark); err != nil {
 			return err
 		}
-		sums, err := campaignSums(tx, id)
+		remembered, ok, err := db.rememberedHours(tx, id, mark)
 		if err != nil {
 			return err
+		}
+		more := andAnswers
+		if ok {
+			more = ""
+		}
+		sums, err := campaignSums(tx, id, more)
+		if err != nil {
+			return err
+		}
+		for _, s := range remembered.starts {
+			sums[tallyStart] += int(s.N)
+		}
+		for _, a := range remembered.answers {
+			sums[tallyAnswer] += int(a.N)
 		}
 		v.Counts, v.Services = campaign.Counts{}, campaign.Counts{}
 		for kind, k := range sums {
@@ -736,9 +782,22 @@ func sidsOf(tx *Tx, m campaign.MessageID) (sids []string, err error) {
 	return sids, rows.Err()
 }
 
-// campaignSums adds up all of a campaign's counters, by kind.
-func campaignSums(tx *Tx, id campaign.ID) (map[string]int, error) {
-	rows, err := tx.Query(`SELECT kind, SUM(n) FROM tally WHERE owner = $1 GROUP BY kind`, int64(id))
+// summed are the kinds of counters that are added up for a campaign as a whole, as a list in SQL. Those of deliveries are not: by hour and stratum
+// they are tens of thousands of rows, and a state's own counter says as much.
+var summed = func() string {
+	kinds := []string{tallyCost, tallyServiceCost}
+	for _, s := range campaign.MessageStates {
+		kinds = append(kinds, stateTally(s), serviceTally(s))
+	}
+	return "'" + strings.Join(kinds, "', '") + "'"
+}()
+
+// andAnswers are the kinds that have many rows, where they are not in memory.
+const andAnswers = `, '` + tallyStart + `', '` + tallyAnswer + `'`
+
+// campaignSums adds up a campaign's counters, by kind; more is "" or andAnswers.
+func campaignSums(tx *Tx, id campaign.ID, more string) (map[string]int, error) {
+	rows, err := tx.Query(`SELECT kind, SUM(n) FROM tally WHERE owner = $1 AND kind IN (`+summed+more+`) GROUP BY kind`, int64(id))
 	if err != nil {
 		return nil, err
 	}

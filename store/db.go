@@ -76,6 +76,7 @@ type DB struct {
 	senders   sync.Map     // staff.NetworkID -> knownSender
 	plans     sync.Map     // campaign.ID -> *knownPlan
 	estimates sync.Map     // campaign.AudienceID -> map[width]int
+	heads     sync.Map     // campaign.ID -> *headcount
 	owed      debts        // journal records that the database has yet to take
 	closed    closedHours  // counters that the pacer need not read again
 	room      *room

@@ -133,7 +133,7 @@ func (q *cohortQuery) holds(p string) string {
 
 // CountCohort counts, by practice, whom a list would text if it were narrowed: everybody of the cohort, but of those who share a number the
 // first.
-func (db *DB) CountCohort(ctx context.Context, n staff.NetworkID, id campaign.AudienceID, c campaign.Cohort) (all []campaign.Group, err error) {
+func (db *DB) CountCohort(ctx context.Context, n staff.NetworkID, id campaign.AudienceID, c campaign.Cohort) (all []campaign.GroupSize, err error) {
 	if _, err := db.Audience(ctx, n, id); err != nil {
 		return nil, err
 	}
@@ -153,14 +153,14 @@ func (db *DB) CountCohort(ctx context.Context, n staff.NetworkID, id campaign.Au
 	return all, err
 }
 
-func groupsOf(tx *Tx, query string, args ...any) (all []campaign.Group, err error) {
+func groupsOf(tx *Tx, query string, args ...any) (all []campaign.GroupSize, err error) {
 	rows, err := tx.Query(query, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var g campaign.Group
+		var g campaign.GroupSize
 		if err := rows.Scan(&g.Value, &g.People); err != nil {
 			return nil, err
 		}
@@ -175,7 +175,7 @@ func (db *DB) Groups(ctx context.Context, n staff.NetworkID, id campaign.Audienc
 		return g, err
 	}
 	err = db.read(ctx, "groups", func(tx *Tx) error {
-		for column, to := range map[string]*[]campaign.Group{"practice": &g.Practices, "age_band": &g.AgeBands, "sex": &g.Sexes} {
+		for column, to := range map[string]*[]campaign.GroupSize{"practice": &g.Practices, "age_band": &g.AgeBands, "sex": &g.Sexes} {
 			if *to, err = groupsOf(tx, `SELECT `+column+`, COUNT(*) FROM patient WHERE audience = $1 AND invited GROUP BY `+column+` ORDER BY `+column, int64(id)); err != nil {
 				return err
 			}
@@ -183,9 +183,9 @@ func (db *DB) Groups(ctx context.Context, n staff.NetworkID, id campaign.Audienc
 		needs, err := db.openNeeds(tx, id)
 		g.Needs = nil
 		for code, people := range needs {
-			g.Needs = append(g.Needs, campaign.Group{Value: code, People: people})
+			g.Needs = append(g.Needs, campaign.GroupSize{Value: code, People: people})
 		}
-		slices.SortFunc(g.Needs, func(a, b campaign.Group) int { return strings.Compare(a.Value, b.Value) })
+		slices.SortFunc(g.Needs, func(a, b campaign.GroupSize) int { return strings.Compare(a.Value, b.Value) })
 		return err
 	})
 	return g, err

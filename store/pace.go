@@ -485,7 +485,10 @@ func (db *DB) Finish(ctx context.Context, epoch int64) error {
 			return fmt.Errorf("campaign %d: %w", c.ID, err)
 		}
 	}
-	return db.learn(ctx, epoch)
+	if err := db.learn(ctx, epoch); err != nil {
+		return err
+	}
+	return db.countFunnels(ctx, epoch)
 }
 
 // receiptWait is how long a delivery receipt may take; then the phone is presumed to have the text, because an answer may come.
@@ -564,7 +567,7 @@ func (db *DB) finishOne(ctx context.Context, epoch int64, c campaign.Campaign) e
 	}
 	var left int
 	err := db.read(ctx, "messages left", func(tx *Tx) error {
-		sums, err := campaignSums(tx, c.ID)
+		sums, err := campaignSums(tx, c.ID, andAnswers)
 		if err != nil {
 			return err
 		}
@@ -611,6 +614,7 @@ func (db *DB) planReminders(ctx context.Context, epoch int64, c campaign.Campaig
 	var people []due
 	var network staff.Network
 	var st strata
+	begins := false // the step, which fixes whose turn is first
 	err = db.read(ctx, "reminders due", func(tx *Tx) error {
 		people = nil
 		var raw string
@@ -642,7 +646,11 @@ func (db *DB) planReminders(ctx context.Context, epoch int64, c campaign.Campaig
 			}
 			people = append(people, d)
 		}
-		return rows.Err()
+		if err := rows.Err(); err != nil || len(people) == 0 || !step.LeastFirst || len(st.Turns) > 0 {
+			return err
+		}
+		begins = true
+		return st.giveTurns(tx, c.ID)
 	})
 	if err != nil || len(people) == 0 {
 		return err
@@ -651,9 +659,12 @@ func (db *DB) planReminders(ctx context.Context, epoch int64, c campaign.Campaig
 	counts := map[int]int{}
 	first := db.reserveIDs(len(people))
 	for i, p := range people {
-		s := p.stratum + st.Base*(step.Number-1)
+		s, place := p.stratum+st.Base*(step.Number-1), p.place
+		if p.stratum < len(st.Turns) {
+			place = st.Turns[p.stratum].Place(place)
+		}
 		cols, _, err := db.messageRow(network, texts, plannedMessage{id: first + int64(i), campaign: c, step: step.Number, patient: p.invitedPatient,
-			stratum: s, place: p.place + int64(step.Number-1)<<53, shared: p.shared})
+			stratum: s, place: place + int64(step.Number-1)<<53, shared: p.shared})
 		if err != nil {
 			return err
 		}
@@ -663,6 +674,43 @@ func (db *DB) planReminders(ctx context.Context, epoch int64, c campaign.Campaig
 		if err := tx.leads(epoch, ""); err != nil {
 			return err
 		}
+		if begins {
+			b, err := json.Marshal(st)
+			if err != nil {
+				return err
+			}
+			if _, err := tx.Exec(`UPDATE campaign SET strata = $1 WHERE id = $2`, string(b), int64(c.ID)); err != nil {
+				return err
+			}
+		}
 		return db.insertPlanned(tx, c.ID, rows, counts)
 	})
+}
+
+// giveTurns fixes in which order the strata are reminded, by what has been delivered to them and answered until now.
+func (st *strata) giveTurns(tx *Tx, id campaign.ID) error {
+	groups := make([]campaign.Asked, st.Base)
+	rows, err := tx.Query(`
+		SELECT stratum, kind, SUM(n)
+		FROM tally
+		WHERE owner = $1 AND kind IN ('delivered', 'answer') AND stratum < $2
+		GROUP BY stratum, kind`, int64(id), st.Base)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var stratum, n int
+		var kind string
+		if err := rows.Scan(&stratum, &kind, &n); err != nil {
+			return err
+		}
+		if kind == tallyDelivered {
+			groups[stratum].Texts = n
+		} else {
+			groups[stratum].Answers = n
+		}
+	}
+	st.Turns = campaign.LeastFirst(groups)
+	return rows.Err()
 }

@@ -91,7 +91,7 @@ func (db *DB) forLook(tx *Tx, id campaign.ID, d throttle.Decision) (throttle.Dec
 	if look != campaign.LookDue || state != campaign.Running {
 		return d, nil
 	}
-	sums, err := campaignSums(tx, id)
+	sums, err := campaignSums(tx, id, "")
 	if err != nil {
 		return d, err
 	}

@@ -205,7 +205,7 @@ func TestNarrow(t *testing.T) {
 			return a, strings.Join(rows, ", ")
 		}
 		old := campaign.Cohort{AgeBands: []string{"65-79", "80+"}}
-		if got := must[[]campaign.Group](t)(db.CountCohort(ctx, w.network.ID, all.ID, old)); fmt.Sprint(got) != "[{N83001 1} {N83002 2}]" {
+		if got := must[[]campaign.GroupSize](t)(db.CountCohort(ctx, w.network.ID, all.ID, old)); fmt.Sprint(got) != "[{N83001 1} {N83002 2}]" {
 			t.Errorf("counted %v", got)
 		}
 		now = now.Add(24 * time.Hour)
@@ -223,7 +223,7 @@ func TestNarrow(t *testing.T) {
 		// Narrowed again, by need; one of them has opted out since.
 		w.write(`INSERT INTO suppression (network, kind, ix, why, at) VALUES ($1, 'phone', $2, 'stop', 0)`, int64(w.network.ID), db.phoneIndex(testCandidate(t, 5).Phone))
 		frail := campaign.Cohort{Needs: []string{"FRAILTY"}}
-		if got := must[[]campaign.Group](t)(db.CountCohort(ctx, w.network.ID, a.ID, frail)); fmt.Sprint(got) != "[{N83001 1} {N83002 2}]" {
+		if got := must[[]campaign.GroupSize](t)(db.CountCohort(ctx, w.network.ID, a.ID, frail)); fmt.Sprint(got) != "[{N83001 1} {N83002 2}]" {
 			t.Errorf("counted %v", got)
 		}
 		b, rows := narrow(a.ID, frail)

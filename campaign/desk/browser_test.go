@@ -163,4 +163,9 @@ func TestScreens(t *testing.T) {
 	w.now = civil.AddDate(0, 0, 2) // a day on which texts may go
 	w.refuse(campaign.ID(id))
 	check(server.URL+"/desk/system", "system")
+	w.tell(campaign.ID(id))
+	check(at, "campaign-counted")
+	check(at+"/funnel", "funnel")
+	check(at+"/fairness", "fairness")
+	check(server.URL+"/desk/deprivation", "deprivation")
 }

@@ -50,7 +50,7 @@ type campaignData struct {
 	Alarms    []string
 	Messages  ui.SummaryList
 	Texts     ui.Chart
-	Answers   ui.Chart
+	Watch     watched
 	Launched  bool
 	Facts     ui.SummaryList
 	Samples   []sampled
@@ -203,7 +203,10 @@ func (h *Handler) campaignData(ctx context.Context, who staff.Account, v campaig
 	if err != nil {
 		return nil, fmt.Errorf("read the days of campaign %d: %w", v.ID, err)
 	}
-	d.Texts, d.Answers = h.charts(days, v)
+	d.Texts = textsByDay(days, v)
+	if d.Watch, err = h.watch(ctx, who, v, days); err != nil {
+		return nil, err
+	}
 	decisions, err := h.cfg.Store.Decisions(ctx, who.Network, v.ID, decisionsShown)
 	if err != nil {
 		return nil, fmt.Errorf("read the decisions of campaign %d: %w", v.ID, err)
@@ -393,6 +396,9 @@ func (h *Handler) facts(who staff.Account, v campaign.View, names map[staff.Acco
 	add("Price", "£"+plainPounds(v.Policy.Price)+" for each part of a text")
 	if len(v.Steps) > 1 {
 		add("Reminder", fmt.Sprintf("After %s, to people who have not answered", count(v.Steps[1].AfterDays, "day", "days")))
+		if v.Steps[1].LeastFirst {
+			add("Order of reminders", "Groups that had answered least when it begins come first")
+		}
 	}
 	if len(v.Steps) > 0 && len(v.Steps[0].Translations) > 0 {
 		add("Languages", languageWords(v.Steps[0].Translations)+". Everybody else gets the text in English")
@@ -541,31 +547,18 @@ func (h *Handler) canAnswer(ctx context.Context, who staff.Account, v campaign.V
 	return at, calls, nil
 }
 
-// charts show the campaign by day: texts apart from people, because there are a hundred times as many.
-// The days end a week after the last text; answers still come then, so the sentence counts from the campaign and not from the days.
-func (h *Handler) charts(days []campaign.Day, v campaign.View) (texts, answers ui.Chart) {
-	texts = ui.Chart{Title: "Texts by day", Unit: "texts a day", Series: []ui.Series{{Name: "Texts", Kind: ui.Bar}}}
-	answers = ui.Chart{Title: "People by day", Unit: "people", Series: []ui.Series{{Name: "Asked for help after a text", Kind: ui.Bar}, {Name: "Waiting for a first call", Kind: ui.Area}, {Name: "First calls the team can make"}}}
+// textsByDay shows the texts of each day; the picture of the whole has them by the hundred.
+func textsByDay(days []campaign.Day, v campaign.View) ui.Chart {
+	c := ui.Chart{Title: "Texts by day", Unit: "texts a day", Series: []ui.Series{{Name: "Texts", Kind: ui.Bar}}}
 	sent := 0
 	for _, d := range days {
-		texts.Series[0].Points = append(texts.Series[0].Points, ui.Point{At: d.Date, Value: float64(d.Texts)})
-		for i, x := range []float64{float64(d.Answers), float64(d.Queue), d.Capacity} {
-			answers.Series[i].Points = append(answers.Series[i].Points, ui.Point{At: d.Date, Value: x})
-		}
+		c.Series[0].Points = append(c.Series[0].Points, ui.Point{At: d.Date, Value: float64(d.Texts)})
 		sent += d.Texts
 	}
-	if len(days) == 0 {
-		return texts, answers
+	if len(days) > 0 {
+		c.Sentence = fmt.Sprintf("%s so far, of %s.", count(sent, "text", "texts"), number(v.Counts.Total()))
 	}
-	last := days[len(days)-1]
-	texts.Sentence = fmt.Sprintf("%s so far, of %s.", count(sent, "text", "texts"), number(v.Counts.Total()))
-	answers.Sentence = count(v.Answers, "person has", "people have") + " asked for help so far. "
-	if h.day(last.Date) == h.day(h.cfg.Now()) {
-		answers.Sentence += fmt.Sprintf("%s for a first call from %s now.", count(last.Queue, "person waits", "people wait"), v.Team.Name)
-	} else {
-		answers.Sentence += "The picture ends on " + h.day(last.Date) + ", a week after the campaign."
-	}
-	return texts, answers
+	return c
 }
 
 // askData is a page before something that cannot be undone, or that somebody vouches for.

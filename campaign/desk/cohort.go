@@ -22,7 +22,7 @@ import (
 type Cohorts interface {
 	Groups(ctx context.Context, n staff.NetworkID, id campaign.AudienceID) (campaign.Groups, error)
 	// CountCohort counts by practice whom a list would text if it were narrowed.
-	CountCohort(ctx context.Context, n staff.NetworkID, id campaign.AudienceID, c campaign.Cohort) ([]campaign.Group, error)
+	CountCohort(ctx context.Context, n staff.NetworkID, id campaign.AudienceID, c campaign.Cohort) ([]campaign.GroupSize, error)
 	// BeginNarrow answers campaign.ErrNotNow for a list that is not screened.
 	BeginNarrow(ctx context.Context, who staff.Account, id campaign.AudienceID, c campaign.Cohort, name string) (campaign.Narrowing, error)
 	Compare(ctx context.Context, n staff.NetworkID, later, earlier campaign.AudienceID) (campaign.Comparison, error)
@@ -124,10 +124,10 @@ func (h *Handler) checkCohort(ctx context.Context, who staff.Account, from campa
 	for _, part := range []struct {
 		field  string
 		chosen []string
-		groups []campaign.Group
+		groups []campaign.GroupSize
 	}{{"practices", c.Practices, g.Practices}, {"age_bands", c.AgeBands, g.AgeBands}, {"sexes", c.Sexes, g.Sexes}, {"needs", c.Needs, g.Needs}} {
 		for _, v := range part.chosen {
-			if !slices.ContainsFunc(part.groups, func(g campaign.Group) bool { return g.Value == v }) {
+			if !slices.ContainsFunc(part.groups, func(g campaign.GroupSize) bool { return g.Value == v }) {
 				return invalid{{Field: part.field, Sentence: fmt.Sprintf("Nobody in this list is in %q.", cut(v, 40))}}
 			}
 		}
@@ -169,7 +169,7 @@ func (h *Handler) showNarrow(w http.ResponseWriter, r *http.Request, status int,
 		return groupWord(ods)
 	}
 	data := &narrowData{ID: a.ID, List: a.Name}
-	box := func(name, label, hint string, groups []campaign.Group, chosen []string, word func(string) string) {
+	box := func(name, label, hint string, groups []campaign.GroupSize, chosen []string, word func(string) string) {
 		if len(groups) == 0 || len(groups) == 1 && name != "needs" {
 			return
 		}
@@ -326,9 +326,9 @@ func (h *Handler) apiGroups(w http.ResponseWriter, r *http.Request) {
 		h.apiError(r.Context(), w, err)
 		return
 	}
-	for _, of := range []*[]campaign.Group{&g.Practices, &g.AgeBands, &g.Sexes, &g.Needs} {
+	for _, of := range []*[]campaign.GroupSize{&g.Practices, &g.AgeBands, &g.Sexes, &g.Needs} {
 		if *of == nil {
-			*of = []campaign.Group{}
+			*of = []campaign.GroupSize{}
 		}
 	}
 	writeJSON(w, http.StatusOK, g)
@@ -347,7 +347,7 @@ func (h *Handler) apiNarrow(w http.ResponseWriter, r *http.Request) {
 	}
 	if err == nil && in.DryRun {
 		if err = h.checkCohort(r.Context(), who, a, in.Cohort); err == nil {
-			var counted []campaign.Group
+			var counted []campaign.GroupSize
 			if counted, err = h.cfg.Store.CountCohort(r.Context(), who.Network, a.ID, in.Cohort); err == nil {
 				total := 0
 				for _, g := range counted {

@@ -46,6 +46,7 @@ type Campaigns interface {
 	CreateCampaign(ctx context.Context, who staff.Account, c campaign.Campaign) (campaign.Campaign, error)
 	Campaigns(ctx context.Context, n staff.NetworkID, limit int) ([]campaign.Campaign, error)
 	View(ctx context.Context, n staff.NetworkID, id campaign.ID) (campaign.View, error)
+	Campaign(ctx context.Context, n staff.NetworkID, id campaign.ID) (campaign.Campaign, error)
 	// MoveCampaign answers with the domain's sentinels, or campaign.ErrPractices.
 	MoveCampaign(ctx context.Context, who staff.Account, id campaign.ID, m campaign.Move) (campaign.Campaign, error)
 	// LaunchCampaign is MoveCampaign for a launch, but leaves the messages to PlanMessages.
@@ -103,6 +104,7 @@ type Store interface {
 	Cohorts
 	Campaigns
 	Reports
+	Funnels
 	Consents
 	Networks
 }
@@ -126,6 +128,8 @@ type Config struct {
 	Machinery func(context.Context) Machinery
 	// Alerts are what somebody must look at now, whichever desk they sit at; nil: nothing.
 	Alerts func(context.Context, staff.Account) ([]ui.Alert, error)
+	// Explain puts a provider's code of a text that did not arrive into words; nil: none is known.
+	Explain func(code string) Cause
 	// Live is set when texts reach real phones: then a made-up list cannot be launched.
 	Live bool
 }
@@ -156,6 +160,9 @@ func New(c Config) (*Handler, error) {
 	}
 	if c.Stopped == nil {
 		c.Stopped = func() string { return "" }
+	}
+	if c.Explain == nil {
+		c.Explain = func(string) Cause { return Cause{Words: "The text failed; the reason is not known."} }
 	}
 	if c.MaxUpload <= 0 {
 		c.MaxUpload = DefaultMaxUpload
@@ -219,6 +226,10 @@ func (h *Handler) routes() []route {
 		{"POST", "/desk/campaigns/{id}/links-on", staff.RunCampaign, h.linksPage(false)},
 		{"POST", "/desk/campaigns/{id}/practices/{ods}", staff.ApprovePractice, h.practicePage},
 		{"POST", "/desk/campaigns/{id}/messages/{message}", staff.SettleMessage, h.settlePage},
+		{"GET", "/desk/campaigns/{id}/funnel", staff.ViewCampaigns, h.funnelPage},
+		{"GET", "/desk/campaigns/{id}/fairness", staff.ViewCampaigns, h.fairPage},
+		{"GET", "/desk/deprivation", staff.UploadList, h.deprivationPage},
+		{"POST", "/desk/deprivation", staff.UploadList, h.uploadDeciles},
 		{"GET", "/desk/system", staff.ViewSystem, h.systemPage},
 
 		{"GET", "/api/v1/lists", staff.ViewLists, h.apiLists},
@@ -239,6 +250,10 @@ func (h *Handler) routes() []route {
 		{"POST", "/api/v1/campaigns/{id}/links-off", staff.RunCampaign, h.apiLinks(true)},
 		{"POST", "/api/v1/campaigns/{id}/links-on", staff.RunCampaign, h.apiLinks(false)},
 		{"POST", "/api/v1/campaigns/{id}/practices/{ods}/approve", staff.ApprovePractice, h.apiPractice},
+		{"GET", "/api/v1/campaigns/{id}/funnel", staff.ViewCampaigns, h.apiFunnel},
+		{"GET", "/api/v1/campaigns/{id}/fairness", staff.ViewCampaigns, h.apiFair},
+		{"GET", "/api/v1/deprivation", staff.UploadList, h.apiDeciles},
+		{"POST", "/api/v1/deprivation", staff.UploadList, h.apiUploadDeciles},
 		{"GET", "/api/v1/system", staff.ViewSystem, h.apiSystem},
 	}
 }
@@ -301,6 +316,8 @@ func target(r *http.Request) string {
 		kind = "upload"
 	case strings.Contains(r.URL.Path, "/system"):
 		return "system"
+	case strings.Contains(r.URL.Path, "/deprivation"):
+		return "deprivation"
 	}
 	id, err := pathID(r, "id")
 	if err != nil {

@@ -46,14 +46,15 @@ type world struct {
 	other   staff.Account // administrator of another network
 	now     time.Time
 	epoch   int64
+	dir     string // of the database
 }
 
 func newWorld(tb testing.TB, change func(*Config)) *world {
 	tb.Helper()
-	w := &world{tb: tb, by: map[staff.Role]staff.Account{}, now: civil}
+	w := &world{tb: tb, by: map[staff.Role]staff.Account{}, now: civil, dir: tb.TempDir()}
 	ctx := context.Background()
 	now := func() time.Time { return w.now }
-	db, err := store.Open(ctx, store.Config{DataDir: tb.TempDir(), Keys: filepath.Join(tb.TempDir(), "keys"), Now: now, Machine: time.Now})
+	db, err := store.Open(ctx, store.Config{DataDir: w.dir, Keys: filepath.Join(tb.TempDir(), "keys"), Now: now, Machine: time.Now})
 	w.must(err)
 	w.db = db
 	w.network, err = db.CreateNetwork(ctx, staff.Network{Name: "Knowsley Central PCN", Sender: "KnowsleyPCN", LinkHost: "https://knowsley.example", Phone: "0151 496 0000", Practices: []staff.Practice{

@@ -36,6 +36,8 @@ type draft struct {
 	Text      string
 	Reminder  string
 	AfterDays int
+	// LeastFirst: the reminder goes first to the groups that answered least.
+	LeastFirst bool
 	// Translations are of Text and of Reminder. Offered are the languages that a form asked about.
 	Translations, ReminderTranslations map[lang.Code]campaign.Translation
 	Offered                            []lang.Code
@@ -85,7 +87,7 @@ func (h *Handler) build(ctx context.Context, who staff.Account, d draft) (campai
 		bad = append(bad, ui.FieldError{Field: "team", Sentence: "Choose the team that will answer."})
 	}
 	if d.Reminder != "" {
-		c.Steps = append(c.Steps, campaign.Step{Number: 2, Template: d.Reminder, AfterDays: d.AfterDays, Translations: d.ReminderTranslations})
+		c.Steps = append(c.Steps, campaign.Step{Number: 2, Template: d.Reminder, AfterDays: d.AfterDays, Translations: d.ReminderTranslations, LeastFirst: d.LeastFirst})
 	}
 	in := campaign.Setting{Network: n, Synthetic: a.Synthetic || !listed} // without a list, only what is wrong with any
 	for _, s := range c.Steps {
@@ -387,6 +389,7 @@ type reminderJSON struct {
 	Text         string                             `json:"text"`
 	Translations map[lang.Code]campaign.Translation `json:"translations,omitempty"`
 	AfterDays    int                                `json:"after_days"`
+	LeastFirst   bool                               `json:"least_first,omitempty"`
 }
 
 // trimmed takes the spaces around translations away, as of all texts.
@@ -409,6 +412,7 @@ func (h *Handler) draftOf(call draftCall) (d draft, bad invalid) {
 	}
 	if call.Reminder != nil {
 		d.Reminder, d.ReminderTranslations, d.AfterDays = typed(call.Reminder.Text), trimmed(call.Reminder.Translations), call.Reminder.AfterDays
+		d.LeastFirst = call.Reminder.LeastFirst
 	}
 	if call.Last != "" {
 		day, err := time.ParseInLocation(time.DateOnly, call.Last, h.zone)

@@ -40,12 +40,12 @@ func OpenAPI() map[string]any {
 		"propertyNames":        object{"enum": otherLanguages()},
 		"additionalProperties": thing(object{"text": word, "reviewed": with(yes, object{"description": "You vouch that a professional has reviewed it"})})}
 	draft := thing(object{"list": number, "team": with(number, object{"description": "May be left out if the network has one team"}), "name": word, "text": word, "translations": translations,
-		"reminder": thing(object{"text": word, "translations": translations, "after_days": number}), "windows": windows, "daily_cap": number, "budget": pounds, "price": with(pounds, object{"default": plainPounds(DefaultPrice)}),
+		"reminder": thing(object{"text": word, "translations": translations, "after_days": number, "least_first": with(yes, object{"description": "Groups that had answered least when the reminders begin get theirs first"})}), "windows": windows, "daily_cap": number, "budget": pounds, "price": with(pounds, object{"default": plainPounds(DefaultPrice)}),
 		"rate": object{"type": "number", "default": DefaultRate, "description": "Parts of texts a second"}, "last": object{"type": "string", "format": "date"},
 		"first_look": object{"type": "boolean", "default": true, "description": "Pause after the first 20 texts until somebody has looked at them (resume goes on). Lists of up to 20 people are never paused."}})
 	draft["required"] = []string{"list", "name", "text"}
 	basics := object{"id": number, "name": word, "state": word, "list": number, "team": number,
-		"steps":  object{"type": "array", "items": thing(object{"number": number, "template": word, "translations": translations, "after_days": number})},
+		"steps":  object{"type": "array", "items": thing(object{"number": number, "template": word, "translations": translations, "after_days": number, "least_first": yes})},
 		"policy": thing(object{"windows": windows, "daily_cap": number, "budget": pounds, "price": pounds, "rate": object{"type": "number"}, "last": instant, "first_look": yes}),
 		"held":   word, "created_by": number, "submitted_by": number, "approved_by": number, "created_at": instant, "launched_at": instant, "finished_at": instant, "links_off_at": instant,
 		"hash": with(word, object{"description": "What an approval is for"})}
@@ -128,6 +128,7 @@ func OpenAPI() map[string]any {
 		"/api/v1/campaigns/{id}/practices/{ods}/approve": object{"post": call("approvePractice", "A practice agrees to its patients being texted", answer("200", "The campaign", thing(basics)),
 			object{"parameters": []object{id, parameter("ods", word)}})},
 	}
+	maps.Copy(paths, fairPaths(call, answer, body, id))
 	size := object{"type": "integer", "description": "Bytes"}
 	paths["/api/v1/system"] = object{"get": call("system", "How sending itself stands, for administrators", answer("200", "The queue, the pacer, the disk and the alarms", thing(object{
 		"stopped": with(word, object{"description": "Why nothing is sent; empty if it is"}), "leader": word, "leads": yes, "leads_since": instant, "provider": word, "quarantine": yes,

@@ -75,22 +75,23 @@ func List(counts []int) (hidden []bool) {
 //
 // The same numbers are shown again as they grow, and from two pages of different days the few who came in between could be worked out. Therefore
 // shown[g][k] is what was last shown of a number, 0 before it ever was: while it has grown by 1 to 4 since, it is hidden too. And before[g][k] is
-// what it was when the table was last shown, whether hidden or not: even whoever knows all of that cannot work out that it has grown by 1 to 4
-// since. Both are nil for a table that is shown for the first time.
+// what it was when the table was last shown, whether hidden or not: even whoever knows all of that cannot work out of a number that is hidden
+// now that it has grown by 1 to 4 since. Both are nil for a table that is shown for the first time.
 func Nested(counts, shown, before [][]int) (hidden [][]bool) {
 	hidden = make([][]bool, len(counts))
 	for g, row := range counts {
 		hidden[g] = make([]bool, len(row))
 	}
-	nest(counts, shown, hidden)
+	nest(counts, shown, hidden, false)
 	if before != nil {
-		nest(counts, before, hidden)
+		nest(counts, before, hidden, true)
 	}
 	return hidden
 }
 
-// nest hides further numbers of nested groups, given what is known of them before.
-func nest(counts, known [][]int, hidden [][]bool) {
+// nest hides further numbers of nested groups, given what is known of them before: beside those that are small, or only for the sake of those
+// that are hidden already.
+func nest(counts, known [][]int, hidden [][]bool, only bool) {
 	groups, stages := len(counts), 0
 	if groups > 0 {
 		stages = len(counts[0])
@@ -115,7 +116,7 @@ func nest(counts, known [][]int, hidden [][]bool) {
 			if k+1 < stages {
 				left -= row[k+1]
 			}
-			at[g][k] = n.add(arc{from: from, to: node, value: c, floor: min(last, c), cost: cellCost(c), hidden: hidden[g][k]})
+			at[g][k] = n.add(arc{from: from, to: node, value: c, floor: min(last, c), cost: cellCost(c), hidden: hidden[g][k], open: only && !hidden[g][k]})
 			n.add(arc{from: node, to: start + 1 + k, value: left, hidden: true}) // it is not shown, but may follow from what is
 		}
 	}
@@ -147,6 +148,7 @@ type arc struct {
 	cost         int
 	hidden       bool
 	fixed        bool // hidden only if it is itself small
+	open         bool // may be shown though it is small
 }
 
 // network has as much flowing into every node as out of it.
@@ -168,7 +170,7 @@ func (n *network) hide() {
 	for i := range n.arcs {
 		a := &n.arcs[i]
 		n.out[a.from], n.out[a.to] = append(n.out[a.from], i), append(n.out[a.to], i)
-		if Small(a.value - a.floor) {
+		if Small(a.value-a.floor) && !a.open {
 			a.hidden = true
 			small = append(small, i)
 		}

@@ -250,7 +250,7 @@ func (a *app) routes() (http.Handler, error) {
 		return nil, err
 	}
 	managers, err := campaigndesk.New(campaigndesk.Config{Store: a.db, UI: pages, Nav: nav, Now: a.Now, Log: a.Log.With("comp", "desk"), Live: !isLoopback(a.Gateway.BaseURL),
-		Stopped: a.stopped, Machinery: a.machinery, Alerts: workers.Alerts})
+		Stopped: a.stopped, Machinery: a.machinery, Alerts: workers.Alerts, Explain: explain})
 	if err != nil {
 		return nil, err
 	}
