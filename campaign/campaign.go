@@ -24,13 +24,14 @@ type (
 
 // Errors that callers can act on. Their sentences are for people.
 var (
-	ErrNotFound  = errors.New("there is no such campaign, list or message in your network")
-	ErrConflict  = errors.New("somebody else changed this in the meantime; look again")
-	ErrNotNow    = errors.New("this cannot be done in the campaign's present state")
-	ErrSameHand  = errors.New("a second person has to approve: whoever submitted a campaign cannot approve it")
-	ErrChanged   = errors.New("the list, the text or the policy changed after the approval; submit it again")
-	ErrSynthetic = errors.New("this list is made up for trying things out; a live sender refuses it")
-	ErrTooLate   = errors.New("the claim came too late: the message has moved on")
+	ErrNotFound   = errors.New("there is no such campaign, list or message in your network")
+	ErrConflict   = errors.New("somebody else changed this in the meantime; look again")
+	ErrNotNow     = errors.New("this cannot be done in the campaign's present state")
+	ErrSameHand   = errors.New("a second person has to approve: whoever submitted a campaign cannot approve it")
+	ErrChanged    = errors.New("the list, the text, the purpose or the policy changed after the approval; submit it again")
+	ErrNoPractice = errors.New("no practice agrees to this campaign: its patients are not texted")
+	ErrSynthetic  = errors.New("this list is made up for trying things out; a live sender refuses it")
+	ErrTooLate    = errors.New("the claim came too late: the message has moved on")
 )
 
 // Campaign is an audience, its steps, a pacing policy, and the team that will answer.
@@ -56,6 +57,9 @@ type Campaign struct {
 	Parts     Parts
 	// LinksOffAt is when a person switched off the links of its texts; zero while they work.
 	LinksOffAt time.Time
+	Grounds    Grounds
+	// FreshAt is when the newest list was screened that its own was screened against; zero before the first.
+	FreshAt time.Time
 }
 
 // Step is one round of texts: the invitation, then perhaps a reminder.
@@ -84,14 +88,15 @@ type Policy struct {
 	Blast      bool          `json:"blast,omitempty"`      // without pacing; only for showing what happens
 }
 
-// Hash is what the second person approves: audience, text and policy, nothing else.
+// Hash is what the second person approves: audience, text, policy and grounds, nothing else.
 func (c Campaign) Hash() string {
 	b, err := json.Marshal(struct {
 		Audience AudienceID
 		Team     staff.TeamID
 		Steps    []Step
 		Policy   Policy
-	}{c.Audience, c.Team, c.Steps, c.Policy})
+		Grounds  *Grounds `json:",omitempty"`
+	}{c.Audience, c.Team, c.Steps, c.Policy, c.Grounds.hashed()})
 	if err != nil {
 		panic(fmt.Sprintf("campaign: a policy that cannot be written as JSON: %v", err)) // only numbers, strings and times
 	}
@@ -115,6 +120,9 @@ func (c Campaign) Check(in Setting) error {
 		if bad := s.Unsendable(in); len(bad) > 0 {
 			return bad[0]
 		}
+	}
+	if err := c.Grounds.Check(); err != nil {
+		return err
 	}
 	if c.Policy.Budget < 0 || c.Policy.DailyCap < 0 || c.Policy.Rate < 0 {
 		return errors.New("limits cannot be negative")

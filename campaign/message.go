@@ -82,7 +82,11 @@ type Facts struct {
 	TextedElsewhere time.Time
 	OpenReferral    bool
 	// Answered is set if an earlier step of the campaign has been answered, whatever became of that referral.
-	Answered  bool
+	Answered bool
+	// TakenOut is why a fresh list has taken the person out of the campaign, "" if none has.
+	TakenOut string
+	// Disagrees is set unless the person's practice agrees to the campaign as it is now.
+	Disagrees bool
 	WindowEnd time.Time // end of the present sending window; zero if it is closed
 }
 
@@ -101,6 +105,8 @@ func Admit(now time.Time, f Facts) Verdict {
 		return Verdict{Suppress, f.NumberSuppressed}
 	case f.PersonSuppressed != "":
 		return Verdict{Suppress, f.PersonSuppressed}
+	case f.TakenOut != "":
+		return Verdict{Suppress, f.TakenOut}
 	case f.OpenReferral:
 		return Verdict{Suppress, string(ExAlreadySupported)}
 	case f.Answered:
@@ -111,6 +117,8 @@ func Admit(now time.Time, f Facts) Verdict {
 		return Verdict{Expire, "campaign_over"}
 	case !f.Campaign.Policy.Last.IsZero() && now.After(f.Campaign.Policy.Last):
 		return Verdict{Expire, "campaign_over"}
+	case f.Disagrees:
+		return Verdict{Suppress, DisagreesCode}
 	case f.Campaign.State != Running || f.Held:
 		return Verdict{Recall, "not_running"}
 	case f.WindowEnd.IsZero():

@@ -23,7 +23,7 @@ const (
 // MessageStates lists them in the order of a message's life.
 var MessageStates = []MessageState{Planned, Released, Sending, Unknown, Held, Accepted, Sent, Delivered, Undelivered, Failed, Rejected, Suppressed, Expired}
 
-// Final states have no way out but evidence.
+// Final states have no way out but evidence, and for what a practice kept back its word.
 func (s MessageState) Final() bool {
 	switch s {
 	case Delivered, Undelivered, Failed, Rejected, Suppressed, Expired:
@@ -62,6 +62,7 @@ const (
 	SettleSent  Event = "settle_sent"  // a person says: it was sent
 	SettleAgain Event = "settle_again" // a person says: send again
 	Suppress    Event = "suppress"     // opt-out, dissent, died, moved, texted by another campaign, already in touch
+	Readmit     Event = "readmit"      // its practice did not agree, and does now
 	Expire      Event = "expire"       // past the campaign's last date
 	Doubt       Event = "doubt"        // generation quarantine: a restored backup cannot know what left
 )
@@ -79,6 +80,7 @@ var transitions = map[edge]MessageState{
 	{Planned, Expire}:       Expired,
 	{Planned, Doubt}:        Unknown,
 	{Released, Recall}:      Planned,
+	{Suppressed, Readmit}:   Planned, // of those alone that their practice kept back
 	{Released, Claim}:       Sending,
 	{Released, Suppress}:    Suppressed,
 	{Released, Expire}:      Expired,

@@ -49,13 +49,6 @@ type NotInvited struct {
 	Kind, Code string // "rejected" or "excluded"
 }
 
-// PracticeShare is one practice's part of a campaign.
-type PracticeShare struct {
-	ODS      string
-	Invited  int
-	Approved bool
-}
-
 // ErrPractices says which practices have not approved yet.
 type ErrPractices []string
 

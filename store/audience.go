@@ -81,6 +81,11 @@ type outcome struct {
 	kind, code string
 }
 
+// lasting are the exclusions by which a fresh list says something of a person, beside those whose rows are kept as patients.
+func lasting(ex campaign.Exclusion) bool {
+	return ex != campaign.ExDuplicatePerson && ex != campaign.ExSharedNumber
+}
+
 // importChunk rows are screened and written in one transaction: well below 50 ms of the writer.
 const importChunk = 500
 
@@ -160,7 +165,7 @@ func (im *listImport) flush(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("look up earlier contacts: %w", err)
 	}
-	rows := make([]any, 0, len(im.batch)*12)
+	rows, out := make([]any, 0, len(im.batch)*12), []any(nil)
 	first := im.db.reserveIDs(len(im.batch))
 	var marks []any
 	for i, c := range im.batch {
@@ -187,6 +192,9 @@ func (im *listImport) flush(ctx context.Context) error {
 			im.ledger.Excluded[string(ex)]++
 			im.others = append(im.others, outcome{c.Row, "excluded", string(ex)})
 			if ex != campaign.ExSharedNumber {
+				if lasting(ex) {
+					out = append(out, int64(im.a.ID), c.nhsIx, c.phoneIx, string(ex))
+				}
 				continue
 			}
 		} else {
@@ -219,6 +227,9 @@ func (im *listImport) flush(ctx context.Context) error {
 			return err
 		}
 		if _, err := tx.bulkInsert(`INSERT INTO patient_need (audience, patient, ix)`, 3, marks, ""); err != nil {
+			return err
+		}
+		if _, err := tx.bulkInsert(`INSERT INTO not_invited (audience, nhs_ix, phone_ix, code)`, 4, out, `ON CONFLICT (audience, nhs_ix, code) DO NOTHING`); err != nil {
 			return err
 		}
 		return running(tx.Exec(`UPDATE audience SET done_rows = $1 WHERE id = $2 AND state = 'importing'`, im.ledger.Rows, int64(im.a.ID)))
@@ -361,10 +372,10 @@ func (im *listImport) Abandon(ctx context.Context) error {
 
 // dropAudience removes the rows of an abandoned audience in chunks, then the audience.
 func (db *DB) dropAudience(ctx context.Context, id campaign.AudienceID) error {
-	for _, table := range []string{"patient_need", "patient", "audience_row"} {
+	for _, table := range []string{"patient_need", "patient", "audience_row", "not_invited"} {
 		for n := int64(1); n > 0; {
 			err := db.write(ctx, "drop rows", func(tx *Tx) (err error) {
-				key := map[string]string{"patient_need": "patient", "patient": "id", "audience_row": "row"}[table]
+				key := map[string]string{"patient_need": "patient", "patient": "id", "audience_row": "row", "not_invited": "nhs_ix"}[table]
 				n, err = tx.Exec(`DELETE FROM `+table+` WHERE audience = $1 AND `+key+` IN (SELECT `+key+` FROM `+table+` WHERE audience = $1 LIMIT 1000)`, int64(id))
 				return err
 			})

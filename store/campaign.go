@@ -18,20 +18,21 @@ import (
 )
 
 const campaignColumns = `id, network, team, audience, name, state, steps, policy, seed, approved_hash, held,
-	created_by, submitted_by, approved_by, created_at, launched_at, finished_at, links_off_at, first_look, parts`
+	created_by, submitted_by, approved_by, created_at, launched_at, finished_at, links_off_at, first_look, parts, grounds, fresh_at`
 
 func scanCampaign(row interface{ Scan(...any) error }) (c campaign.Campaign, err error) {
-	var steps, policy string
-	var seed, created, launched, finished, off, parts int64
+	var steps, policy, grounds string
+	var seed, created, launched, finished, off, parts, fresh int64
 	err = row.Scan((*int64)(&c.ID), (*int64)(&c.Network), (*int64)(&c.Team), (*int64)(&c.Audience), &c.Name, (*string)(&c.State), &steps, &policy, &seed,
 		&c.ApprovedHash, &c.Held, (*int64)(&c.CreatedBy), (*int64)(&c.SubmittedBy), (*int64)(&c.ApprovedBy), &created, &launched, &finished, &off,
-		(*string)(&c.FirstLook), &parts)
+		(*string)(&c.FirstLook), &parts, &grounds, &fresh)
 	if err != nil {
 		return c, err
 	}
 	c.Parts = campaign.Parts(parts)
 	c.Seed, c.CreatedAt, c.LaunchedAt, c.FinishedAt, c.LinksOffAt = uint64(seed), timeOf(created), timeOf(launched), timeOf(finished), timeOf(off)
-	return c, errors.Join(json.Unmarshal([]byte(steps), &c.Steps), json.Unmarshal([]byte(policy), &c.Policy))
+	c.FreshAt = timeOf(fresh)
+	return c, errors.Join(json.Unmarshal([]byte(steps), &c.Steps), json.Unmarshal([]byte(policy), &c.Policy), json.Unmarshal([]byte(grounds), &c.Grounds))
 }
 
 // CreateCampaign writes a draft. The list and the team must be of the same network. One without Parts was made in one go, and has all.
@@ -42,6 +43,13 @@ func (db *DB) CreateCampaign(ctx context.Context, who staff.Account, c campaign.
 	}
 	if c.Seed == 0 {
 		c.Seed = rand.Uint64() >> 1 // fits a signed column
+	}
+	if c.Grounds == (campaign.Grounds{}) {
+		c.Grounds = campaign.DefaultGrounds
+	}
+	grounds, err := json.Marshal(c.Grounds)
+	if err != nil {
+		return c, fmt.Errorf("write the grounds: %w", err)
 	}
 	steps, err := json.Marshal(c.Steps)
 	if err != nil {
@@ -63,8 +71,8 @@ func (db *DB) CreateCampaign(ctx context.Context, who staff.Account, c campaign.
 		c.CreatedAt = timeOf(tx.now)
 		_, err = tx.Exec(`
 			INSERT INTO campaign (`+campaignColumns+`, strata, memory, planning, segments)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '', '', $10, 0, 0, $11, 0, 0, 0, '', $12, '{}', '{}', 0, 1)`,
-			int64(c.ID), int64(c.Network), int64(c.Team), int64(c.Audience), c.Name, string(c.State), string(steps), string(policy), int64(c.Seed), int64(who.ID), tx.now, int64(c.Parts))
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '', '', $10, 0, 0, $11, 0, 0, 0, '', $12, $13, 0, '{}', '{}', 0, 1)`,
+			int64(c.ID), int64(c.Network), int64(c.Team), int64(c.Audience), c.Name, string(c.State), string(steps), string(policy), int64(c.Seed), int64(who.ID), tx.now, int64(c.Parts), string(grounds))
 		if err != nil {
 			return err
 		}
@@ -143,63 +151,15 @@ func campaignsOf(tx *Tx, where string, args ...any) (all []campaign.Campaign, er
 	return all, rows.Err()
 }
 
-// ApprovePractice notes that a practice, as controller, agrees to its patients being texted.
-func (db *DB) ApprovePractice(ctx context.Context, who staff.Account, id campaign.ID, ods string) error {
-	return db.write(ctx, "approve practice", func(tx *Tx) error {
-		if _, err := campaignOf(tx, who.Network, id, ""); err != nil {
-			return err
-		}
-		n, err := tx.Exec(`
-			INSERT INTO practice_approval (campaign, ods, account, at)
-			SELECT $1, ods, $2, $3 FROM practice WHERE network = $4 AND ods = $5
-			ON CONFLICT (campaign, ods) DO NOTHING`, int64(id), int64(who.ID), tx.now, int64(who.Network), ods)
-		if err != nil || n == 0 {
-			return err
-		}
-		return db.audit(tx, staff.Entry{Network: who.Network, Account: who.ID, Action: string(staff.ApprovePractice), Target: fmt.Sprintf("campaign %d practice %s", id, ods), Outcome: "done"})
-	})
-}
-
-// PracticeShares lists the practices whose patients a campaign would text, and whether each has approved.
-func (db *DB) PracticeShares(ctx context.Context, n staff.NetworkID, id campaign.ID) (all []campaign.PracticeShare, err error) {
-	err = db.read(ctx, "practice approvals", func(tx *Tx) error {
-		c, err := campaignOf(tx, n, id, "")
-		if err != nil {
-			return err
-		}
-		all, err = practiceShares(tx, c)
-		return err
-	})
-	return all, err
-}
-
-func practiceShares(tx *Tx, c campaign.Campaign) (all []campaign.PracticeShare, err error) {
+// invitedByPractice is how many people of each practice a campaign would text, in the order of the practices.
+func invitedByPractice(tx *Tx, c campaign.Campaign) (all []campaign.PracticeShare, err error) {
 	if !c.LaunchedAt.IsZero() {
 		if all, err = plannedShares(tx, c.ID); err != nil || len(all) > 0 {
 			return all, err
 		}
 	}
-	rows, err := tx.Query(`
-		SELECT p.practice, COUNT(*), MAX(CASE WHEN a.ods IS NULL THEN 0 ELSE 1 END)
-		FROM patient p
-		LEFT JOIN practice_approval a ON a.campaign = $1 AND a.ods = p.practice
-		WHERE p.audience = $2 AND p.invited
-		GROUP BY p.practice
-		ORDER BY p.practice`, int64(c.ID), int64(c.Audience))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var s campaign.PracticeShare
-		var yes int
-		if err := rows.Scan(&s.ODS, &s.Invited, &yes); err != nil {
-			return nil, err
-		}
-		s.Approved = yes == 1
-		all = append(all, s)
-	}
-	return all, rows.Err()
+	return list(tx, func(r scanner, s *campaign.PracticeShare) error { return r.Scan(&s.ODS, &s.Invited) },
+		`SELECT practice, COUNT(*) FROM patient WHERE audience = $1 AND invited GROUP BY practice ORDER BY practice`, int64(c.Audience))
 }
 
 // plannedShares adds up the strata that the launch has fixed, so that the page of a long list need not count its people; none before that.
@@ -212,14 +172,10 @@ func plannedShares(tx *Tx, id campaign.ID) (all []campaign.PracticeShare, err er
 	if err := json.Unmarshal([]byte(raw), &st); err != nil {
 		return nil, err
 	}
-	agreed, err := list(tx, func(r scanner, ods *string) error { return r.Scan(ods) }, `SELECT ods FROM practice_approval WHERE campaign = $1`, int64(id))
-	if err != nil {
-		return nil, err
-	}
 	for i, name := range st.Names[:min(st.Base, len(st.Names))] { // in the order of the practices
 		ods := name[:max(strings.LastIndexByte(name, ' '), 0)]
 		if len(all) == 0 || all[len(all)-1].ODS != ods {
-			all = append(all, campaign.PracticeShare{ODS: ods, Approved: slices.Contains(agreed, ods)})
+			all = append(all, campaign.PracticeShare{ODS: ods})
 		}
 		all[len(all)-1].Invited += st.Sizes[i]
 	}
@@ -289,6 +245,9 @@ func (db *DB) moveCampaign(ctx context.Context, who staff.Account, id campaign.I
 				}
 			}
 		case campaign.Resume:
+			if err := mayResume(tx, c); err != nil {
+				return err
+			}
 			if c.Held = ""; c.FirstLook == campaign.LookWaits {
 				c.FirstLook = campaign.Looked
 			}
@@ -379,13 +338,18 @@ func (db *DB) mayLaunch(tx *Tx, c campaign.Campaign) error {
 		return err
 	}
 	var missing campaign.ErrPractices
+	agreed := false
 	for _, s := range shares {
-		if !s.Approved {
+		if !s.Decided() {
 			missing = append(missing, s.ODS)
 		}
+		agreed = agreed || s.Approved
 	}
 	if len(missing) > 0 {
 		return missing
+	}
+	if !agreed {
+		return campaign.ErrNoPractice
 	}
 	return nil
 }
@@ -526,11 +490,15 @@ func (db *DB) planMessages(ctx context.Context, id campaign.ID) error {
 	if err != nil {
 		return err
 	}
-	return db.write(ctx, "finish plan", func(tx *Tx) error {
+	err = db.write(ctx, "finish plan", func(tx *Tx) error {
 		_, err := tx.Exec(`UPDATE campaign SET planning = -1, strata = $1, segments = $2 WHERE id = $3`,
 			string(b), float64(max(segments, 1))/float64(max(messages, 1)), int64(c.ID))
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	return db.SettlePractices(ctx, id)
 }
 
 // ResumeLaunches completes launches that a killed process left half planned. Call it before serving.
@@ -697,6 +665,11 @@ func (db *DB) View(ctx context.Context, n staff.NetworkID, id campaign.ID) (v ca
 		now, err := db.standing(tx)
 		if err != nil {
 			return err
+		}
+		if open, err := freshOpen(tx, id); err != nil {
+			return err
+		} else if open && v.Held == "" {
+			v.Held = beingScreened
 		}
 		if v.Halt, err = db.haltOf(tx, now.mark); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/wellpaced/wellpaced/campaign"
@@ -252,15 +253,15 @@ func (db *DB) facts(tx *Tx, m message) (f campaign.Facts, plan *knownPlan, n sta
 	}
 	// Shared until the claim commits: once a pause is answered, no claim that began before it can still succeed.
 	f.Campaign.ID = campaign.ID(m.campaign)
-	var steps, policy string
+	var steps, policy, grounds string
 	var nhsIx []byte
 	err = tx.QueryRow(`
-		SELECT c.network, c.state, c.held, c.steps, c.policy, p.practice, p.language, p.person, p.nhs_ix, a.synthetic
+		SELECT c.network, c.state, c.held, c.steps, c.policy, c.audience, c.grounds, p.practice, p.language, p.person, p.nhs_ix, a.synthetic
 		FROM campaign c
 		JOIN patient p ON p.id = $2
 		JOIN audience a ON a.id = p.audience
 		WHERE c.id = $1`+db.engine.shareClause("c"), m.campaign, m.patient).
-		Scan((*int64)(&f.Campaign.Network), (*string)(&f.Campaign.State), &f.Campaign.Held, &steps, &policy, &who.practice, &who.language, &who.sealed, &nhsIx, &f.Synthetic)
+		Scan((*int64)(&f.Campaign.Network), (*string)(&f.Campaign.State), &f.Campaign.Held, &steps, &policy, (*int64)(&f.Campaign.Audience), &grounds, &who.practice, &who.language, &who.sealed, &nhsIx, &f.Synthetic)
 	if err != nil {
 		return fail(err)
 	}
@@ -268,13 +269,17 @@ func (db *DB) facts(tx *Tx, m message) (f campaign.Facts, plan *knownPlan, n sta
 		return fail(err)
 	}
 	f.Campaign.Steps, f.Campaign.Policy = plan.parsed.Steps, plan.parsed.Policy
-	f.Held = f.Campaign.Held != ""
+	terms, err := plan.agreedTo(f.Campaign.Audience, grounds)
+	if err != nil {
+		return fail(err)
+	}
 	if n, err = db.sender(tx, f.Campaign.Network); err != nil {
 		return fail(err)
 	}
 	var number, person *string
 	var last *int64
-	var open int
+	var takenOut *string
+	var open, agree, screening int
 	var now standing
 	err = tx.QueryRow(`
 		SELECT (SELECT why FROM suppression WHERE network = $1 AND kind = 'phone' AND ix = $2),
@@ -288,8 +293,12 @@ func (db *DB) facts(tx *Tx, m message) (f campaign.Facts, plan *knownPlan, n sta
 		        WHERE g.network = $1 AND g.phone_ix = $2 AND g.state IN ('closed', 'declined', 'unreachable', 'duplicate') AND o.state IN ('new', 'claimed', 'contacting', 'in_support', 'onward'))
 		       + (SELECT COUNT(*) FROM referral g JOIN referral o ON o.id = g.joined_to
 		        WHERE g.network = $1 AND g.nhs_ix = $3 AND g.state IN ('closed', 'declined', 'unreachable', 'duplicate') AND o.state IN ('new', 'claimed', 'contacting', 'in_support', 'onward')),
+		       (SELECT COUNT(*) FROM practice_approval k WHERE k.campaign = $4 AND k.ods = $5 AND `+agreesTo("k", "$6")+`),
+		       (SELECT why FROM taken_out WHERE campaign = $4 AND patient = $7),
+		       (SELECT COUNT(*) FROM freshening WHERE campaign = $4 AND `+freshIsOpen+`),
 		       `+db.mayNotSend(),
-		int64(n.ID), m.phoneIx, nhsIx, m.campaign).Scan(append([]any{&number, &person, &last, &open}, now.dest()...)...)
+		int64(n.ID), m.phoneIx, nhsIx, m.campaign, who.practice, terms, m.patient).
+		Scan(append([]any{&number, &person, &last, &open, &agree, &takenOut, &screening}, now.dest()...)...)
 	if err != nil {
 		return fail(err)
 	}
@@ -304,6 +313,10 @@ func (db *DB) facts(tx *Tx, m message) (f campaign.Facts, plan *knownPlan, n sta
 		f.TextedElsewhere = timeOf(*last)
 	}
 	f.OpenReferral = open > 0
+	f.Disagrees, f.Held = agree == 0, f.Campaign.Held != "" || screening > 0
+	if takenOut != nil {
+		f.TakenOut = *takenOut
+	}
 	if m.step > 1 { // a reminder was planned before its person answered, and that referral may be closed already
 		var answered int
 		err := tx.QueryRow(`SELECT COUNT(*) FROM message WHERE campaign = $1 AND patient = $2 AND step < $3 AND answered_at <> 0`, m.campaign, m.patient, m.step).Scan(&answered)
@@ -323,6 +336,12 @@ type knownPlan struct {
 	steps, policy string
 	parsed        campaign.Campaign
 	texts         map[int]campaign.Texts
+	terms         sync.Map // of knownTerms: what the practices must agree to
+}
+
+type knownTerms struct {
+	audience campaign.AudienceID
+	grounds  string
 }
 
 // plan parses a campaign's columns. Thousands of claims read the same ones, one after the other: they are parsed again only if they are
@@ -343,6 +362,21 @@ func (db *DB) plan(id campaign.ID, steps, policy string) (*knownPlan, error) {
 	}
 	db.plans.Store(id, k)
 	return k, nil
+}
+
+// agreedTo is the hash of the terms of the campaign with this list and these grounds.
+func (k *knownPlan) agreedTo(audience campaign.AudienceID, grounds string) (string, error) {
+	key := knownTerms{audience, grounds}
+	if v, ok := k.terms.Load(key); ok {
+		return v.(string), nil
+	}
+	c := campaign.Campaign{Audience: audience, Steps: k.parsed.Steps, Policy: k.parsed.Policy}
+	if err := json.Unmarshal([]byte(grounds), &c.Grounds); err != nil {
+		return "", err
+	}
+	terms := c.Terms()
+	k.terms.Store(key, terms)
+	return terms, nil
 }
 
 // text gives the texts of a step.

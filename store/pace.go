@@ -103,9 +103,11 @@ func (db *DB) snapshotCampaigns(tx *Tx, s *campaign.Snapshot, mark int64) error 
 		screened int64
 		resumed  int64
 		madeUp   bool
+		fresh    bool // its list is being screened against a fresh one
 	}
 	rows, err := tx.Query(`
-		SELECT `+prefixed("c.", campaignColumns)+`, c.strata, c.memory, c.planning, c.segments, c.resumed_at, a.screened_at, a.synthetic
+		SELECT `+prefixed("c.", campaignColumns)+`, c.strata, c.memory, c.planning, c.segments, c.resumed_at, a.screened_at, a.synthetic,
+			EXISTS (SELECT 1 FROM freshening f WHERE f.campaign = c.id AND f.`+freshIsOpen+`)
 		FROM campaign c
 		JOIN audience a ON a.id = c.audience
 		WHERE c.team = $1 AND (c.state IN ('running', 'paused') OR (c.state IN ('finished', 'stopped') AND c.finished_at > $2))
@@ -118,7 +120,7 @@ func (db *DB) snapshotCampaigns(tx *Tx, s *campaign.Snapshot, mark int64) error 
 	for rows.Next() {
 		var r row
 		var strataJSON, memoryJSON string
-		r.c, err = scanCampaign(extraScan{rows, []any{&strataJSON, &memoryJSON, &r.planning, &r.segments, &r.resumed, &r.screened, &r.madeUp}})
+		r.c, err = scanCampaign(extraScan{rows, []any{&strataJSON, &memoryJSON, &r.planning, &r.segments, &r.resumed, &r.screened, &r.madeUp, &r.fresh}})
 		if err != nil {
 			return err
 		}
@@ -144,6 +146,10 @@ func (db *DB) snapshotCampaigns(tx *Tx, s *campaign.Snapshot, mark int64) error 
 			return err
 		}
 		cs.Running = r.c.State == campaign.Running && r.planning < 0
+		if r.fresh && cs.Held == "" {
+			cs.Held = beingScreened
+		}
+		r.screened = max(r.screened, msOf(r.c.FreshAt))
 		cs.Memory, cs.Resumed = r.memory, timeOf(r.resumed)
 		s.State.Campaigns = append(s.State.Campaigns, cs)
 		p := r.c.Policy
@@ -481,6 +487,12 @@ func (db *DB) Finish(ctx context.Context, epoch int64) error {
 		return err
 	}
 	for _, c := range all {
+		if err := db.SettlePractices(ctx, c.ID); err != nil {
+			return err
+		}
+		if _, err := db.freshenSome(ctx, c.ID); err != nil {
+			return err
+		}
 		if err := db.finishOne(ctx, epoch, c); err != nil {
 			return fmt.Errorf("campaign %d: %w", c.ID, err)
 		}
@@ -633,8 +645,10 @@ func (db *DB) planReminders(ctx context.Context, epoch int64, c campaign.Campaig
 			JOIN patient p ON p.id = m.patient
 			WHERE m.campaign = $1 AND m.step = 1 AND m.state = 'delivered' AND m.answered_at = 0 AND m.delivered_at <= $2
 			  AND NOT EXISTS (SELECT 1 FROM message r WHERE r.campaign = m.campaign AND r.patient = m.patient AND r.step = $3)
+			  AND EXISTS (SELECT 1 FROM practice_approval k WHERE k.campaign = m.campaign AND k.ods = p.practice AND `+agreesTo("k", "$5")+`)
+			  AND NOT EXISTS (SELECT 1 FROM taken_out o WHERE o.campaign = m.campaign AND o.patient = m.patient)
 			ORDER BY m.delivered_at
-			LIMIT $4`, int64(c.ID), tx.now-int64(step.AfterDays)*24*3_600_000, step.Number, planChunk)
+			LIMIT $4`, int64(c.ID), tx.now-int64(step.AfterDays)*24*3_600_000, step.Number, planChunk, c.Terms())
 		if err != nil {
 			return err
 		}

@@ -214,15 +214,18 @@ func (db *DB) createAccount(tx *Tx, by staff.AccountID, a staff.Account, passwor
 			return staff.ErrNotFound
 		}
 	}
+	if err := checkPractices(tx, a); err != nil {
+		return err
+	}
 	disabled := int64(0)
 	if a.Disabled {
 		disabled = tx.now
 	}
 	n, err := tx.Exec(`
-		INSERT INTO account (id, network, team, email, name, role, password, disabled_at, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+		INSERT INTO account (id, network, team, email, name, role, password, disabled_at, created_at, practices)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 		ON CONFLICT (email) DO NOTHING`,
-		int64(a.ID), int64(a.Network), int64(a.Team), a.Email, a.Name, string(a.Role), passwordHash, disabled, tx.now)
+		int64(a.ID), int64(a.Network), int64(a.Team), a.Email, a.Name, string(a.Role), passwordHash, disabled, tx.now, a.Practices)
 	if err != nil {
 		return fmt.Errorf("create account: %w", err)
 	}
@@ -234,11 +237,11 @@ func (db *DB) createAccount(tx *Tx, by staff.AccountID, a staff.Account, passwor
 
 func tidyEmail(s string) string { return strings.ToLower(strings.TrimSpace(s)) }
 
-const accountColumns = `a.id, a.network, a.team, a.email, a.name, a.role, a.disabled_at`
+const accountColumns = `a.id, a.network, a.team, a.email, a.name, a.role, a.practices, a.disabled_at`
 
 func scanAccount(r scanner, a *staff.Account, more ...any) error {
 	var disabled int64
-	err := r.Scan(append([]any{(*int64)(&a.ID), (*int64)(&a.Network), (*int64)(&a.Team), &a.Email, &a.Name, (*string)(&a.Role), &disabled}, more...)...)
+	err := r.Scan(append([]any{(*int64)(&a.ID), (*int64)(&a.Network), (*int64)(&a.Team), &a.Email, &a.Name, (*string)(&a.Role), &a.Practices, &disabled}, more...)...)
 	a.Disabled = disabled != 0
 	return err
 }

@@ -283,11 +283,14 @@ func (p *CampaignPolicy) once() time.Duration {
 	return p.AtOnce
 }
 
-func (p *CampaignPolicy) listAge() time.Duration {
-	if p.MaxListAge <= 0 {
+func (p *CampaignPolicy) listAge() time.Duration { return ListLasts(p.MaxListAge) }
+
+// ListLasts is how long after its screening a list may be used by a campaign with this MaxListAge.
+func ListLasts(most time.Duration) time.Duration {
+	if most <= 0 {
 		return UsualListAge
 	}
-	return min(p.MaxListAge, LongestListAge)
+	return min(most, LongestListAge)
 }
 
 // maturity is how many texts may be out before the rate is known: enough to learn from, too few to swamp the team if the rate is much

@@ -132,15 +132,23 @@ func TestScreens(t *testing.T) {
 	}
 	check(server.URL+spoken, "campaign-draft")
 	check(at, "campaign-submitted")
+	check(at+"/grounds", "grounds")
 	sits = admin
 	check(at+"/approve", "campaign-approve")
 	p.Goto(at + "/approve")
 	p.Follow("form[action$='/approve'] button")
 	check(at, "campaign-approved")
 	p.Goto(at)
-	for range w.network.Practices {
-		p.Follow("form[action*='/practices/'] button")
+	for _, practice := range w.network.Practices {
+		check(at+"/practices/"+practice.ODS, "practice-"+practice.ODS)
+		p.Goto(at + "/practices/" + practice.ODS)
+		p.Fill("#note", "Dr Ray, by phone today")
+		p.Press("Tab") // by keyboard from the note to the button
+		if p.FollowKey("Enter") != 200 {
+			t.Fatal("the practice did not agree")
+		}
 	}
+	check(at+"/practices/N83006", "practice-agreed")
 	check(at+"/launch", "campaign-launch")
 	p.Goto(at + "/launch")
 	p.Follow("form[action$='/launch'] button")
@@ -158,6 +166,13 @@ func TestScreens(t *testing.T) {
 		w.decide(campaign.ID(id), 8+3*day)
 	}
 	check(at, "campaign-running")
+	w.now = civil.AddDate(0, 0, 1)
+	fresh := w.listOf(60, "999")
+	check(at+"/fresh-list", "fresh-choose")
+	w.must(w.db.StartFresh(context.Background(), manager, campaign.ID(id), fresh.ID))
+	w.must(w.db.Freshen(context.Background(), campaign.ID(id)))
+	check(at+"/fresh-list", "fresh-asking")
+	w.must(w.db.CancelFresh(context.Background(), manager, campaign.ID(id)))
 	check(at+"/stop", "campaign-stop")
 	check(server.URL+"/desk/campaigns", "campaigns")
 	w.now = civil.AddDate(0, 0, 2) // a day on which texts may go

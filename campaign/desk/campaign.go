@@ -56,8 +56,9 @@ type campaignData struct {
 	Samples   []sampled
 	Decisions ui.Table
 	Practices []practiceRow
-	Missing   int // practices that have not approved
-	MayAgree  bool
+	Missing   int      // practices that have said neither yes nor no
+	Words     []string // what those that do not agree have said, and what follows
+	Fresh     freshNote
 	HeldTexts []heldRow
 	HeldMore  bool
 	Over      bool // nothing is sent any more, whatever is decided about them
@@ -68,11 +69,6 @@ type campaignData struct {
 type action struct {
 	Text, Href, Variant string
 	Post                bool
-}
-
-type practiceRow struct {
-	ODS, Name, People string
-	Approved, Known   bool
 }
 
 type heldRow struct {
@@ -94,6 +90,9 @@ func (h *Handler) view(r *http.Request) (staff.Account, campaign.View, error) {
 		return who, campaign.View{}, err
 	}
 	v, err := h.cfg.Store.View(ctx, who.Network, campaign.ID(id))
+	if err == nil {
+		err = h.sees(ctx, who, v.ID)
+	}
 	if err != nil {
 		return who, v, fmt.Errorf("read campaign %d: %w", id, err)
 	}
@@ -153,7 +152,7 @@ func (h *Handler) campaignData(ctx context.Context, who staff.Account, v campaig
 	live := v.State == campaign.Running || v.State == campaign.Paused
 	over := !live || !v.Policy.Last.IsZero() && h.cfg.Now().After(v.Policy.Last)
 	d := &campaignData{ID: v.ID, Name: v.Name, Tag: ui.Tag{Text: tag[0], Colour: tag[1]}, Launched: !v.LaunchedAt.IsZero(), Polling: live, Held: v.Held, Waits: v.Halt.Sentence(),
-		Over: over, MayAgree: can(who, staff.ApprovePractice)}
+		Over: over, Fresh: h.freshNote(who, v)}
 	if can(who, staff.EditCampaign) {
 		d.CopyURL = fmt.Sprintf("/desk/campaigns/new?from=%d", v.ID)
 	}
@@ -264,29 +263,6 @@ func recordWords(why string) string {
 	return "The provider’s record did not show it."
 }
 
-// addPractices lists the practices and whether each agrees.
-func (h *Handler) addPractices(ctx context.Context, who staff.Account, v campaign.View, n staff.Network, d *campaignData) error {
-	shares, err := h.cfg.Store.PracticeShares(ctx, who.Network, v.ID)
-	if err != nil {
-		return fmt.Errorf("read the practices of campaign %d: %w", v.ID, err)
-	}
-	for _, s := range shares {
-		row := practiceRow{ODS: s.ODS, People: number(s.Invited), Approved: s.Approved}
-		row.Name, row.Known = practiceName(n, s.ODS)
-		if !row.Known {
-			row.Name = "Not one of your practices: " + s.ODS
-			if s.ODS == "" {
-				row.Name = "The list does not say which practice"
-			}
-		}
-		if !s.Approved {
-			d.Missing++
-		}
-		d.Practices = append(d.Practices, row)
-	}
-	return nil
-}
-
 // next says what has to happen now, and who can do it.
 func (h *Handler) next(who staff.Account, v campaign.View, names map[staff.AccountID]string, missing int) string {
 	switch v.State {
@@ -375,6 +351,7 @@ func (h *Handler) facts(who staff.Account, v campaign.View, names map[staff.Acco
 	add := func(key, value string) {
 		l.Rows = append(l.Rows, ui.SummaryRow{Key: key, Values: []ui.Cell{{Text: value}}})
 	}
+	l.Rows = append(l.Rows, h.groundRows(who, v)...)
 	if !v.LinksOffAt.IsZero() {
 		add("Links in its texts", "Switched off at "+h.when(v.LinksOffAt)+": they lead to the form without a link")
 	}
@@ -658,7 +635,7 @@ func (h *Handler) askData(ctx context.Context, who staff.Account, v campaign.Vie
 		}
 		missing := 0
 		for _, s := range shares {
-			if !s.Approved {
+			if !s.Decided() {
 				missing++
 			}
 		}
@@ -770,32 +747,6 @@ func (h *Handler) moved(w http.ResponseWriter, r *http.Request, id campaign.ID, 
 	h.pageError(w, r, err)
 }
 
-// approvePractice notes that a practice agrees; only a practice of the network that is part of the campaign can.
-func (h *Handler) approvePractice(r *http.Request) (campaign.ID, error) {
-	ctx, ods := r.Context(), chi.URLParam(r, "ods")
-	id, err := pathID(r, "id")
-	if err != nil {
-		return 0, err
-	}
-	who, err := h.may(ctx, staff.ApprovePractice, fmt.Sprintf("campaign %d practice %s", id, cut(ods, 10)))
-	if err != nil {
-		return 0, err
-	}
-	n, err := h.cfg.Store.Network(ctx, who.Network)
-	if err != nil {
-		return 0, fmt.Errorf("read the network: %w", err)
-	}
-	if _, known := practiceName(n, ods); !known {
-		return 0, campaign.ErrNotFound
-	}
-	return campaign.ID(id), h.cfg.Store.ApprovePractice(ctx, who, campaign.ID(id), ods)
-}
-
-func (h *Handler) practicePage(w http.ResponseWriter, r *http.Request) {
-	id, err := h.approvePractice(r)
-	h.moved(w, r, id, err)
-}
-
 // confirmLink notes that somebody has opened the link and found that it works.
 func (h *Handler) confirmLink(r *http.Request) (campaign.ID, error) {
 	id, err := pathID(r, "id")
@@ -876,6 +827,8 @@ type campaignAnswer struct {
 	LaunchedAt  *time.Time          `json:"launched_at"`
 	FinishedAt  *time.Time          `json:"finished_at"`
 	LinksOffAt  *time.Time          `json:"links_off_at,omitempty"` // while they are off
+	Grounds     groundsAnswer       `json:"grounds"`
+	FreshAt     *time.Time          `json:"fresh_at,omitempty"` // when the list was screened that its own was screened against
 	// Hash is what an approval is for; sent back with approve or launch it makes sure that nothing changed in between.
 	Hash string `json:"hash"`
 }
@@ -948,12 +901,6 @@ type decisionAnswer struct {
 	Sentence string    `json:"sentence"`
 }
 
-type shareAnswer struct {
-	ODS      string `json:"ods"`
-	Invited  int    `json:"invited"`
-	Approved bool   `json:"approved"`
-}
-
 // optional is nil for no time.
 func optional(t time.Time) *time.Time {
 	if t.IsZero() {
@@ -974,7 +921,8 @@ func campaignJSON(c campaign.Campaign) campaignAnswer {
 		}
 	}
 	return campaignAnswer{ID: c.ID, Name: c.Name, State: c.State, List: c.Audience, Team: c.Team, Steps: c.Steps, Policy: p, Held: c.Held, CreatedBy: c.CreatedBy,
-		SubmittedBy: c.SubmittedBy, ApprovedBy: c.ApprovedBy, CreatedAt: c.CreatedAt, LaunchedAt: optional(c.LaunchedAt), FinishedAt: optional(c.FinishedAt), LinksOffAt: optional(c.LinksOffAt), Hash: c.Hash()}
+		SubmittedBy: c.SubmittedBy, ApprovedBy: c.ApprovedBy, CreatedAt: c.CreatedAt, LaunchedAt: optional(c.LaunchedAt), FinishedAt: optional(c.FinishedAt), LinksOffAt: optional(c.LinksOffAt),
+		Grounds: groundsJSON(c.Grounds), FreshAt: optional(c.FreshAt), Hash: c.Hash()}
 }
 
 func (h *Handler) apiCampaign(w http.ResponseWriter, r *http.Request) {
@@ -1015,7 +963,9 @@ func (h *Handler) apiCampaign(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	for _, s := range shares {
-		a.Practices = append(a.Practices, shareAnswer(s))
+		if who.Sees(s.ODS) {
+			a.Practices = append(a.Practices, shareJSON(s))
+		}
 	}
 	writeJSON(w, http.StatusOK, a)
 }
@@ -1062,12 +1012,4 @@ func (h *Handler) apiLinks(off bool) http.HandlerFunc {
 		}
 		h.apiMoved(w, r)
 	}
-}
-
-func (h *Handler) apiPractice(w http.ResponseWriter, r *http.Request) {
-	if _, err := h.approvePractice(r); err != nil {
-		h.apiError(r.Context(), w, err)
-		return
-	}
-	h.apiMoved(w, r)
 }

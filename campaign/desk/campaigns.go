@@ -25,7 +25,7 @@ func (h *Handler) campaignsPage(w http.ResponseWriter, r *http.Request) {
 		h.pageError(w, r, err)
 		return
 	}
-	all, err := h.cfg.Store.Campaigns(ctx, who.Network, listsShown)
+	all, err := h.cfg.Store.CampaignsSeen(ctx, who, listsShown)
 	if err != nil {
 		h.pageError(w, r, fmt.Errorf("read the campaigns: %w", err))
 		return
@@ -51,7 +51,7 @@ func (h *Handler) apiCampaigns(w http.ResponseWriter, r *http.Request) {
 		h.apiError(ctx, w, err)
 		return
 	}
-	all, err := h.cfg.Store.Campaigns(ctx, who.Network, listsShown)
+	all, err := h.cfg.Store.CampaignsSeen(ctx, who, listsShown)
 	if err != nil {
 		h.apiError(ctx, w, fmt.Errorf("read the campaigns: %w", err))
 		return

@@ -78,7 +78,6 @@ type Reports interface {
 // seems dead.
 type Consents interface {
 	PracticeShares(ctx context.Context, n staff.NetworkID, id campaign.ID) ([]campaign.PracticeShare, error)
-	ApprovePractice(ctx context.Context, who staff.Account, id campaign.ID, ods string) error
 	HeldMessages(ctx context.Context, n staff.NetworkID, id campaign.ID, limit int) ([]campaign.HeldMessage, error)
 	SettleHeld(ctx context.Context, who staff.Account, id campaign.MessageID, attempt int, on campaign.Event) error
 	// SwitchLinks switches the links of a campaign's texts off or on again; campaign.ErrNotNow before the launch.
@@ -106,6 +105,7 @@ type Store interface {
 	Reports
 	Funnels
 	Consents
+	Agreements
 	Networks
 }
 
@@ -224,7 +224,12 @@ func (h *Handler) routes() []route {
 		{"POST", "/desk/campaigns/{id}/confirm-link", staff.RunCampaign, h.confirmPage},
 		{"POST", "/desk/campaigns/{id}/links-off", staff.RunCampaign, h.linksPage(true)},
 		{"POST", "/desk/campaigns/{id}/links-on", staff.RunCampaign, h.linksPage(false)},
-		{"POST", "/desk/campaigns/{id}/practices/{ods}", staff.ApprovePractice, h.practicePage},
+		{"GET", "/desk/campaigns/{id}/practices/{ods}", staff.ViewCampaigns, h.practicePage},
+		{"POST", "/desk/campaigns/{id}/practices/{ods}", staff.ApprovePractice, h.sayPage},
+		{"GET", "/desk/campaigns/{id}/grounds", staff.EditCampaign, h.groundsPage},
+		{"POST", "/desk/campaigns/{id}/grounds", staff.EditCampaign, h.setGroundsPage},
+		{"GET", "/desk/campaigns/{id}/fresh-list", staff.EditCampaign, h.freshPage},
+		{"POST", "/desk/campaigns/{id}/fresh-list", staff.EditCampaign, h.answerFreshPage},
 		{"POST", "/desk/campaigns/{id}/messages/{message}", staff.SettleMessage, h.settlePage},
 		{"GET", "/desk/campaigns/{id}/funnel", staff.ViewCampaigns, h.funnelPage},
 		{"GET", "/desk/campaigns/{id}/fairness", staff.ViewCampaigns, h.fairPage},
@@ -249,11 +254,19 @@ func (h *Handler) routes() []route {
 		{"POST", "/api/v1/campaigns/{id}/confirm-link", staff.RunCampaign, h.apiConfirm},
 		{"POST", "/api/v1/campaigns/{id}/links-off", staff.RunCampaign, h.apiLinks(true)},
 		{"POST", "/api/v1/campaigns/{id}/links-on", staff.RunCampaign, h.apiLinks(false)},
-		{"POST", "/api/v1/campaigns/{id}/practices/{ods}/approve", staff.ApprovePractice, h.apiPractice},
 		{"GET", "/api/v1/campaigns/{id}/funnel", staff.ViewCampaigns, h.apiFunnel},
 		{"GET", "/api/v1/campaigns/{id}/fairness", staff.ViewCampaigns, h.apiFair},
 		{"GET", "/api/v1/deprivation", staff.UploadList, h.apiDeciles},
 		{"POST", "/api/v1/deprivation", staff.UploadList, h.apiUploadDeciles},
+		{"GET", "/api/v1/campaigns/{id}/practices/{ods}", staff.ViewCampaigns, h.apiPractice},
+		{"POST", "/api/v1/campaigns/{id}/practices/{ods}/approve", staff.ApprovePractice, h.apiSay(campaign.Agrees)},
+		{"POST", "/api/v1/campaigns/{id}/practices/{ods}/refuse", staff.ApprovePractice, h.apiSay(campaign.Refuses)},
+		{"POST", "/api/v1/campaigns/{id}/practices/{ods}/withdraw", staff.ApprovePractice, h.apiSay(campaign.Withdraws)},
+		{"PUT", "/api/v1/campaigns/{id}/grounds", staff.EditCampaign, h.apiGrounds},
+		{"GET", "/api/v1/campaigns/{id}/fresh-list", staff.EditCampaign, h.apiFresh},
+		{"POST", "/api/v1/campaigns/{id}/fresh-list", staff.EditCampaign, h.apiStartFresh},
+		{"POST", "/api/v1/campaigns/{id}/fresh-list/confirm", staff.EditCampaign, h.apiConfirmFresh},
+		{"POST", "/api/v1/campaigns/{id}/fresh-list/cancel", staff.EditCampaign, h.apiCancelFresh},
 		{"GET", "/api/v1/system", staff.ViewSystem, h.apiSystem},
 	}
 }

@@ -63,7 +63,8 @@ func newWorld(tb testing.TB, change func(*Config)) *world {
 	w.team, err = db.CreateTeam(ctx, staff.Team{Network: w.network.ID, Name: "Knowsley link workers", PromiseDays: 2})
 	w.must(err)
 	for i, role := range staff.Roles {
-		a, err := db.CreateAccount(ctx, staff.Account{Network: w.network.ID, Team: w.team.ID, Email: fmt.Sprintf("p%d@knowsley.example", i), Name: []string{"Ada Admin", "Maya Manager", "Sam Senior", "Lou Link", "Vic Volunteer", "Pat Practice"}[i], Role: role}, "x")
+		practices := map[staff.Role]string{staff.PracticeViewer: "N83006"}[role]
+		a, err := db.CreateAccount(ctx, staff.Account{Network: w.network.ID, Team: w.team.ID, Practices: practices, Email: fmt.Sprintf("p%d@knowsley.example", i), Name: []string{"Ada Admin", "Maya Manager", "Sam Senior", "Lou Link", "Vic Volunteer", "Pat Practice"}[i], Role: role}, "x")
 		w.must(err)
 		w.by[role] = a
 	}
@@ -363,7 +364,7 @@ func TestCampaign_life(t *testing.T) {
 	refuse(manager, 403, "practices/N83006/approve", "", "denied")
 	refuse(w.by[staff.PracticeViewer], 404, "practices/N99999/approve", "", "not_found")
 	w.call(w.by[staff.PracticeViewer], 200, at+"/practices/N83006/approve", "")
-	w.call(w.by[staff.Administrator], 200, at+"/practices/N83014/approve", "")
+	w.call(w.by[staff.Administrator], 200, at+"/practices/N83014/approve", `{"note":"Dr Ray, by phone today"}`)
 	if v := w.call(manager, 200, at+"/launch", ""); v["state"] != "running" {
 		t.Errorf("launched: %v", v)
 	}
@@ -428,7 +429,7 @@ func TestLaunch_syntheticListIsRefusedByALiveSender(t *testing.T) {
 		w.call(w.by[staff.CampaignManager], 200, at+"/submit", "")
 		w.call(w.by[staff.Administrator], 200, at+"/approve", "")
 		for _, p := range w.network.Practices {
-			w.call(w.by[staff.Administrator], 200, at+"/practices/"+p.ODS+"/approve", "")
+			w.call(w.by[staff.Administrator], 200, at+"/practices/"+p.ODS+"/approve", `{"note":"Dr Ray, by phone today"}`)
 		}
 		if v := w.call(w.by[staff.CampaignManager], status, at+"/launch", ""); status == 409 && v["code"] != "synthetic" {
 			t.Errorf("answer %v", v)
@@ -510,7 +511,7 @@ func TestPages(t *testing.T) {
 	see(w.post(second, at+"/approve", nil), 303)
 	see(w.post(second, at+"/launch", nil), 409, "2 practices must approve first")
 	for _, p := range w.network.Practices {
-		see(w.post(second, at+"/practices/"+p.ODS, nil), 303)
+		see(w.post(second, at+"/practices/"+p.ODS, url.Values{"do": {"agreed"}, "note": {"Dr Ray, by phone today"}}), 303)
 	}
 	see(w.get(manager, at+"/launch"), 200, "cannot be called back", "Launch the campaign")
 	see(w.post(manager, at+"/launch", nil), 303)
@@ -770,7 +771,7 @@ func (w *world) launched(a campaign.Audience) campaign.ID {
 	w.call(w.by[staff.CampaignManager], 200, at+"/submit", "")
 	w.call(admin, 200, at+"/approve", "")
 	for _, p := range w.network.Practices {
-		w.call(admin, 200, at+"/practices/"+p.ODS+"/approve", "")
+		w.call(admin, 200, at+"/practices/"+p.ODS+"/approve", `{"note":"Dr Ray, by phone today"}`)
 	}
 	w.call(admin, 200, at+"/launch", "")
 	w.h.launches.Wait()

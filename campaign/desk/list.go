@@ -118,6 +118,7 @@ func sum(m map[string]int) (n int) {
 	return n
 }
 
+// ledgerTable shows where every row went, with downloads for whoever may open the list; id is 0 for whoever may not.
 func ledgerTable(id campaign.AudienceID, l campaign.Ledger) ui.Table {
 	t := ui.Table{Caption: "Where every row went", RowHeaders: true, Compact: true,
 		Head: []ui.Cell{{Text: "What became of it"}, {Text: "Rows", Numeric: true}, {Text: "", Hidden: "Bar"}, {Text: "", Hidden: "Download"}}}
@@ -138,7 +139,11 @@ func ledgerTable(id campaign.AudienceID, l campaign.Ledger) ui.Table {
 	}{{"Left out", exclusions, l.Excluded}, {"Could not be used", rejections, l.Rejected}} {
 		for _, why := range part.reasons {
 			if n := part.counts[why.code]; n > 0 {
-				add(part.title+": "+lowerFirst(why.short), n, ui.Cell{Text: "CSV", Hidden: " of these rows: " + lowerFirst(why.short), Href: fmt.Sprintf("/desk/lists/%d/not-invited.csv?reason=%s", id, why.code)})
+				download := ui.Cell{}
+				if id != 0 {
+					download = ui.Cell{Text: "CSV", Hidden: " of these rows: " + lowerFirst(why.short), Href: fmt.Sprintf("/desk/lists/%d/not-invited.csv?reason=%s", id, why.code)}
+				}
+				add(part.title+": "+lowerFirst(why.short), n, download)
 			}
 		}
 	}

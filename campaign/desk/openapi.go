@@ -44,10 +44,14 @@ func OpenAPI() map[string]any {
 		"rate": object{"type": "number", "default": DefaultRate, "description": "Parts of texts a second"}, "last": object{"type": "string", "format": "date"},
 		"first_look": object{"type": "boolean", "default": true, "description": "Pause after the first 20 texts until somebody has looked at them (resume goes on). Lists of up to 20 people are never paused."}})
 	draft["required"] = []string{"list", "name", "text"}
+	grounds := thing(object{"purpose": object{"enum": []string{string(campaign.DirectCare), string(campaign.OtherPurpose)}, "description": "Only direct care may be texted"},
+		"basis": object{"enum": []string{string(campaign.BasisCare), string(campaign.BasisPublicHealth)}}, "dpia": with(word, object{"description": "Where the data protection impact assessment is"})})
+	share := object{"ods": word, "invited": number, "approved": with(yes, object{"description": "It agrees to the campaign as it is now"}), "word": object{"enum": []string{"agreed", "refused", "withdrawn"}},
+		"stale": with(yes, object{"description": "It agreed to something else"}), "at": instant, "withheld": with(number, object{"description": "Texts that wait for it to agree again"})}
 	basics := object{"id": number, "name": word, "state": word, "list": number, "team": number,
 		"steps":  object{"type": "array", "items": thing(object{"number": number, "template": word, "translations": translations, "after_days": number, "least_first": yes})},
 		"policy": thing(object{"windows": windows, "daily_cap": number, "budget": pounds, "price": pounds, "rate": object{"type": "number"}, "last": instant, "first_look": yes}),
-		"held":   word, "created_by": number, "submitted_by": number, "approved_by": number, "created_at": instant, "launched_at": instant, "finished_at": instant, "links_off_at": instant,
+		"held":   word, "created_by": number, "submitted_by": number, "approved_by": number, "created_at": instant, "launched_at": instant, "finished_at": instant, "links_off_at": instant, "fresh_at": instant, "grounds": grounds,
 		"hash": with(word, object{"description": "What an approval is for"})}
 	states := object{}
 	for _, s := range campaign.MessageStates {
@@ -62,7 +66,7 @@ func OpenAPI() map[string]any {
 				"items": thing(object{"at": instant, "mean": decimal, "p10": decimal, "p90": decimal, "can_answer": decimal})}}),
 		"silent_since":  with(instant, object{"description": "Since when answers have stopped, while sending waits for somebody to look at the link"}),
 		"last_decision": thing(object{"at": instant, "n": number, "limit": word, "sentence": word}),
-		"practices":     object{"type": "array", "items": thing(object{"ods": word, "invited": number, "approved": yes})}}))
+		"practices":     object{"type": "array", "description": "A practice viewer's own alone", "items": thing(share)}}))
 
 	content := func(kind string, schema object) object { return object{kind: object{"schema": schema}} }
 	answer := func(status, what string, schema object) object {
@@ -125,10 +129,29 @@ func OpenAPI() map[string]any {
 		"/api/v1/campaigns/{id}/links-off":    object{"post": call("linksOff", "Switch the links of its texts off, as after a wrong text", answer("200", "The campaign", thing(basics)), object{"parameters": []object{id}})},
 		"/api/v1/campaigns/{id}/links-on":     object{"post": call("linksOn", "Switch them on again", answer("200", "The campaign", thing(basics)), object{"parameters": []object{id}})},
 		"/api/v1/campaigns/{id}/confirm-link": object{"post": call("confirmLink", "Say that the link works, after answers have stopped; sending goes on", answer("200", "The campaign", thing(basics)), object{"parameters": []object{id}})},
-		"/api/v1/campaigns/{id}/practices/{ods}/approve": object{"post": call("approvePractice", "A practice agrees to its patients being texted", answer("200", "The campaign", thing(basics)),
-			object{"parameters": []object{id, parameter("ods", word)}})},
 	}
 	maps.Copy(paths, fairPaths(call, answer, body, id))
+	of := object{"parameters": []object{id, parameter("ods", word)}}
+	said := body("application/json", thing(object{"terms": with(word, object{"description": "If given, the practice is asked for exactly this"}),
+		"note": with(word, object{"description": "An administrator's: who at the practice said so, and when; needed. A practice's own: why not; needed to refuse"})}), false)
+	paths["/api/v1/campaigns/{id}/practices/{ods}"] = object{"get": call("campaignPractice", "What a practice is asked, and what it has said", answer("200", "The terms and the words", thing(with(share, object{
+		"terms": word, "list": number, "list_name": word, "list_at": instant, "steps": object{"type": "array"}, "grounds": grounds,
+		"said": object{"type": "array", "items": thing(object{"word": word, "at": instant, "account": number, "note": word})}}))), of)}
+	for move, summary := range map[string]string{"approve": "A practice agrees to its patients being texted", "refuse": "A practice does not agree", "withdraw": "A practice withdraws: once this is answered, no text to its patients leaves"} {
+		paths["/api/v1/campaigns/{id}/practices/{ods}/"+move] = object{"post": call(move+"Practice", summary, answer("200", "The campaign", thing(basics)), with(of, said))}
+	}
+	paths["/api/v1/campaigns/{id}/grounds"] = object{"put": call("setGrounds", "State the purpose and the lawful basis of a draft", answer("200", "The campaign", thing(basics)),
+		with(object{"parameters": []object{id}}, body("application/json", grounds, true)))}
+	screenings := thing(object{"list_at": with(instant, object{"description": "From when the age of the campaign's list counts"}), "screenings": object{"type": "array", "items": thing(object{"list": number, "at": instant,
+		"state": object{"enum": []string{"counting", "asking", "removing", "done", "cancelled"}}, "looked": number, "people": number, "waiting": number, "removed": number, "out": counts, "texted": number, "new": number})}})
+	for path, does := range map[string]object{
+		"":         call("startFreshList", "Screen the campaign's list against a fresh one; nothing is sent until it is over", answer("200", "The screenings, newest first", screenings), body("application/json", thing(object{"list": number}), true)),
+		"/confirm": call("confirmFreshList", "Take out so many people, when more than one in twenty would be", answer("200", "The screenings", screenings), body("application/json", thing(object{"remove": number}), true)),
+		"/cancel":  call("cancelFreshList", "Give the screening up; nobody is taken out", answer("200", "The screenings", screenings), nil),
+	} {
+		paths["/api/v1/campaigns/{id}/fresh-list"+path] = object{"post": with(does, object{"parameters": []object{id}})}
+	}
+	maps.Copy(paths["/api/v1/campaigns/{id}/fresh-list"].(object), object{"get": call("freshList", "The screenings against fresh lists, newest first", answer("200", "The screenings", screenings), object{"parameters": []object{id}})})
 	size := object{"type": "integer", "description": "Bytes"}
 	paths["/api/v1/system"] = object{"get": call("system", "How sending itself stands, for administrators", answer("200", "The queue, the pacer, the disk and the alarms", thing(object{
 		"stopped": with(word, object{"description": "Why nothing is sent; empty if it is"}), "leader": word, "leads": yes, "leads_since": instant, "provider": word, "quarantine": yes,

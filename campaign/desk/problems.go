@@ -44,6 +44,10 @@ var problems = []struct {
 	{campaign.ErrTooOften, http.StatusTooManyRequests, "too_often"},
 	{campaign.ErrQuarantined, http.StatusConflict, "quarantined"},
 	{campaign.ErrSynthetic, http.StatusConflict, "synthetic"},
+	{campaign.ErrNoPractice, http.StatusConflict, "no_practice"},
+	{campaign.ErrPurpose, http.StatusConflict, "purpose"},
+	{campaign.ErrNotFresh, http.StatusConflict, "not_fresh"},
+	{campaign.ErrNumber, http.StatusConflict, "number"},
 	{errSignIn, http.StatusUnauthorized, "sign_in"},
 }
 
@@ -56,7 +60,10 @@ func classify(err error) (status int, code, sentence string) {
 	var practices campaign.ErrPractices
 	var elsewhere foreign
 	var unsendable campaign.ErrUnsendable
+	var lacks campaign.ErrFreshLacks
 	switch {
+	case errors.As(err, &lacks):
+		return http.StatusConflict, "fresh_lacks", asSentence(lacks.Error())
 	case errors.As(err, &file):
 		return http.StatusUnprocessableEntity, file.Code, file.Sentence
 	case errors.As(err, &form):

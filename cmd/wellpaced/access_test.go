@@ -71,25 +71,28 @@ func (h things) fill(tb testing.TB, pattern string) (path string, about bool) {
 
 // bodies are what a call needs for its rights to be asked at all, or so that it does no harm to the rest of the test.
 var bodies = map[string]string{
-	"POST /desk/capacity/{account}":                "monday-from=9&monday-to=17%3A00&share=50&minutes=40",
-	"POST /desk/capacity/{account}/preview":        "change=remove&from=1&to=2",
-	"POST /desk/capacity/{account}/leave":          "do=remove&from=1&to=2",
-	"PUT /api/v1/teams/{team}/capacity":            `{"workers":[]}`,
-	"PUT /api/v1/teams/{team}/sharing":             `{"auto_assign":false,"wait_minutes":60,"ask_at":"10:30"}`,
-	"POST /desk/capacity/{account}/languages":      "speaks=Polish",
-	"POST /desk/sharing":                           "auto=suggest&wait=60&ask=10%3A30",
-	"POST /desk/sick":                              "do=preview",
-	"POST /desk/capacity/{account}/sick":           "do=preview",
-	"POST /api/v1/sick":                            `{"until":"2020-01-01T00:00:00Z"}`,
-	"POST /api/v1/accounts/{account}/sick":         `{"until":"2020-01-01T00:00:00Z"}`,
-	"POST /desk/staff/{account}":                   "do=enable",
-	"POST /desk/referrals/{id}":                    "event=claim",
-	"POST /desk/referrals/{id}/support":            "do=goal&goal-words=x",
-	"POST /desk/referrals/{id}/tasks":              "do=tick&task=999&done=1",
-	"POST /api/v1/referrals/{id}/support":          `{"goal":{"words":"x"}}`,
-	"PUT /api/v1/support/measures/{measure}":       `{"used":true}`,
-	"POST /desk/campaigns/{id}/messages/{message}": "attempt=1&was=sent",
-	"PUT /api/v1/referrals/{id}/restriction":       `{"reason":"works_here"}`,
+	"POST /desk/capacity/{account}":                  "monday-from=9&monday-to=17%3A00&share=50&minutes=40",
+	"POST /desk/capacity/{account}/preview":          "change=remove&from=1&to=2",
+	"POST /desk/capacity/{account}/leave":            "do=remove&from=1&to=2",
+	"PUT /api/v1/teams/{team}/capacity":              `{"workers":[]}`,
+	"PUT /api/v1/teams/{team}/sharing":               `{"auto_assign":false,"wait_minutes":60,"ask_at":"10:30"}`,
+	"POST /desk/capacity/{account}/languages":        "speaks=Polish",
+	"POST /desk/sharing":                             "auto=suggest&wait=60&ask=10%3A30",
+	"POST /desk/sick":                                "do=preview",
+	"POST /desk/capacity/{account}/sick":             "do=preview",
+	"POST /api/v1/sick":                              `{"until":"2020-01-01T00:00:00Z"}`,
+	"POST /api/v1/accounts/{account}/sick":           `{"until":"2020-01-01T00:00:00Z"}`,
+	"POST /desk/staff/{account}":                     "do=enable",
+	"POST /desk/referrals/{id}":                      "event=claim",
+	"POST /desk/referrals/{id}/support":              "do=goal&goal-words=x",
+	"POST /desk/referrals/{id}/tasks":                "do=tick&task=999&done=1",
+	"POST /api/v1/referrals/{id}/support":            `{"goal":{"words":"x"}}`,
+	"PUT /api/v1/support/measures/{measure}":         `{"used":true}`,
+	"POST /desk/campaigns/{id}/messages/{message}":   "attempt=1&was=sent",
+	"PUT /api/v1/referrals/{id}/restriction":         `{"reason":"works_here"}`,
+	"POST /api/v1/campaigns/{id}/fresh-list":         `{"list":999}`,
+	"POST /api/v1/campaigns/{id}/fresh-list/confirm": `{"remove":1}`,
+	"PUT /api/v1/campaigns/{id}/grounds":             `{"purpose":"direct_care","basis":"public_task_care","dpia":""}`,
 
 	"POST /desk/webhooks/{hook}":                      "do=off",
 	"POST /desk/practices/{ods}/{file}/again":         "reason=lost",
@@ -101,7 +104,11 @@ func (s *stand) crew(network, ods string) map[staff.Role]staff.Account {
 	crew := map[staff.Role]staff.Account{}
 	for _, role := range staff.Roles {
 		email := fmt.Sprintf("%s@crew.%s.example", role, ods)
-		s.command("staff", "add", email, "--name", "One "+role.Words(), "--role", string(role), "--network", network)
+		add := []string{"staff", "add", email, "--name", "One " + role.Words(), "--role", string(role), "--network", network}
+		if role == staff.PracticeViewer {
+			add = append(add, "--practice", ods+"1")
+		}
+		s.command(add...)
 		a, _, err := s.app.db.AccountByEmail(context.Background(), email)
 		s.must(err)
 		crew[role] = a

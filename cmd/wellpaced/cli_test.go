@@ -277,6 +277,10 @@ func TestStaffInvite(t *testing.T) {
 	if _, hash, err := s.app.db.AccountByEmail(context.Background(), "nell@n83.example"); err != nil || hash != "" || again == link || again == "" {
 		t.Errorf("after the reset: link %q, a password: %v, %v", again, hash != "", err)
 	}
+	s.command("staff", "invite", "pat@n83.example", "--name", "Pat Practice", "--role", "practice_viewer", "--practice", "n831", "--public-url", s.app.PublicURL)
+	if a, _, err := s.app.db.AccountByEmail(context.Background(), "pat@n83.example"); err != nil || a.Practices != "N831" {
+		t.Errorf("invited for %q, %v", a.Practices, err)
+	}
 	if strings.Contains(s.logged.String(), link[len(s.app.PublicURL):]) || strings.Contains(s.logged.String(), "nell@") {
 		t.Error("the log holds the link, or whose it is")
 	}

@@ -285,7 +285,7 @@ func (d *demo) settleCampaign(ctx context.Context, n staff.Network, list demoLis
 		case campaign.Submitted:
 			for _, p := range demoNetwork.Practices {
 				if err == nil {
-					err = d.call(ctx, admin, http.MethodPost, path+"/practices/"+p.ODS+"/approve", nil, nil)
+					err = d.call(ctx, admin, http.MethodPost, path+"/practices/"+p.ODS+"/approve", map[string]string{"note": "Made up, for the demo"}, nil)
 				}
 			}
 			if err == nil {

@@ -197,12 +197,13 @@ func readPractices(path string) (all []staff.Practice, err error) {
 
 type staffAddCmd struct {
 	settings     `embed:""`
-	Email        string `arg:"" help:"E-mail address: the name to sign in with."`
-	Name         string `required:"" help:"Full name."`
-	Role         string `required:"" help:"administrator, campaign_manager, senior_link_worker, link_worker, volunteer or practice_viewer."`
-	Network      string `help:"Name of the network; not needed if there is one only."`
-	PasswordFile string `type:"existingfile" help:"File with the password. Otherwise it is asked for, or made up and shown once."`
-	JSON         bool   `help:"Print JSON."`
+	Email        string   `arg:"" help:"E-mail address: the name to sign in with."`
+	Name         string   `required:"" help:"Full name."`
+	Role         string   `required:"" help:"administrator, campaign_manager, senior_link_worker, link_worker, volunteer or practice_viewer."`
+	Network      string   `help:"Name of the network; not needed if there is one only."`
+	Practice     []string `placeholder:"ODS" help:"Of a practice viewer: whose practice it is. May be given several times."`
+	PasswordFile string   `type:"existingfile" help:"File with the password. Otherwise it is asked for, or made up and shown once."`
+	JSON         bool     `help:"Print JSON."`
 }
 
 func (c *staffAddCmd) Run(ctx context.Context, to std) error {
@@ -215,7 +216,7 @@ func (c *staffAddCmd) Run(ctx context.Context, to std) error {
 		return err
 	}
 	defer db.Close()
-	a, err := newAccount(ctx, db, c.Network, staff.Account{Email: c.Email, Name: c.Name, Role: role})
+	a, err := newAccount(ctx, db, c.Network, staff.Account{Email: c.Email, Name: c.Name, Role: role}.WithPractices(c.Practice))
 	if err != nil {
 		return err
 	}
@@ -262,12 +263,13 @@ func (c *staffAddCmd) password(to std) (password string, made bool, err error) {
 
 type staffInviteCmd struct {
 	settings  `embed:""`
-	Email     string `arg:"" help:"E-mail address: the name to sign in with."`
-	Name      string `required:"" help:"Full name."`
-	Role      string `required:"" help:"administrator, campaign_manager, senior_link_worker, link_worker, volunteer or practice_viewer."`
-	Network   string `help:"Name of the network; not needed if there is one only."`
-	PublicURL string `env:"WELLPACED_PUBLIC_URL" required:"" placeholder:"URL" help:"How people reach the site."`
-	JSON      bool   `help:"Print JSON."`
+	Email     string   `arg:"" help:"E-mail address: the name to sign in with."`
+	Name      string   `required:"" help:"Full name."`
+	Role      string   `required:"" help:"administrator, campaign_manager, senior_link_worker, link_worker, volunteer or practice_viewer."`
+	Network   string   `help:"Name of the network; not needed if there is one only."`
+	Practice  []string `placeholder:"ODS" help:"Of a practice viewer: whose practice it is. May be given several times."`
+	PublicURL string   `env:"WELLPACED_PUBLIC_URL" required:"" placeholder:"URL" help:"How people reach the site."`
+	JSON      bool     `help:"Print JSON."`
 }
 
 func (c *staffInviteCmd) Run(ctx context.Context, to std) error {
@@ -280,9 +282,12 @@ func (c *staffInviteCmd) Run(ctx context.Context, to std) error {
 		return err
 	}
 	defer db.Close()
-	a, err := newAccount(ctx, db, c.Network, staff.Account{Email: c.Email, Name: c.Name, Role: role})
+	a, err := newAccount(ctx, db, c.Network, staff.Account{Email: c.Email, Name: c.Name, Role: role}.WithPractices(c.Practice))
 	if err != nil {
 		return err
+	}
+	if role == staff.PracticeViewer && a.Practices == "" {
+		return usageError{errors.New("say whose practice viewer they are: --practice ODS")}
 	}
 	a, invitation, err := db.OperatorInvites(ctx, a)
 	if err != nil {

@@ -398,7 +398,7 @@ func (n *network) launch(list string, more object) (id string) {
 	n.api("Sam", "POST", "/campaigns/"+id+"/approve", object{"people": people}, 200)
 	do("Sam", "launch", 409, "practices_missing")
 	for _, p := range n.api("Mo", "GET", "/campaigns/"+id, nil, 200).list("practices") {
-		do("Ada", "practices/"+p.at("ods")+"/approve", 200, "")
+		n.api("Ada", "POST", "/campaigns/"+id+"/practices/"+p.at("ods")+"/approve", object{"note": "Dr Ray, by phone today"}, 200)
 	}
 	do("Sam", "launch", 200, "")
 	eventually(n, 10*time.Second, "the launch is planned", func() bool { return n.api("Mo", "GET", "/campaigns/"+id, nil, 200).at("planning") == "false" })

@@ -72,6 +72,8 @@ type Personnel interface {
 	Disable(ctx context.Context, who staff.Account, account staff.AccountID) error
 	Enable(ctx context.Context, who staff.Account, account staff.AccountID) error
 	EndSessions(ctx context.Context, who staff.Account, account staff.AccountID) error
+	// SetPractices says whose practice viewer an account is; staff.ErrPractice if it is none, or they are not the network's.
+	SetPractices(ctx context.Context, who staff.Account, account staff.AccountID, ods []string) error
 	// InvitedAccount and AcceptInvitation are for whoever has the link's secret.
 	InvitedAccount(ctx context.Context, secret string) (staff.Account, error)
 	AcceptInvitation(ctx context.Context, secret, passwordHash string) (staff.Account, error)
@@ -251,6 +253,7 @@ var failures = []struct {
 	{staff.ErrSignIn, http.StatusUnauthorized, "sign_in", "Sign in again."},
 	{staff.ErrInvitation, http.StatusGone, "invitation", "This link has been used, or is too old. Ask an administrator of your network for a new one."},
 	{staff.ErrSelf, http.StatusConflict, "self", "You cannot do this to your own account. Ask another administrator."},
+	{staff.ErrPractice, http.StatusConflict, "practice", "Choose practices of your network, for a practice viewer alone."},
 	{staff.ErrDisabled, http.StatusConflict, "disabled", "The account is disabled. Enable it first."},
 	{staff.ErrLastFactor, http.StatusConflict, "last_factor", "This is your only second factor. Set up another one first."},
 	{errTooOften, http.StatusTooManyRequests, "too_often", "That was tried too often. Wait a minute, then try again."},

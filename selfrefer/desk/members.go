@@ -89,7 +89,7 @@ func (h *Handler) staffPage(w http.ResponseWriter, r *http.Request, who staff.Ac
 }
 
 // inviteScreen is the data of invite.html.
-type inviteScreen struct{ Email, Name, Role, Team ui.Field }
+type inviteScreen struct{ Email, Name, Role, Team, Practices ui.Field }
 
 func (h *Handler) showInvite(w http.ResponseWriter, r *http.Request, who staff.Account, status int, errs []ui.FieldError) error {
 	_, teams, err := h.teamNames(r, who)
@@ -104,11 +104,16 @@ func (h *Handler) showInvite(w http.ResponseWriter, r *http.Request, who staff.A
 		places = append(places, ui.Option{Value: fmt.Sprint(int64(t.ID)), Label: t.Name})
 	}
 	places = append(places, ui.Option{Value: "0", Label: "None"})
+	practices, err := h.practicesField(r, who, r.PostForm["practices"])
+	if err != nil {
+		return err
+	}
 	return h.show(w, r, status, "invite", ui.Page{Title: "Invite somebody", Back: staffPath, Errors: errs, Data: inviteScreen{
-		Email: ui.Field{Name: "email", Label: "E-mail address", Hint: "They sign in with it", Type: "email", NoSpellcheck: true, Value: r.PostFormValue("email")},
-		Name:  ui.Field{Name: "name", Label: "Full name", NoSpellcheck: true, Value: r.PostFormValue("name")},
-		Role:  ui.Field{Kind: ui.Radios, Name: "role", Label: "Role", Options: roles, Value: r.PostFormValue("role")},
-		Team:  ui.Field{Kind: ui.Select, Name: "team", Label: "Team", Hint: "For link workers and volunteers", Options: places, Value: r.PostFormValue("team")},
+		Email:     ui.Field{Name: "email", Label: "E-mail address", Hint: "They sign in with it", Type: "email", NoSpellcheck: true, Value: r.PostFormValue("email")},
+		Name:      ui.Field{Name: "name", Label: "Full name", NoSpellcheck: true, Value: r.PostFormValue("name")},
+		Role:      ui.Field{Kind: ui.Radios, Name: "role", Label: "Role", Options: roles, Value: r.PostFormValue("role")},
+		Team:      ui.Field{Kind: ui.Select, Name: "team", Label: "Team", Hint: "For link workers and volunteers", Options: places, Value: r.PostFormValue("team")},
+		Practices: practices,
 	}})
 }
 
@@ -146,6 +151,17 @@ func (h *Handler) invite(w http.ResponseWriter, r *http.Request, who staff.Accou
 			errs = append(errs, ui.FieldError{Field: "team", Sentence: "Choose a team: somebody of this role answers people"})
 		}
 	}
+	if a.Role == staff.PracticeViewer {
+		n, err := h.Store.Network(r.Context(), who.Network)
+		if err != nil {
+			return fmt.Errorf("read the network: %w", err)
+		}
+		codes, sentence := practicesAsked(n, r.PostForm["practices"])
+		if sentence != "" {
+			errs = append(errs, ui.FieldError{Field: "practices", Sentence: sentence})
+		}
+		a = a.WithPractices(codes)
+	}
 	if errs != nil {
 		return h.showInvite(w, r, who, http.StatusUnprocessableEntity, errs)
 	}
@@ -182,6 +198,8 @@ type memberScreen struct {
 	Action                  string
 	Self, Disabled, Invited bool
 	Name                    string
+	Viewer                  bool // of practices
+	Practices               ui.Field
 }
 
 func (h *Handler) member(r *http.Request, who staff.Account) (staff.Member, error) {
@@ -202,6 +220,10 @@ func (h *Handler) member(r *http.Request, who staff.Account) (staff.Member, erro
 }
 
 func (h *Handler) memberPage(w http.ResponseWriter, r *http.Request, who staff.Account) error {
+	return h.showMember(w, r, who, http.StatusOK, nil)
+}
+
+func (h *Handler) showMember(w http.ResponseWriter, r *http.Request, who staff.Account, status int, errs []ui.FieldError) error {
 	m, err := h.member(r, who)
 	if err != nil {
 		return err
@@ -222,9 +244,24 @@ func (h *Handler) memberPage(w http.ResponseWriter, r *http.Request, who staff.A
 	if !m.Invited.IsZero() {
 		rows = append(rows, ui.SummaryRow{Key: "A link of theirs works until", Values: []ui.Cell{{Text: h.moment(m.Invited)}}})
 	}
-	notice := map[string]string{"disable": m.Name + " cannot sign in any more, and is signed out everywhere.", "enable": m.Name + " can sign in again.", "end": m.Name + " is signed out everywhere."}[r.FormValue("done")]
-	return h.show(w, r, http.StatusOK, "member", ui.Page{Title: m.Name, Back: staffPath, Notice: notice,
-		Data: memberScreen{ui.SummaryList{Rows: rows}, fmt.Sprint(staffPath, "/", m.ID), m.ID == who.ID, m.Disabled, !m.Invited.IsZero(), m.Name}})
+	viewer, practices := m.Role == staff.PracticeViewer, ui.Field{}
+	if viewer {
+		n, err := h.Store.Network(r.Context(), who.Network)
+		if err != nil {
+			return fmt.Errorf("read the network: %w", err)
+		}
+		rows = append(rows, ui.SummaryRow{Key: "Practices", Values: []ui.Cell{{Text: practiceNames(n, m.Account)}}})
+		ticked := m.PracticeCodes()
+		if errs != nil {
+			ticked = r.PostForm["practices"]
+		}
+		if practices, err = h.practicesField(r, who, ticked); err != nil {
+			return err
+		}
+	}
+	notice := map[string]string{"practices": "Saved: what is of other practices does not exist for " + m.Name + ".", "disable": m.Name + " cannot sign in any more, and is signed out everywhere.", "enable": m.Name + " can sign in again.", "end": m.Name + " is signed out everywhere."}[r.FormValue("done")]
+	return h.show(w, r, status, "member", ui.Page{Title: m.Name, Back: staffPath, Notice: notice, Errors: errs,
+		Data: memberScreen{ui.SummaryList{Rows: rows}, fmt.Sprint(staffPath, "/", m.ID), m.ID == who.ID, m.Disabled, !m.Invited.IsZero(), m.Name, viewer, practices}})
 }
 
 func (h *Handler) changeMember(w http.ResponseWriter, r *http.Request, who staff.Account) error {
@@ -249,6 +286,11 @@ func (h *Handler) changeMember(w http.ResponseWriter, r *http.Request, who staff
 		err = h.Store.Enable(r.Context(), who, id)
 	case "end":
 		err = h.Store.EndSessions(r.Context(), who, id)
+	case "practices":
+		var sentence string
+		if sentence, err = h.changePractices(r, who, id); sentence != "" {
+			return h.showMember(w, r, who, http.StatusUnprocessableEntity, []ui.FieldError{{Field: "practices", Sentence: sentence}})
+		}
 	default:
 		err = staff.ErrNotFound
 	}

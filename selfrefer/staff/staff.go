@@ -104,6 +104,8 @@ type Account struct {
 	Name     string
 	Role     Role
 	Disabled bool
+	// Practices are the ODS codes of a practice viewer's practices, in order, with a space between; nobody else has any.
+	Practices string
 }
 
 // Action is something that a page or an API call does.
@@ -174,7 +176,7 @@ var table = map[Action][]Role{
 	EditSupport:     {Administrator, CampaignManager, SeniorLinkWorker},
 	ManageStaff:     {Administrator},
 	ViewSystem:      {Administrator},
-	ExportPractice:  {Administrator, CampaignManager}, // not a practice's viewer: an account knows its network, not its practice
+	ExportPractice:  {Administrator, CampaignManager}, // not a practice's viewer: these hold names
 	ManageWebhooks:  {Administrator},
 	ViewReports:     {Administrator, CampaignManager, SeniorLinkWorker},
 
