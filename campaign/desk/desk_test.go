@@ -769,7 +769,7 @@ func (w *world) launched(a campaign.Audience) campaign.ID {
 	id := w.call(w.by[staff.CampaignManager], 201, "/api/v1/campaigns", w.draft(a.ID))["id"].(float64)
 	at := fmt.Sprintf("/api/v1/campaigns/%.0f", id)
 	w.call(w.by[staff.CampaignManager], 200, at+"/submit", "")
-	w.call(admin, 200, at+"/approve", "")
+	w.call(admin, 200, at+"/approve", fmt.Sprintf(`{"people":%d}`, a.Ledger.Invited))
 	for _, p := range w.network.Practices {
 		w.call(admin, 200, at+"/practices/"+p.ODS+"/approve", `{"note":"Dr Ray, by phone today"}`)
 	}
