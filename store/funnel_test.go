@@ -237,6 +237,7 @@ func TestRemindersOfTheLeastHeardGoFirst(t *testing.T) {
 		bump := func(kind string, stratum int64, n int) {
 			c.must(c.db.write(ctx, "test", func(tx *Tx) error { return c.db.bump(tx, c.campaign, kind, stratum, 1, 0, n) }))
 		}
+		c.write(`INSERT INTO practice_approval (campaign, ods, account, at) VALUES ($1, 'N83001', 1, 1)`, c.campaign)
 		bump(tallyDelivered, 0, 1000)
 		bump(tallyDelivered, 1, 1000)
 		bump(tallyAnswer, 0, 40)
@@ -292,7 +293,7 @@ func TestPracticeSharesOfALaunchedCampaign(t *testing.T) {
 	c.write(`UPDATE campaign SET strata = '{"names":[" 80+","N83001 18-39","N83001 80+","N83002 80+"," 80+ step 2"],"sizes":[1,1,1,1,0],"base":4}' WHERE id = $1`, c.campaign)
 	added, err := c.db.PracticeShares(context.Background(), c.network.ID, campaign.ID(c.campaign))
 	c.must(err)
-	want := []campaign.PracticeShare{{ODS: "", Invited: 1}, {ODS: "N83001", Invited: 2}, {ODS: "N83002", Invited: 1, Approved: true}}
+	want := []campaign.PracticeShare{{ODS: "", Invited: 1}, {ODS: "N83001", Invited: 2}, {ODS: "N83002", Invited: 1, Approved: true, Word: campaign.Agrees, At: timeOf(1)}}
 	if !slices.Equal(counted, want) || !slices.Equal(added, want) {
 		t.Errorf("counted %v, added up %v, want %v", counted, added, want)
 	}

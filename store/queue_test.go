@@ -481,7 +481,7 @@ func TestQueue_plans(t *testing.T) {
 				}
 				index := map[string]string{"open": "referral_open (", "urgent": "referral_open (", "unverified": "referral_open (", "mine": "referral_hands", "supported": "referral_hands", "done": "referral_done (",
 					"closed": "referral_done_state", "in_support": "referral_done_state"}[state]
-				look(state, cmp.Or(index, "referral_open_state"), state == "mine" || state == "supported", queue(f))
+				look(state, cmp.Or(index, "referral_open_state"), state == "mine", queue(f))
 				if state == "done" || state == "closed" || state == "in_support" || state == "supported" {
 					continue
 				}

@@ -95,6 +95,7 @@ func (db *DB) forLook(tx *Tx, id campaign.ID, d throttle.Decision) (throttle.Dec
 	if err != nil {
 		return d, err
 	}
+	tx.uncounted(int64(id), sums)
 	counts := campaign.Counts{}
 	for _, s := range campaign.MessageStates {
 		counts[s] = sums[stateTally(s)]

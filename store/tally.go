@@ -40,8 +40,8 @@ type counter struct {
 	stratum, hour, from int64
 }
 
-// bump adds n to a counter. On SQLite it is added with the commit, once for all who share it: a busy minute counts in a few rows. Nothing
-// reads counters in a transaction that writes.
+// bump adds n to a counter. On SQLite it is added with the commit, once for all who share it: a busy minute counts in a few rows. What
+// reads counters in a transaction that writes adds what stands in no row yet: see [Tx.uncounted].
 func (db *DB) bump(tx *Tx, owner int64, kind string, stratum, hour, from int64, n int) error {
 	if n == 0 {
 		return nil
@@ -62,6 +62,23 @@ func (t *Tx) add(c counter, shard int64, n int) error {
 		DO UPDATE SET n = tally.n + excluded.n`,
 		c.owner, c.kind, c.stratum, c.hour, c.from, shard, n)
 	return err
+}
+
+// uncounted adds to an owner's sums by kind what those have counted who share the commit, this transaction among them.
+func (t *Tx) uncounted(owner int64, sums map[string]int) {
+	add := func(did []counted) {
+		for _, c := range did {
+			if c.owner == owner {
+				sums[c.kind] += c.n
+			}
+		}
+	}
+	for _, j := range t.group {
+		if j.err == nil {
+			add(j.did)
+		}
+	}
+	add(t.counted)
 }
 
 // addAll writes what the functions of one commit have counted.

@@ -146,6 +146,12 @@ func (db *DB) queue(tx *Tx, f selfrefer.Filter) (all []selfrefer.Referral, err e
 		if f.NoUrgent {
 			where = where.and(`urgent = ?`, false)
 		}
+		if f.State == "supported" { // referral_hands is in the order of ids, which is nearly that of receiving
+			if f.After != 0 {
+				where = where.and(`id < ?`, f.After)
+			}
+			return db.ofTeams(tx, where, teams, `id DESC`, f.Limit, func(a, b selfrefer.Referral) int { return cmp.Compare(b.ID, a.ID) })
+		}
 		if f.After != 0 {
 			var received int64
 			if err := tx.QueryRow(`SELECT received_at FROM referral WHERE id = $1 AND network = $2`, f.After, int64(f.Network)).Scan(&received); err != nil {

@@ -42,6 +42,7 @@ type Tx struct {
 	wrote  bool  // something has changed, or may have
 
 	counted []counted // by bump
+	group   []*job    // who shares the commit, so far: what they have counted stands in no row yet
 }
 
 // runner is what a transaction runs its statements on.
@@ -214,6 +215,8 @@ type writer struct {
 	mu     sync.RWMutex // closed, and nobody sends on jobs after it is set
 	closed bool
 	over   chan struct{}
+	// members are the jobs of the group that runs.
+	members []*job
 }
 
 func newWriter(db *DB, s *session) *writer {
@@ -311,6 +314,7 @@ func (w *writer) group(first *job) {
 			continue // the caller gave up
 		}
 		members = append(members, j)
+		w.members = members
 		again := members[len(members)-1:]
 		if !savepoints {
 			wrote := false
@@ -323,6 +327,9 @@ func (w *writer) group(first *job) {
 				return
 			}
 			savepoints, again = true, members
+		}
+		for _, k := range again {
+			k.did = nil // of the run before
 		}
 		for _, k := range again {
 			var gone error
@@ -410,6 +417,7 @@ func (w *writer) begin() (err error) {
 // run runs one function and tells whether it changed anything.
 func (w *writer) run(j *job) (err error, wrote bool) {
 	tx := w.db.newTx(context.WithoutCancel(j.ctx), w.s) // an interrupted statement would undo the whole group
+	tx.group = w.members
 	before := w.db.cfg.Machine()
 	err = w.db.guard(j.label, tx, j.fn)
 	w.db.warnSlow(j.label, before)
