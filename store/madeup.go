@@ -149,6 +149,10 @@ func (db *DB) madeUp(row *madeUpRow, network staff.NetworkID, team staff.TeamID,
 	}
 	r := selfrefer.Referral{ID: selfrefer.ReferralID(id), Network: network, Team: team, State: m.State, Urgent: m.Urgent, Lane: m.Lane, Practice: m.Practice, Language: m.Language, Due: m.Due}
 	r.Answers.Reasons = m.Reasons
+	nhsIx := []byte{} // not the index of no number, which all who have none would share
+	if !m.NHS.IsZero() {
+		nhsIx = db.nhsIndex(m.NHS)
+	}
 	var contacted, closed int64
 	if !m.State.Open() {
 		contacted, closed = msOf(m.Due), msOf(m.Due)
@@ -156,7 +160,7 @@ func (db *DB) madeUp(row *madeUpRow, network staff.NetworkID, team staff.TeamID,
 	reference := fmt.Sprintf("%08d", i)
 	// Neither follows from the other's order: both are appended.
 	row.values = []any{id, int64(network), int64(team), 0, 0, 0, fmt.Appendf(nil, "made up %10d", i), reference[:4] + "-" + reference[4:], string(m.State), string(m.Lane), m.Urgent, string(selfrefer.ByLink), "",
-		m.Practice, m.Language, msOf(m.Received), msOf(m.Due), 0, int64(m.ClaimedBy), 0, contacted, 0, closed, sealed, db.phoneIndex(m.Phone), db.nhsIndex(m.NHS), 2}
+		m.Practice, m.Language, msOf(m.Received), msOf(m.Due), 0, int64(m.ClaimedBy), 0, contacted, 0, closed, sealed, db.phoneIndex(m.Phone), nhsIx, 2}
 	for _, t := range db.nameTerms(network, selfrefer.NameWords(m.Name)) {
 		row.terms = append(row.terms, termRow{[indexSize]byte(t), id})
 	}
