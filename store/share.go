@@ -312,7 +312,7 @@ func (db *DB) knew(tx *Tx, all []selfrefer.Referral) (map[selfrefer.ReferralID][
 				SELECT r.id, e.id, e.claimed_by, CASE WHEN e.contacted_at > 0 THEN e.contacted_at ELSE e.claimed_at END, e.person
 				FROM referral r
 				CROSS JOIN referral e
-				WHERE r.id IN `+tx.engine.placeholders(0, 1, len(all))+` AND length(r.`+ix+`) > 0 AND e.`+ix+` = r.`+ix+` AND e.network = r.network AND e.id <> r.id
+				WHERE r.id IN `+tx.engine.placeholders(0, 1, len(all))+` AND length(r.`+ix+`) > 0 AND e.`+ix+` = r.`+ix+` AND +e.network = r.network AND e.id <> r.id
 				  AND e.claimed_by <> 0 AND e.state IN `+states+`
 				LIMIT 500`, ids(all)...)
 			if err != nil {
