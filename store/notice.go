@@ -115,22 +115,24 @@ func scanPromise(r scanner, ref *selfrefer.Referral) error {
 	return err
 }
 
-// promised are the promises that are about to break, or have broken, of what somebody has claimed.
+// promised are the promises that are about to break, or have broken, of what somebody has claimed: of each the nearest to now.
 func (db *DB) promised(tx *Tx, who staff.Account) (out []selfrefer.Notice, err error) {
 	if !selfrefer.PromiseEnds.For(who) {
 		return nil, nil
 	}
-	all, err := list(tx, scanPromise, `
-		SELECT id, reference, received_at, due_at
-		FROM referral
-		WHERE network = $1 AND claimed_by = $2 AND state IN ('claimed', 'contacting') AND contacted_at = 0 AND `+inHands,
-		int64(who.Network), int64(who.ID))
-	if err != nil {
-		return nil, fmt.Errorf("read promises of what somebody has: %w", err)
-	}
-	for _, r := range all {
-		if age := r.AgeAt(timeOf(tx.now)); age == selfrefer.DueSoon || age == selfrefer.Late {
-			out = append(out, selfrefer.Notice{Kind: selfrefer.PromiseEnds, Referral: r.ID, Ref: r.Reference, Since: r.Due, Theirs: true, Late: age == selfrefer.Late})
+	for _, part := range []string{`due_at >= $3 ORDER BY due_at, id`, `due_at < $3 ORDER BY due_at DESC, id DESC`} {
+		all, err := list(tx, scanPromise, `
+			SELECT id, reference, received_at, due_at
+			FROM referral
+			WHERE network = $1 AND claimed_by = $2 AND state IN ('claimed', 'contacting') AND contacted_at = 0 AND `+part+`
+			LIMIT $4`, int64(who.Network), int64(who.ID), tx.now, selfrefer.MaxNotices)
+		if err != nil {
+			return nil, fmt.Errorf("read promises of what somebody has: %w", err)
+		}
+		for _, r := range all {
+			if age := r.AgeAt(timeOf(tx.now)); age == selfrefer.DueSoon || age == selfrefer.Late {
+				out = append(out, selfrefer.Notice{Kind: selfrefer.PromiseEnds, Referral: r.ID, Ref: r.Reference, Since: r.Due, Theirs: true, Late: age == selfrefer.Late})
+			}
 		}
 	}
 	selfrefer.SortNotices(out)

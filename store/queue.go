@@ -392,19 +392,26 @@ func (db *DB) offered(tx *Tx, who staff.Account) (out []selfrefer.Notice, err er
 		return nil, err
 	}
 	for _, t := range teams {
-		free, err := list(tx, func(r scanner, ref *selfrefer.Referral) error {
-			var received, since int64
-			err := r.Scan((*int64)(&ref.ID), &ref.Reference, &received, &since, &ref.Restricted)
-			ref.Urgent, ref.State, ref.Received, ref.FreeSince = true, selfrefer.New, timeOf(received), timeOf(since)
-			return err
-		}, `
-			SELECT id, reference, received_at, free_since, restricted
-			FROM referral
-			WHERE network = $1 AND team = $2 AND state = 'new' AND urgent = $3 AND `+openReferrals+`
-			ORDER BY lane DESC, due_at, id
-			LIMIT $4`, int64(who.Network), t, true, selfrefer.MaxNotices)
-		if err != nil {
-			return nil, fmt.Errorf("read what nobody has claimed: %w", err)
+		var free []selfrefer.Referral
+		for _, l := range lanes { // each lane is in the order of its index: of many urgent ones no more are read than are shown
+			if !l.urgent {
+				continue
+			}
+			some, err := list(tx, func(r scanner, ref *selfrefer.Referral) error {
+				var received, since int64
+				err := r.Scan((*int64)(&ref.ID), &ref.Reference, &received, &since, &ref.Restricted)
+				ref.Urgent, ref.State, ref.Received, ref.FreeSince = true, selfrefer.New, timeOf(received), timeOf(since)
+				return err
+			}, `
+				SELECT id, reference, received_at, free_since, restricted
+				FROM referral
+				WHERE network = $1 AND team = $2 AND state = 'new' AND urgent = $3 AND lane = $4 AND `+openReferrals+`
+				ORDER BY due_at, id
+				LIMIT $5`, int64(who.Network), t, true, string(l.lane), selfrefer.MaxNotices-len(free))
+			if err != nil {
+				return nil, fmt.Errorf("read what nobody has claimed: %w", err)
+			}
+			free = append(free, some...)
 		}
 		if len(free) == 0 {
 			continue

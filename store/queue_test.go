@@ -500,6 +500,15 @@ func TestQueue_plans(t *testing.T) {
 			}
 		}
 	}
+	for _, n := range []struct {
+		index string
+		find  func(*DB, *Tx, staff.Account) ([]selfrefer.Notice, error)
+		sorts bool
+	}{{"USING ", (*DB).offered, false}, {"referral_promise", (*DB).promised, false}, {"referral_open", (*DB).unclaimed, false}, {"referral_", (*DB).told, true}} {
+		for _, who := range []staff.Account{w.worker, w.senior} {
+			look("notices", n.index, n.sorts, func(tx *Tx) error { _, err := n.find(w.db, tx, who); return err })
+		}
+	}
 	for _, typed := range []string{"K7QP-3XYZ", "999 000 0018", "07700 900001", "agnes", "agnes arkwright", "agnes mary arkwright"} {
 		s, err := selfrefer.ParseSearch(typed)
 		w.must(err)
