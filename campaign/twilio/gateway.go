@@ -48,8 +48,8 @@ type Config struct {
 	// stay below campaign.SendDeadline.
 	Timeout     time.Duration
 	Concurrency int // sends at once, 0 means DefaultConcurrency: so many connections are kept open
-	// AllowRemote must be set to reach anything but this computer.
-	AllowRemote bool
+	// SignedBy is who has signed that real patients may be texted. Without, nothing but this computer is reached.
+	SignedBy string
 
 	roots *x509.CertPool // of a test's server
 }
@@ -102,9 +102,9 @@ func New(cfg Config) (*Gateway, error) {
 	}
 	loopback := isLoopback(base.Hostname())
 	switch {
-	case !loopback && !cfg.AllowRemote:
-		return nil, fmt.Errorf("this version sends texts only to a Twilio emulator on this computer, and %s is not on this computer: "+
-			"set TWILIO_API_URL to a loopback address, like http://127.0.0.1:4010", base.Host)
+	case !loopback && strings.TrimSpace(cfg.SignedBy) == "":
+		return nil, fmt.Errorf("%s is not on this computer, so texts would reach real people: set WELLPACED_LIVE_SIGNED_BY to who has signed that they may "+
+			"(in England the clinical safety officer, by DCB0160), or TWILIO_API_URL to an emulator on this computer, like http://127.0.0.1:4010", base.Host)
 	case !loopback && base.Scheme != "https":
 		return nil, errors.New("texts hold personal data: TWILIO_API_URL must start with https:// unless it is on this computer")
 	case !loopback && public.Scheme != "https":
@@ -137,6 +137,9 @@ func isLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.Unmap().IsLoopback()
 }
+
+// Live tells whether texts can leave this computer.
+func (g *Gateway) Live() bool { return !g.loopback }
 
 // Close lets go of idle connections.
 func (g *Gateway) Close() { g.transport.CloseIdleConnections() }

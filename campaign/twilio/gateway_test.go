@@ -632,14 +632,15 @@ func TestNew(t *testing.T) {
 		{"other loopback", func(c *Config) { c.BaseURL = "https://127.9.9.9" }, ""},
 		{"IPv6 loopback", func(c *Config) { c.BaseURL = "http://[::1]:80" }, ""},
 		{"mapped loopback", func(c *Config) { c.BaseURL = "http://[::ffff:127.0.0.1]:80" }, ""},
-		{"remote, allowed", func(c *Config) { c.BaseURL = ""; c.AllowRemote = true }, ""},
+		{"remote, allowed", func(c *Config) { c.BaseURL = ""; c.SignedBy = "A. Signer" }, ""},
+		{"remote, signed by nobody", func(c *Config) { c.BaseURL = "https://api.example"; c.SignedBy = " " }, "WELLPACED_LIVE_SIGNED_BY"},
 		{"Twilio's own", func(c *Config) { c.BaseURL = "" }, "TWILIO_API_URL"},
 		{"looks like loopback", func(c *Config) { c.BaseURL = "https://127.0.0.1.example.com" }, "not on this computer"},
 		{"user before the host", func(c *Config) { c.BaseURL = "http://127.0.0.1@example.com" }, "TWILIO_API_URL"},
 		{"all interfaces", func(c *Config) { c.BaseURL = "http://0.0.0.0:80" }, "not on this computer"},
 		{"number for an address", func(c *Config) { c.BaseURL = "http://2130706433" }, "not on this computer"},
-		{"remote in clear", func(c *Config) { c.BaseURL = "http://example.com"; c.AllowRemote = true }, "https://"},
-		{"callbacks in clear", func(c *Config) { c.BaseURL = ""; c.AllowRemote = true; c.PublicURL = "http://texts.example" }, "public URL"},
+		{"remote in clear", func(c *Config) { c.BaseURL = "http://example.com"; c.SignedBy = "A. Signer" }, "https://"},
+		{"callbacks in clear", func(c *Config) { c.BaseURL = ""; c.SignedBy = "A. Signer"; c.PublicURL = "http://texts.example" }, "public URL"},
 		{"path", func(c *Config) { c.BaseURL = "http://127.0.0.1/twilio/" }, ""},
 		{"path to be unescaped", func(c *Config) { c.BaseURL = "http://127.0.0.1/a%2Fb" }, "TWILIO_API_URL"},
 		{"fragment", func(c *Config) { c.BaseURL = "http://127.0.0.1/#x" }, "TWILIO_API_URL"},
@@ -698,7 +699,7 @@ func TestGateway_reachesThisComputer(t *testing.T) {
 
 // Made-up people are never texted: not by the configuration, and not even if a name lies about where it leads.
 func TestGateway_keepsMadeUpPeopleHome(t *testing.T) {
-	g := mustNew(t, "https://api.example", func(c *Config) { c.AllowRemote = true; c.PublicURL = "https://texts.example" })
+	g := mustNew(t, "https://api.example", func(c *Config) { c.SignedBy = "A. Signer"; c.PublicURL = "https://texts.example" })
 	if got := g.Send(t.Context(), outgoing(1)); got != (campaign.Outcome{Event: campaign.Reject, Code: CodeSynthetic}) {
 		t.Errorf("got %+v", got)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -20,6 +21,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/wellpaced/wellpaced/campaign"
+	"github.com/wellpaced/wellpaced/campaign/twilio"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 	"github.com/wellpaced/wellpaced/store"
 )
@@ -58,7 +60,8 @@ func TestRun_exitCodes(t *testing.T) {
 		{name: "unknown role", args: []string{"serve", data, keys, "--roles", "web,cook"}, code: exitUsage, words: "cook"},
 		{name: "roles without a shared database", args: []string{"serve", data, keys, "--roles", "web"}, code: exitUsage, words: "--database"},
 		{name: "proxies that are none", args: []string{"serve", data, keys, "--trusted-proxies", "me"}, code: exitUsage, words: "10.0.0.0/8"},
-		{name: "a gateway that is not here", args: []string{"serve", data, keys, "--listen", "127.0.0.1:0", "--twilio-api-url", "https://api.example.com"}, code: exitFailed, words: "only to a Twilio emulator on this computer"},
+		{name: "a gateway that is not here", args: []string{"serve", data, keys, "--listen", "127.0.0.1:0", "--twilio-api-url", "https://api.example.com"}, code: exitFailed, words: "set WELLPACED_LIVE_SIGNED_BY"},
+		{name: "a live gateway, and a site in clear", args: []string{"serve", data, keys, "--listen", "127.0.0.1:0", "--twilio-api-url", "https://api.example.com", "--live-signed-by", "A. Signer"}, code: exitFailed, words: "the public URL must start with https://"},
 		{name: "a token file that is not there", args: []string{"serve", data, keys, "--twilio-auth-token-file", filepath.Join(dir, "none")}, code: exitFailed, words: "read a secret"},
 		{name: "keys inside the data", args: []string{"staff", "add", "a@b.example", "--name", "A", "--role", "administrator", data, "--keys", filepath.Join(dir, "data", "keys")}, code: exitFailed, words: "keys"},
 		{name: "a role that nobody has", args: []string{"staff", "add", "a@b.example", "--name", "A", "--role", "king", data, keys}, code: exitUsage, words: "king"},
@@ -216,6 +219,42 @@ func TestServe_oneAtATime(t *testing.T) {
 	}
 	if got := s.command("import", sample("emis"), "--dry-run").at("invited"); got != "1664" {
 		t.Errorf("an import beside serve invites %s", got)
+	}
+}
+
+// A gateway that reaches real people stands in every network's audit with who has signed for it; one on this computer does not.
+func TestServe_live(t *testing.T) {
+	ctx := t.Context()
+	for _, live := range []bool{false, true} {
+		dir := t.TempDir()
+		o := options{settings: settings{Data: filepath.Join(dir, "data"), Keys: filepath.Join(dir, "keys")}, Listen: "127.0.0.1:0", PublicURL: "https://texts.example", Web: true, Worker: true, Pacer: true,
+			Log:     slog.New(slog.DiscardHandler),
+			Gateway: twilio.Config{BaseURL: map[bool]string{false: "http://127.0.0.1:1", true: "https://gateway.invalid"}[live], AccountSID: testAccount, AuthToken: testToken, From: testSender, SignedBy: "Dr A. Signer "}}
+		a, err := open(ctx, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.close()
+		n, err := a.db.CreateNetwork(ctx, staff.Network{Name: "A PCN", Sender: "A PCN", LinkHost: "https://a.example", Phone: "0151 496 0000"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.goLive(ctx); err != nil {
+			t.Fatal(err)
+		}
+		entries, _, err := a.db.AuditEntries(ctx, n.ID, 0, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var signed []string
+		for _, e := range entries {
+			if e.Action == "gateway.live" {
+				signed = append(signed, e.Target)
+			}
+		}
+		if want := map[bool]string{true: "signed by Dr A. Signer"}[live]; strings.Join(signed, "; ") != want {
+			t.Errorf("live %t: the audit has %q, want %q", live, signed, want)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wellpaced/wellpaced/campaign/twilio"
 	referdesk "github.com/wellpaced/wellpaced/selfrefer/desk"
+	"github.com/wellpaced/wellpaced/selfrefer/staff"
 	"github.com/wellpaced/wellpaced/selfrefer/ui"
 )
 
@@ -38,7 +39,8 @@ type serveCmd struct {
 	PreviousToken       secret  `name:"twilio-previous-token" env:"TWILIO_PREVIOUS_TOKEN" help:"The token before, while it is being changed."`
 	From                string  `name:"twilio-from" env:"TWILIO_FROM" help:"Sender name or number, unless a network has its own."`
 	MessagingServiceSID string  `name:"twilio-messaging-service-sid" env:"TWILIO_MESSAGING_SERVICE_SID" help:"Used instead of a sender."`
-	APIURL              string  `name:"twilio-api-url" env:"TWILIO_API_URL" help:"The gateway; this version accepts one on this computer only. Default: none, nothing is sent."`
+	APIURL              string  `name:"twilio-api-url" env:"TWILIO_API_URL" help:"The gateway: https://api.twilio.com, or an emulator on this computer. Default: none, nothing is sent."`
+	LiveSignedBy        string  `env:"WELLPACED_LIVE_SIGNED_BY" placeholder:"NAME" help:"Who has signed that real patients may be texted, in England the clinical safety officer (DCB0160). A gateway that is not on this computer needs it; the name is kept in the audit."`
 	MetricsListen       string  `env:"WELLPACED_METRICS_LISTEN" placeholder:"ADDRESS" help:"Listener of its own for /metrics. Default: none."`
 	Rate                float64 `env:"WELLPACED_RATE" default:"10" help:"Segments per second that the sender may do."`
 	Ballast             int64   `env:"WELLPACED_BALLAST" default:"16" placeholder:"MB" help:"Megabytes of disk that are held back and let go when the disk is full, so that what is in hand can be finished; less on a small disk. 0: none."`
@@ -78,7 +80,7 @@ func (c *serveCmd) Run(ctx context.Context, s std) error {
 		PreviousToken: string(c.PreviousToken), Settle: c.Settle, Again: c.Settle / 2, Ballast: max(0, c.Ballast) << 20,
 		Provider: referdesk.Provider{Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: oidcSecret, TrustEmail: c.OIDCTrustEmail},
 		SMTP:     smtp,
-		Gateway:  twilio.Config{BaseURL: c.APIURL, AccountSID: c.AccountSID, AuthToken: token, From: c.From, MessagingServiceSID: c.MessagingServiceSID},
+		Gateway:  twilio.Config{BaseURL: c.APIURL, AccountSID: c.AccountSID, AuthToken: token, From: c.From, MessagingServiceSID: c.MessagingServiceSID, SignedBy: c.LiveSignedBy},
 	}
 	a, err := open(ctx, o)
 	if err != nil {
@@ -92,8 +94,29 @@ func (c *serveCmd) Run(ctx context.Context, s std) error {
 		log.Warn("no mail server: staff are told of urgent referrals on their pages alone. Set WELLPACED_SMTP_URL and WELLPACED_MAIL_FROM")
 	}
 	if c.APIURL == "" {
-		log.Warn("no gateway: nothing is sent. Set TWILIO_API_URL to one on this computer; this version sends to no other")
+		log.Warn("no gateway: nothing is sent. Set TWILIO_API_URL")
 	}
-	log.Info("serving; this version sends to gateways on this computer only", "url", a.PublicURL, "gateway", c.APIURL)
+	if err := a.goLive(ctx); err != nil {
+		return err
+	}
+	log.Info("serving", "url", a.PublicURL, "gateway", c.APIURL, "live", a.gateway.Live())
 	return a.run(ctx)
+}
+
+// goLive notes for every network by whose word its patients are texted from now on.
+func (a *app) goLive(ctx context.Context) error {
+	if !a.gateway.Live() || a.noGateway {
+		return nil
+	}
+	all, err := a.db.Networks(ctx)
+	if err != nil {
+		return fmt.Errorf("read the networks: %w", err)
+	}
+	for _, n := range all {
+		if err := a.db.Audit(ctx, staff.Entry{Network: n.ID, Action: "gateway.live", Target: "signed by " + strings.TrimSpace(a.Gateway.SignedBy), Outcome: "done"}); err != nil {
+			return fmt.Errorf("note that texts reach real people: %w", err)
+		}
+	}
+	a.Log.Warn("texts reach real people; who signed for it is in the audit")
+	return nil
 }

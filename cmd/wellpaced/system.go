@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
+	"strings"
 	"time"
 
 	campaigndesk "github.com/wellpaced/wellpaced/campaign/desk"
@@ -65,5 +67,8 @@ func (a *app) provider(ctx context.Context) string {
 		return "Cannot be reached from this computer. Texts that are due wait; nothing is sent twice."
 	}
 	_ = c.Close()
-	return "Can be reached"
+	if a.gateway.Live() {
+		return fmt.Sprintf("%s can be reached: texts go to real people, signed for by %s.", u.Host, strings.TrimSpace(a.Gateway.SignedBy))
+	}
+	return "Can be reached. It is on this computer: no text leaves it."
 }
