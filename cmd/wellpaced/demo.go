@@ -115,6 +115,12 @@ func (c *demoCmd) Run(ctx context.Context, s std) (err error) {
 	return d.run(ctx)
 }
 
+// site is where a browser finds the demo: by this computer's name, since browsers bind passkeys to names and not to figures.
+func (d *demo) site() string {
+	_, port, _ := net.SplitHostPort(d.charter.Site) // choosePort has read it
+	return "http://" + net.JoinHostPort("localhost", port)
+}
+
 // open founds a demo, or opens the one that is there, and brings it to where the campaign runs.
 func (d *demo) open(ctx context.Context) error {
 	if err := d.found(); err != nil {
@@ -136,7 +142,7 @@ func (d *demo) open(ctx context.Context) error {
 		return errors.New("the demo's texts would leave this computer; that is a mistake in the program")
 	}
 	d.app, err = open(ctx, options{
-		settings: settings{Data: d.Data, Keys: d.Keys, Database: d.Database, Log: d.Log}, Listen: d.charter.Site, Redis: d.Redis, Web: true, Worker: true, Pacer: true,
+		settings: settings{Data: d.Data, Keys: d.Keys, Database: d.Database, Log: d.Log}, Listen: d.charter.Site, PublicURL: d.site(), Redis: d.Redis, Web: true, Worker: true, Pacer: true,
 		Gateway: gateway, Rate: 1e6, // the pacer's limits are civil; the machine sends as fast as it can
 		// These phones have no faults and list at once what they accepted. A real provider may be minutes late with both.
 		Settle: 2 * time.Second, Again: time.Second,
@@ -306,7 +312,7 @@ func choosePort(address string) (string, error) {
 // openPhones starts the pretend Twilio: its API, and the screen that shows what is on the phones.
 func (d *demo) openPhones(auth string) (err error) {
 	d.phones, err = emulator.Open(emulator.Config{Dir: d.dir(), AccountSID: demoAccount, AuthToken: auth, Now: d.clock.Now, Seed: d.charter.Seed,
-		InboundURL: "http://" + d.charter.Site + twilio.InboundPath + "#rc=3&rp=all", Logger: d.log,
+		InboundURL: d.site() + twilio.InboundPath + "#rc=3&rp=all", Logger: d.log,
 		Owner: func(number string) string {
 			if t := d.residents.Load(); t != nil {
 				return t.Owner(number)

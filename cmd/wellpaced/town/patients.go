@@ -28,6 +28,7 @@ const (
 	shareForwards = .02 // send the link on to somebody who wants help, too
 	shareEmail    = .05 // want an e-mail
 	shareHelped   = .03 // have the form filled in by somebody else
+	shareTells    = .6  // let their practice be told
 	// Of those of them who speak another language:
 	shareInterpreter = .6
 	// Of those who opt out by the link:

@@ -143,13 +143,13 @@ func TestAnswers_otherWays(t *testing.T) {
 			}
 		}
 		for what, did := range map[string]bool{"email": a.Get("email") != "" && a.Get("channel") == "email", "helped": a.Get("for_other") == "yes" && a.Get("helper") != "" && a.Get("name") != "",
-			"interpreter": a.Get("support") == "interpreter", "other": speaks != &tongues[0]} {
+			"tells": a.Get("tell") == "practice", "interpreter": a.Get("support") == "interpreter", "other": speaks != &tongues[0]} {
 			if did {
 				count[what]++
 			}
 		}
 	}
-	for what, want := range map[string]float64{"danger": shareDanger * n, "email": shareEmail * n, "helped": shareHelped * n, "interpreter": shareInterpreter * float64(count["other"])} {
+	for what, want := range map[string]float64{"danger": shareDanger * n, "email": shareEmail * n, "helped": shareHelped * n, "tells": shareTells * n, "interpreter": shareInterpreter * float64(count["other"])} {
 		if got := float64(count[what]); math.Abs(got-want) > 4*math.Sqrt(want) {
 			t.Errorf("%s: %v of %d, want about %.0f", what, got, n, want)
 		}

@@ -274,12 +274,15 @@ func (t *Town) inWords(a url.Values, p plan, who neighbour, what func(*tongue) [
 	}
 }
 
-// otherWays are those of people who want an e-mail, or fill the form in for somebody else.
+// otherWays are those of people who want an e-mail, let their practice be told, or fill the form in for somebody else.
 func (t *Town) otherWays(a url.Values, p plan, who neighbour) {
 	rng := lots(t.cfg.Seed, "other ways", p.what, p.text.To)
 	if rng.Float64() < shareEmail {
 		a.Set("channel", "email")
 		a.Set("email", fmt.Sprintf("resident%d@post.example", rng.IntN(1_000_000)))
+	}
+	if lots(t.cfg.Seed, "sharing", p.what, p.text.To).Float64() < shareTells {
+		a.Set("tell", "practice")
 	}
 	if p.what == asks && rng.Float64() < shareHelped {
 		a.Set("for_other", "yes")
