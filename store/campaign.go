@@ -378,6 +378,29 @@ func (db *DB) PlanMessages(ctx context.Context, id campaign.ID) error {
 	return nil
 }
 
+// strataOf are the groups of a list that are invited in equal shares, in order.
+func strataOf(tx *Tx, list campaign.AudienceID) (st strata, err error) {
+	rows, err := tx.Query(`
+		SELECT practice, age_band, COUNT(*)
+		FROM patient
+		WHERE audience = $1 AND invited
+		GROUP BY practice, age_band
+		ORDER BY practice, age_band`, int64(list))
+	if err != nil {
+		return st, fmt.Errorf("count who is invited: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var practice, band string
+		var n int
+		if err := rows.Scan(&practice, &band, &n); err != nil {
+			return st, err
+		}
+		st.Names, st.Sizes = append(st.Names, practice+" "+band), append(st.Sizes, n)
+	}
+	return st, rows.Err()
+}
+
 func (db *DB) planMessages(ctx context.Context, id campaign.ID) error {
 	var c campaign.Campaign
 	var st strata
@@ -400,27 +423,11 @@ func (db *DB) planMessages(ctx context.Context, id campaign.ID) error {
 		if network, err = db.network(tx, c.Network); err != nil {
 			return err
 		}
-		rows, err := tx.Query(`
-			SELECT practice, age_band, COUNT(*)
-			FROM patient
-			WHERE audience = $1 AND invited
-			GROUP BY practice, age_band
-			ORDER BY practice, age_band`, int64(c.Audience))
-		if err != nil {
+		if st, err = strataOf(tx, c.Audience); err != nil {
 			return err
 		}
-		defer rows.Close()
-		for rows.Next() {
-			var practice, band string
-			var n int
-			if err := rows.Scan(&practice, &band, &n); err != nil {
-				return err
-			}
-			index[practice+" "+band] = len(st.Names)
-			st.Names, st.Sizes = append(st.Names, practice+" "+band), append(st.Sizes, n)
-		}
-		if err := rows.Err(); err != nil {
-			return err
+		for i, name := range st.Names {
+			index[name] = i
 		}
 		sharing, err = sharedNumbers(tx, c.Audience)
 		return err

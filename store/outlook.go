@@ -39,23 +39,13 @@ func (db *DB) Outlook(ctx context.Context, n staff.NetworkID, id campaign.ID) (s
 		}
 		now := timeOf(tx.now)
 		cs := throttle.CampaignState{ID: campaignKey(id), Running: true, Started: now, Grain: time.Hour}
-		rows, err := tx.Query(`
-			SELECT practice, age_band, COUNT(*)
-			FROM patient
-			WHERE audience = $1 AND invited
-			GROUP BY practice, age_band
-			ORDER BY practice, age_band`, int64(c.Audience))
+		st, err := strataOf(tx, c.Audience)
 		if err != nil {
 			return err
 		}
-		defer rows.Close()
-		for rows.Next() {
-			var practice, band string
-			var k int
-			if err := rows.Scan(&practice, &band, &k); err != nil {
-				return err
-			}
-			cs.Strata, cs.Sizes, cs.Planned = append(cs.Strata, practice+" "+band), append(cs.Sizes, k), cs.Planned+k
+		cs.Strata, cs.Sizes = st.Names, st.Sizes
+		for _, n := range st.Sizes {
+			cs.Planned += n
 		}
 		cs.OnTheWayBy = make([]int, len(cs.Strata))
 		p := c.Policy
@@ -65,7 +55,7 @@ func (db *DB) Outlook(ctx context.Context, n staff.NetworkID, id campaign.ID) (s
 			SegmentsPerText: segments, MinBatch: p.MinBatch, Screened: timeOf(screened), MaxListAge: p.MaxListAge, Last: p.Last, Blast: p.Blast,
 			Prior: taught.prior(id, madeUp),
 		})
-		return rows.Err()
+		return nil
 	})
 	return s, err
 }
