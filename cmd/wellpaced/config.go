@@ -31,6 +31,7 @@ type settings struct {
 type cli struct {
 	Serve    serveCmd    `cmd:"" help:"Run the site, the pacer and the workers."`
 	Demo     demoCmd     `cmd:"" help:"Run everything with a made-up town and a pretend Twilio. Nothing leaves this computer."`
+	Phones   phonesCmd   `cmd:"" help:"Run a pretend Twilio with a screen of phones, to try serve with. Nothing leaves this computer."`
 	Simulate simulateCmd `cmd:"" help:"Play made-up towns under the pacer and other policies, and compare who would have waited."`
 	Pace     paceCmd     `cmd:"" help:"Pace somebody else's sender: one JSON object per line in, one per line out."`
 	Import   importCmd   `cmd:"" help:"Screen a patient list and show where every row goes."`

@@ -326,11 +326,7 @@ func (d *demo) openPhones(auth string) (err error) {
 	if err != nil {
 		return fmt.Errorf("listen on %s, where the phones of this demo are: %w", d.charter.Phones, err)
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/", d.phones.Handler())
-	mux.Handle(emulator.DefaultPhonePrefix+"/", d.phones.PhoneHandler())
-	mux.Handle("/{$}", http.RedirectHandler(emulator.DefaultPhonePrefix+"/", http.StatusFound))
-	d.screen = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	d.screen = &http.Server{Handler: phoneScreen(d.phones), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	d.running.Go(func() error {
 		if err := d.screen.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			d.stop(err)
