@@ -57,16 +57,16 @@ func (c *phonesCmd) Run(ctx context.Context, s std) error {
 	at := "http://" + l.Addr().String()
 	fmt.Fprintf(s.out, `A pretend Twilio. No text leaves this computer; use it with made-up people only.
 
-  Phones   %s%s/     texts arrive here; tap a link, or answer
+  Phones   %[1]s%[2]s/     texts arrive here; tap a link, or answer
 
-Start the site with
+Make the network with --link-host %[5]s, and start the site with
 
-  export TWILIO_API_URL=%s
-  export TWILIO_ACCOUNT_SID=%s
-  export TWILIO_AUTH_TOKEN=%s
+  export TWILIO_API_URL=%[1]s
+  export TWILIO_ACCOUNT_SID=%[3]s
+  export TWILIO_AUTH_TOKEN=%[4]s
   export TWILIO_FROM=Wellpaced
-  wellpaced serve --public-url %s
-`, at, emulator.DefaultPhonePrefix, at, a.SID, a.Token, strings.TrimSuffix(c.Site, "/"))
+  wellpaced serve --public-url %[5]s
+`, at, emulator.DefaultPhonePrefix, a.SID, a.Token, strings.TrimSuffix(c.Site, "/"))
 	server := &http.Server{Handler: phoneScreen(phones), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	running, ctx := errgroup.WithContext(ctx)
 	running.Go(func() error {
