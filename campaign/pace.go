@@ -36,6 +36,8 @@ type Releaser interface {
 	OverdueServices(ctx context.Context, before time.Time, limit int) ([]Ring, error)
 	// TellLate owes a text to whoever will not be called by the day that they were told, and gives the rings.
 	TellLate(ctx context.Context) ([]Ring, error)
+	// Correct goes on with the corrections that are under way, and gives the rings.
+	Correct(ctx context.Context) ([]Ring, error)
 	// Finish ends campaigns that have nothing left to do, and expires what is past the last date.
 	Finish(ctx context.Context, epoch int64) error
 }
@@ -108,6 +110,13 @@ func (p *Pacer) Tick(ctx context.Context, now time.Time) (released int, err erro
 	}
 	if err := p.Bell.Ring(ctx, late); err != nil {
 		p.Log.Warn("ring the queue; it is rung again", "service_texts", len(late), "error", err)
+	}
+	corrected, err := p.Store.Correct(ctx)
+	if err != nil {
+		return released, fmt.Errorf("go on with corrections: %w", err)
+	}
+	if err := p.Bell.Ring(ctx, corrected); err != nil {
+		p.Log.Warn("ring the queue; it is rung again", "corrections", len(corrected), "error", err)
 	}
 	return released, nil
 }

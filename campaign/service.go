@@ -49,6 +49,10 @@ const (
 // in no file of the folder service, and its link leads nowhere. It costs the campaign that it tries out.
 const Test Service = "test"
 
+// CorrectionText takes back what a campaign's text has said; see [Correction]. It answers no self-referral, and a manager writes its words. It
+// alone of the service texts has links, and is looked for in the provider's record and sent again if it never left.
+const CorrectionText Service = "correction"
+
 // Services lists the kinds that answer a self-referral.
 var Services = []Service{Confirmation, WeTried, RunningLate}
 

@@ -84,7 +84,10 @@ type ErrUnsendable struct {
 
 func (e ErrUnsendable) Error() string {
 	which := "text"
-	if e.Step > 1 {
+	switch {
+	case e.Step == correctionStep:
+		which = "correction"
+	case e.Step > 1:
 		which = "reminder"
 	}
 	if e.Language != lang.English {
@@ -95,9 +98,17 @@ func (e ErrUnsendable) Error() string {
 
 // Unsendable finds all that forbids to send a step's texts: English first.
 func (s Step) Unsendable(in Setting) (all []ErrUnsendable) {
-	bad := func(code lang.Code, why string) { all = append(all, ErrUnsendable{s.Number, code, why}) }
+	return unsendable(ErrUnsendable{Step: s.Number}, s.Template, s.Translations, text.Parse, in)
+}
+
+// unsendable finds all that forbids to send a text and its translations, English first. of is what each finding begins with.
+func unsendable(of ErrUnsendable, english string, translations map[lang.Code]Translation, parse func(string) (text.Template, error), in Setting) (all []ErrUnsendable) {
+	bad := func(code lang.Code, why string) {
+		of.Language, of.Why = code, why
+		all = append(all, of)
+	}
 	check := func(code lang.Code, source string) {
-		t, err := text.Parse(source)
+		t, err := parse(source)
 		if err != nil {
 			bad(code, err.Error())
 			return
@@ -106,12 +117,12 @@ func (s Step) Unsendable(in Setting) (all []ErrUnsendable) {
 			bad(code, fmt.Sprintf("it asks for an answer to the text (“%s”), and your sender cannot be answered: ask people to ring ((phone)) or to use the link", words))
 		}
 	}
-	check(lang.English, s.Template)
+	check(lang.English, english)
 	if err := text.CheckHost(in.Network.LinkHost); err != nil && !(in.Synthetic && strings.HasPrefix(in.Network.LinkHost, "http://")) { // a demo has no domain
 		bad(lang.English, err.Error())
 	}
-	for _, code := range slices.Sorted(maps.Keys(s.Translations)) {
-		tr := s.Translations[code]
+	for _, code := range slices.Sorted(maps.Keys(translations)) {
+		tr := translations[code]
 		if !lang.Known(code) || code == lang.English {
 			bad(lang.English, fmt.Sprintf("“%s” is no language that a translation can be in", code))
 			continue

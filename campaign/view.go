@@ -63,7 +63,7 @@ type View struct {
 	Team     staff.Team
 	Counts   Counts
 	Planning bool  // the launch is still under way
-	Cost     int64 // of what has left or may have left, service texts too, in hundredths of a penny
+	Cost     int64 // of what has left or may have left, service texts and corrections too, in hundredths of a penny
 	Opened   int
 	Answers  int
 	Last     *Decision // nil before the first

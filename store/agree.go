@@ -128,10 +128,15 @@ func (db *DB) awaitQuiet(ctx context.Context, id campaign.ID, ods string) error 
 		busy := 0
 		err := db.read(ctx, "texts being handed over", func(tx *Tx) error {
 			return tx.QueryRow(`
-				SELECT COUNT(*)
-				FROM message m
-				JOIN patient p ON p.id = m.patient
-				WHERE m.state = 'sending' AND m.deadline > $1 AND m.campaign = $2 AND p.practice = $3`,
+				SELECT (SELECT COUNT(*)
+				        FROM message m
+				        JOIN patient p ON p.id = m.patient
+				        WHERE m.state = 'sending' AND m.deadline > $1 AND m.campaign = $2 AND p.practice = $3)
+				     + (SELECT COUNT(*)
+				        FROM service_text s
+				        JOIN message m ON m.id = s.corrects
+				        JOIN patient p ON p.id = m.patient
+				        WHERE s.state = 'sending' AND s.deadline > $1 AND s.corrects > 0 AND s.campaign = $2 AND p.practice = $3)`,
 				tx.machine+(campaign.SendDeadline-campaign.FirstByte).Milliseconds(), int64(id), ods).Scan(&busy)
 		})
 		if err != nil || busy == 0 {

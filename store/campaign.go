@@ -709,7 +709,7 @@ func (db *DB) View(ctx context.Context, n staff.NetworkID, id campaign.ID) (v ca
 			}
 		}
 		v.ServiceCost = int64(sums[tallyServiceCost])
-		v.Cost, v.Opened, v.Answers = int64(sums[tallyCost])+v.ServiceCost, sums[tallyStart], sums[tallyAnswer]
+		v.Cost, v.Opened, v.Answers = int64(sums[tallyCost]+sums[tallyCorrectionCost])+v.ServiceCost, sums[tallyStart], sums[tallyAnswer]
 		if ds, err := decisions(tx, id, 1); err != nil {
 			return err
 		} else if len(ds) > 0 {
@@ -765,7 +765,7 @@ func sidsOf(tx *Tx, m campaign.MessageID) (sids []string, err error) {
 // summed are the kinds of counters that are added up for a campaign as a whole, as a list in SQL. Those of deliveries are not: by hour and stratum
 // they are tens of thousands of rows, and a state's own counter says as much.
 var summed = func() string {
-	kinds := []string{tallyCost, tallyServiceCost}
+	kinds := []string{tallyCost, tallyServiceCost, tallyCorrectionCost}
 	for _, s := range campaign.MessageStates {
 		kinds = append(kinds, stateTally(s), serviceTally(s))
 	}

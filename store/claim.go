@@ -617,18 +617,18 @@ func (db *DB) linkSeen(tx *Tx, id int64, used bool) error {
 // LinkSeen notes that a link was fetched. It changes nothing that a person or the pacer sees.
 func (db *DB) LinkSeen(ctx context.Context, tokenHash []byte) error {
 	return db.write(ctx, "link seen", func(tx *Tx) error {
-		m, err := messageOf(tx, `token = $1`, "", tokenHash)
+		m, err := messageOf(tx, linkedBy, "", tokenHash)
 		if err != nil {
 			return err
 		}
-		return db.linkSeen(tx, m.id, false)
+		return db.tokenSeen(tx, tokenHash, m.id, false)
 	})
 }
 
 // Opened notes that a person pressed Start, once per message: this is counted and paced by.
 func (db *DB) Opened(ctx context.Context, tokenHash []byte) error {
 	return db.write(ctx, "opened", func(tx *Tx) error {
-		m, err := messageOf(tx, `token = $1`, "", tokenHash)
+		m, err := messageOf(tx, linkedBy, "", tokenHash)
 		if err != nil {
 			return err
 		}
@@ -636,7 +636,7 @@ func (db *DB) Opened(ctx context.Context, tokenHash []byte) error {
 		if err != nil || n == 0 {
 			return err
 		}
-		if err := db.linkSeen(tx, m.id, true); err != nil {
+		if err := db.tokenSeen(tx, tokenHash, m.id, true); err != nil {
 			return err
 		}
 		return db.bump(tx, m.campaign, tallyStart, m.stratum, hourOf(tx.now), 0, 1)

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 )
@@ -52,20 +53,23 @@ func (c *clockWatch) steady() bool {
 // Resettle lets every unknown text rest anew, because the clock was set: nobody can tell any more how long it has rested.
 func (db *DB) Resettle(ctx context.Context, epoch int64) error {
 	at := db.cfg.Machine().Add(db.Settle).UnixMilli()
-	for n := int64(doubtChunk); n == doubtChunk; {
-		err := db.write(ctx, "resettle", func(tx *Tx) (err error) {
-			if err := tx.leads(epoch, ""); err != nil {
+	for _, of := range []string{`message WHERE state = 'unknown'`, `service_text WHERE state = 'unknown' AND correction > 0`} {
+		table, _, _ := strings.Cut(of, " ")
+		for n := int64(doubtChunk); n == doubtChunk; {
+			err := db.write(ctx, "resettle", func(tx *Tx) (err error) {
+				if err := tx.leads(epoch, ""); err != nil {
+					return err
+				}
+				// What a restored backup put in doubt is not looked for one by one: the far future stays.
+				n, err = tx.Exec(`
+					UPDATE `+table+`
+					SET looks = 0, look_at = $1
+					WHERE id IN (SELECT id FROM `+of+` AND look_at <> $1 AND look_at < 8000000000000000000 LIMIT $2)`, at, doubtChunk)
+				return err
+			})
+			if err != nil {
 				return err
 			}
-			// What a restored backup put in doubt is not looked for one by one: the far future stays.
-			n, err = tx.Exec(`
-				UPDATE message
-				SET looks = 0, look_at = $1
-				WHERE id IN (SELECT id FROM message WHERE state = 'unknown' AND look_at <> $1 AND look_at < 8000000000000000000 LIMIT $2)`, at, doubtChunk)
-			return err
-		})
-		if err != nil {
-			return err
 		}
 	}
 	return nil

@@ -59,9 +59,9 @@ func (db *DB) overrun(tx *Tx, id int64) (moved bool, err error) {
 		if err != nil || s.state != campaign.Sending {
 			return false, err
 		}
-		// It stays unknown until evidence comes: nobody looks for it, because it is not sent again.
+		// It stays unknown until evidence comes, but for a correction: nobody looks for what is not sent again.
 		attempt = s.attempt
-		moved, err = db.moveService(tx, &s, campaign.LoseSight, `code = 'deadline', deadline = 0`)
+		moved, err = db.loseService(tx, &s, "deadline")
 		if err != nil {
 			return false, err
 		}
@@ -99,37 +99,55 @@ func (db *DB) Orphaned(ctx context.Context) error {
 func (db *DB) Doubts(ctx context.Context, now time.Time, limit int) (all []campaign.Doubtful, err error) {
 	err = db.read(ctx, "doubts", func(tx *Tx) error {
 		all = nil
-		rows, err := tx.Query(`
-			SELECT m.id, m.attempt, m.looks, m.blind_since, m.frozen, m.patient, p.person, c.state,
-			       (SELECT COUNT(*) FROM attempt a WHERE a.message = m.id AND a.outcome NOT IN ('postpone', 'reject'))
-			FROM message m
-			JOIN patient p ON p.id = m.patient
-			JOIN campaign c ON c.id = m.campaign
-			WHERE m.state = 'unknown' AND m.look_at <= $1
-			ORDER BY m.look_at
-			LIMIT $2`, now.UnixMilli(), limit)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var d campaign.Doubtful
-			var patient, blind int64
-			var frozen, sealed []byte
-			var state string
-			if err := rows.Scan((*int64)(&d.Message), &d.Attempt, &d.Empty, &blind, &frozen, &patient, &sealed, &state, &d.Ambiguous); err != nil {
+		for _, q := range []string{doubtedMessages, doubtedCorrections} {
+			some, err := list(tx, func(r scanner, d *campaign.Doubtful) error {
+				var patient, blind int64
+				var frozen, sealed []byte
+				err := r.Scan((*int64)(&d.Message), &d.Attempt, &d.Empty, &blind, &frozen, &patient, &sealed, &d.Over, &d.Ambiguous)
+				if err == nil {
+					d.To, d.Token, err = db.lookFor(int64(d.Message), frozen, patient, sealed)
+				}
+				d.BlindSince = timeOf(blind)
+				return err
+			}, q, now.UnixMilli(), limit-len(all))
+			if err != nil {
 				return err
 			}
-			if d.To, d.Token, err = db.lookFor(int64(d.Message), frozen, patient, sealed); err != nil {
-				return err
-			}
-			d.BlindSince = timeOf(blind)
-			d.Over = state != string(campaign.Running) && state != string(campaign.Paused)
-			all = append(all, d)
+			all = append(all, some...)
 		}
-		return rows.Err()
+		return nil
 	})
 	return all, err
+}
+
+const (
+	doubtedMessages = `
+		SELECT m.id, m.attempt, m.looks, m.blind_since, m.frozen, m.patient, p.person, c.state NOT IN ('running', 'paused'),
+		       (SELECT COUNT(*) FROM attempt a WHERE a.message = m.id AND a.outcome NOT IN ('postpone', 'reject'))
+		FROM message m
+		JOIN patient p ON p.id = m.patient
+		JOIN campaign c ON c.id = m.campaign
+		WHERE m.state = 'unknown' AND m.look_at <= $1
+		ORDER BY m.look_at
+		LIMIT $2`
+	doubtedCorrections = `
+		SELECT s.id, s.attempt, s.looks, s.blind_since, s.frozen, m.patient, p.person, k.state <> 'sending',
+		       (SELECT COUNT(*) FROM attempt a WHERE a.message = s.id AND a.outcome NOT IN ('postpone', 'reject'))
+		FROM service_text s
+		JOIN correction_text k ON k.id = s.correction
+		JOIN message m ON m.id = s.corrects
+		JOIN patient p ON p.id = m.patient
+		WHERE s.state = 'unknown' AND s.correction > 0 AND s.look_at <= $1
+		ORDER BY s.look_at
+		LIMIT $2`
+)
+
+// tableOf is where a text has its row.
+func tableOf(id campaign.MessageID) string {
+	if ofService(id) {
+		return `service_text`
+	}
+	return `message`
 }
 
 // lookFor gives the number and the token by which the provider's record knows a message: those of the attempt, frozen with it. A restored
@@ -168,7 +186,7 @@ func (db *DB) Looked(ctx context.Context, d campaign.Doubtful, l campaign.Look, 
 			}
 		}
 		_, err := tx.Exec(`
-			UPDATE message
+			UPDATE `+tableOf(d.Message)+`
 			SET looks = looks + $1, look_at = $2, blind_since = $3
 			WHERE id = $4 AND state = 'unknown' AND attempt = $5`, empty, tx.machine+again.Milliseconds(), blind, int64(d.Message), d.Attempt)
 		return err
@@ -253,11 +271,7 @@ func (db *DB) Swept(ctx context.Context, id campaign.MessageID, next time.Time) 
 		at = nil
 	}
 	return db.write(ctx, "swept", func(tx *Tx) error {
-		table := `message`
-		if ofService(id) {
-			table = `service_text`
-		}
-		_, err := tx.Exec(`UPDATE `+table+` SET sweep_at = $1 WHERE id = $2 AND state IN ('accepted', 'sent')`, at, int64(id))
+		_, err := tx.Exec(`UPDATE `+tableOf(id)+` SET sweep_at = $1 WHERE id = $2 AND state IN ('accepted', 'sent')`, at, int64(id))
 		return err
 	})
 }
@@ -271,12 +285,20 @@ func (db *DB) Clear(ctx context.Context, epoch int64, d campaign.Doubtful, on ca
 		if stop, err := db.quarantined(tx); err != nil || stop {
 			return errors.Join(err, campaign.ErrQuarantined)
 		}
-		m, err := messageOf(tx, `id = $1`, db.engine.lockClause(), int64(d.Message))
-		if err != nil {
+		var proof int
+		if err := tx.QueryRow(`SELECT COUNT(*) FROM evidence WHERE message = $1`, int64(d.Message)).Scan(&proof); err != nil {
 			return err
 		}
-		var proof int
-		if err := tx.QueryRow(`SELECT COUNT(*) FROM evidence WHERE message = $1`, m.id).Scan(&proof); err != nil {
+		if ofService(d.Message) {
+			s, err := serviceOf(tx, d.Message, db.engine.lockClause())
+			if err != nil || s.state != campaign.Unknown || s.attempt != d.Attempt || proof > 0 {
+				return err
+			}
+			_, err = db.moveService(tx, &s, on, `look_at = 0, blind_since = 0, code = $5`, why)
+			return err
+		}
+		m, err := messageOf(tx, `id = $1`, db.engine.lockClause(), int64(d.Message))
+		if err != nil {
 			return err
 		}
 		if m.state != campaign.Unknown || m.attempt != d.Attempt || proof > 0 {
@@ -304,7 +326,15 @@ func (db *DB) HeldMessages(ctx context.Context, n staff.NetworkID, id campaign.I
 			JOIN patient p ON p.id = m.patient
 			LEFT JOIN attempt a ON a.message = m.id AND a.n = m.attempt
 			WHERE m.campaign = $1 AND m.state = 'held'
-			ORDER BY m.id
+			UNION ALL
+			SELECT s.id, s.attempt, s.code, COALESCE(a.code, 'restored'), m.patient, p.person, COALESCE(a.started_at, 0)
+			FROM correction_text k
+			JOIN service_text s ON s.correction = k.id AND s.correction > 0 AND s.state = 'held'
+			JOIN message m ON m.id = s.corrects
+			JOIN patient p ON p.id = m.patient
+			LEFT JOIN attempt a ON a.message = s.id AND a.n = s.attempt
+			WHERE k.campaign = $1
+			ORDER BY 1
 			LIMIT $2`, int64(id), limit)
 		if err != nil {
 			return err
@@ -332,6 +362,9 @@ func (db *DB) HeldMessages(ctx context.Context, n staff.NetworkID, id campaign.I
 // SettleHeld is a person's word on a held message: it was sent, or send it again.
 func (db *DB) SettleHeld(ctx context.Context, who staff.Account, id campaign.MessageID, attempt int, on campaign.Event) error {
 	return db.write(ctx, "settle", func(tx *Tx) error {
+		if ofService(id) {
+			return db.settleCorrection(tx, who, id, attempt, on)
+		}
 		m, err := messageOf(tx, `id = $1`, db.engine.lockClause(), int64(id))
 		if err != nil {
 			return err
@@ -358,4 +391,22 @@ func (db *DB) SettleHeld(ctx context.Context, who staff.Account, id campaign.Mes
 		}
 		return db.audit(tx, staff.Entry{Network: who.Network, Account: who.ID, Action: string(staff.SettleMessage), Target: fmt.Sprintf("message %d", id), Outcome: string(on)})
 	})
+}
+
+// settleCorrection is the same for a text of a correction. Of one that is over nothing is sent again.
+func (db *DB) settleCorrection(tx *Tx, who staff.Account, id campaign.MessageID, attempt int, on campaign.Event) error {
+	s, err := serviceOf(tx, id, db.engine.lockClause())
+	if err != nil {
+		return err
+	}
+	if _, err := campaignOf(tx, who.Network, campaign.ID(s.campaign), ""); err != nil {
+		return err
+	}
+	if s.state != campaign.Held || s.attempt != attempt {
+		return campaign.ErrConflict
+	}
+	if _, err := db.moveService(tx, &s, on, `code = 'settled_by_a_person'`); err != nil {
+		return err
+	}
+	return db.audit(tx, staff.Entry{Network: who.Network, Account: who.ID, Action: string(staff.SettleMessage), Target: fmt.Sprintf("message %d", id), Outcome: string(on)})
 }

@@ -23,7 +23,7 @@ const linkLife = 60 * 24 * time.Hour
 func (db *DB) Invitation(ctx context.Context, tokenHash []byte) (in selfrefer.Invitation, err error) {
 	err = db.read(ctx, "invitation", func(tx *Tx) error {
 		in = selfrefer.Invitation{}
-		m, err := messageOf(tx, `token = $1`, "", tokenHash)
+		m, err := messageOf(tx, linkedBy, "", tokenHash)
 		if errors.Is(err, campaign.ErrNotFound) {
 			return nil
 		}
@@ -110,6 +110,9 @@ func (db *DB) Sending(ctx context.Context) (all []selfrefer.Sending, err error) 
 					}
 				}
 			}
+			if err := db.addCorrections(ctx, &s, c); err != nil {
+				return nil, err
+			}
 		}
 		all = append(all, s)
 	}
@@ -132,4 +135,68 @@ func (db *DB) NetworkOfPhone(ctx context.Context, p person.Phone) (n staff.Netwo
 		return notFound(tx.QueryRow(`SELECT id FROM network ORDER BY id LIMIT 1`).Scan((*int64)(&n)), staff.ErrNotFound)
 	})
 	return n, err
+}
+
+// linkedBy is the condition on a message's columns that a token leads to it: its own, or that of a correction of it, whose link opens the same
+// form and whose way out is the same.
+const linkedBy = `id = COALESCE((SELECT id FROM message WHERE token = $1), (SELECT corrects FROM service_text WHERE token = $1))`
+
+// textOf finds what carries a token: a message, or a text of a correction.
+func textOf(tx *Tx, tokenHash []byte) (id campaign.MessageID, state campaign.MessageState, attempt int, err error) {
+	err = tx.QueryRow(`
+		SELECT id, state, attempt FROM message WHERE token = $1
+		UNION ALL
+		SELECT id, state, attempt FROM service_text WHERE token = $1`, tokenHash).Scan((*int64)(&id), (*string)(&state), &attempt)
+	return id, state, attempt, notFound(err, campaign.ErrNotFound)
+}
+
+// tokenSeen is linkSeen by the token that was used: one of a correction proves that the correction has left, and nothing of the message that it
+// corrects but that its person has the phone in hand.
+func (db *DB) tokenSeen(tx *Tx, tokenHash []byte, message int64, used bool) error {
+	id, _, _, err := textOf(tx, tokenHash)
+	if errors.Is(err, campaign.ErrNotFound) || err == nil && !ofService(id) {
+		return db.linkSeen(tx, message, used)
+	}
+	if err != nil {
+		return err
+	}
+	err = db.adoptService(tx, campaign.Evidence{Message: id, Event: campaign.Accept, Kind: "link_seen", At: time.UnixMilli(tx.now)})
+	if err != nil || !used {
+		return err
+	}
+	m, err := messageOf(tx, `id = $1`, db.engine.lockClause(), message)
+	if err != nil {
+		return err
+	}
+	return db.onPhone(tx, &m)
+}
+
+// addCorrections adds what the corrections of a campaign say to what its network sends now.
+func (db *DB) addCorrections(ctx context.Context, s *selfrefer.Sending, c campaign.Campaign) error {
+	all, err := db.CampaignCorrections(ctx, c.Network, c.ID)
+	if err != nil {
+		return err
+	}
+	for _, k := range all {
+		if k.State == campaign.CorrectionWritten || k.ApprovedAt.IsZero() || db.cfg.Now().Sub(k.ApprovedAt) > linkLife {
+			continue
+		}
+		texts, err := k.Texts()
+		if err != nil {
+			return err
+		}
+		practice := staff.Practice{Name: s.Network.Name, Phone: s.Network.Phone}
+		if len(s.Network.Practices) > 0 {
+			practice = s.Network.Practices[0]
+		}
+		for _, code := range texts.Languages() {
+			body, _ := campaign.Compose(texts[code], campaign.Recipient{Practice: practice, Network: s.Network})
+			if code == lang.English {
+				s.Texts = append(s.Texts, body)
+			} else {
+				s.Translated = append(s.Translated, selfrefer.SendingText{Language: code, Words: body})
+			}
+		}
+	}
+	return nil
 }

@@ -145,7 +145,7 @@ func (db *DB) whoOptsOut(tx *Tx, rec optOutRecord) (w optingOut, err error) {
 		FROM message m
 		JOIN campaign c ON c.id = m.campaign
 		JOIN patient p ON p.id = m.patient
-		WHERE m.token = $1`, rec.TokenHash).Scan(&w.message, &w.phoneIx, &w.shared, (*int64)(&w.network), &patient, &w.practice, &w.nhsIx, &sealed)
+		WHERE m.`+linkedBy, rec.TokenHash).Scan(&w.message, &w.phoneIx, &w.shared, (*int64)(&w.network), &patient, &w.practice, &w.nhsIx, &sealed)
 	if errors.Is(err, sql.ErrNoRows) && len(rec.PhoneIx) > 0 {
 		w = optingOut{network: rec.Network, phoneIx: rec.PhoneIx, nhsIx: rec.NHSIx, shared: rec.Shared, practice: rec.Practice}
 		if rec.Person != nil {
@@ -190,7 +190,7 @@ func (db *DB) keepOptOut(tx *Tx, rec optOutRecord) (fresh bool, err error) {
 		return false, err
 	}
 	if w.message != 0 {
-		if err := db.linkSeen(tx, w.message, true); err != nil {
+		if err := db.tokenSeen(tx, rec.TokenHash, w.message, true); err != nil {
 			return false, fmt.Errorf("note that the link was used: %w", err)
 		}
 	}

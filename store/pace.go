@@ -194,7 +194,7 @@ func (db *DB) campaignState(tx *Tx, c campaign.Campaign, st strata, midnight, ma
 	rows, err := tx.Query(`
 		SELECT kind, stratum, CAST(SUM(n) AS BIGINT)
 		FROM tally
-		WHERE owner = $1 AND hour = 0 AND kind IN ('cost', 'service_cost', 'landed', 'is:planned', 'is:released', 'is:sending', 'is:unknown', 'is:held', 'is:accepted', 'is:sent')
+		WHERE owner = $1 AND hour = 0 AND kind IN ('cost', 'service_cost', 'correction_cost', 'landed', 'is:planned', 'is:released', 'is:sending', 'is:unknown', 'is:held', 'is:accepted', 'is:sent')
 		GROUP BY kind, stratum`, int64(c.ID))
 	if err != nil {
 		return cs, err
@@ -207,7 +207,7 @@ func (db *DB) campaignState(tx *Tx, c campaign.Campaign, st strata, midnight, ma
 			return cs, err
 		}
 		switch kind {
-		case tallyCost, tallyServiceCost:
+		case tallyCost, tallyServiceCost, tallyCorrectionCost:
 			cs.Spent += int64(n)
 		case stateTally(campaign.Planned):
 			cs.Planned += n

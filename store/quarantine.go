@@ -488,13 +488,49 @@ func (db *DB) Doubt(ctx context.Context) error {
 	}
 }
 
-// ClearDoubts plans again what is unknown and without evidence, also where a campaign was stopped meanwhile: there it expires. Service texts
-// stay unknown.
+// ClearDoubts plans again what is unknown and without evidence, also where a campaign was stopped meanwhile: there it expires. Of the service
+// texts it does so for corrections; the others stay unknown.
 func (db *DB) ClearDoubts(ctx context.Context, epoch int64) error {
 	_, err := db.moveAll(ctx, "clear doubts", `state <> 'draft'`, campaign.Clear, `code = '', look_at = 0`,
 		`AND code = 'restored' AND NOT EXISTS (SELECT 1 FROM evidence e WHERE e.message = message.id)`,
 		func(tx *Tx) error { return tx.leads(epoch, db.engine.lockClause()) })
-	return err
+	if err != nil {
+		return err
+	}
+	return db.clearCorrections(ctx, epoch)
+}
+
+func (db *DB) clearCorrections(ctx context.Context, epoch int64) error {
+	for n := serviceChunk; n == serviceChunk; {
+		err := db.write(ctx, "clear doubts", func(tx *Tx) error {
+			if err := tx.leads(epoch, db.engine.lockClause()); err != nil {
+				return err
+			}
+			rows, err := tx.Query(`
+				SELECT id FROM service_text s
+				WHERE state = 'unknown' AND correction > 0 AND code = 'restored' AND NOT EXISTS (SELECT 1 FROM evidence e WHERE e.message = s.id)
+				LIMIT $1`, serviceChunk)
+			if err != nil {
+				return err
+			}
+			ids, err := scanIDs(rows)
+			n = len(ids)
+			for _, id := range ids {
+				if err != nil {
+					return err
+				}
+				var s service
+				if s, err = serviceOf(tx, campaign.MessageID(id), db.engine.lockClause()); err == nil {
+					_, err = db.moveService(tx, &s, campaign.Clear, `code = '', look_at = 0`)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // moveAll applies an event to all messages of some campaigns in the states it leaves, in chunks.
@@ -557,14 +593,14 @@ func (db *DB) Forgotten(ctx context.Context, all []campaign.Listed) (n int, late
 			if known {
 				continue
 			}
-			m, err := messageOf(tx, `token = $1`, "", t.Hash())
+			_, state, attempt, err := textOf(tx, t.Hash())
 			switch {
 			case errors.Is(err, campaign.ErrNotFound):
 				n++
 			case err != nil:
 				return err
-			case m.state.Left() || m.state == campaign.Sending || m.state == campaign.Unknown || m.state == campaign.Held:
-			case m.attempt > 0:
+			case state.Left() || state == campaign.Sending || state == campaign.Unknown || state == campaign.Held:
+			case attempt > 0:
 				late = append(late, l)
 			default:
 				n++
@@ -606,9 +642,9 @@ func (db *DB) adoptListed(tx *Tx, l campaign.Listed) (hidden bool, err error) {
 		return false, nil // no text of a campaign
 	}
 	if !t.Zero() {
-		m, err := messageOf(tx, `token = $1`, "", t.Hash())
+		id, _, _, err := textOf(tx, t.Hash())
 		if err == nil {
-			return false, db.adopt(tx, campaign.Evidence{Message: campaign.MessageID(m.id), Event: campaign.StatusEvent(l.Status), Kind: "listing", SID: l.SID, Code: l.Code, At: time.UnixMilli(tx.now)})
+			return false, db.adopt(tx, campaign.Evidence{Message: id, Event: campaign.StatusEvent(l.Status), Kind: "listing", SID: l.SID, Code: l.Code, At: time.UnixMilli(tx.now)})
 		}
 		if !errors.Is(err, campaign.ErrNotFound) {
 			return false, err

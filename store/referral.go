@@ -244,7 +244,7 @@ func (db *DB) origin(tx *Tx, f selfrefer.Form) (o origin, err error) {
 	row := (*sql.Row)(nil)
 	switch {
 	case len(f.TokenHash) > 0:
-		row = tx.QueryRow(text+`WHERE m.token = $1`, f.TokenHash)
+		row = tx.QueryRow(text+`WHERE m.`+linkedBy, f.TokenHash)
 	case f.Source == selfrefer.ByReply && !f.From.IsZero():
 		row = tx.QueryRow(text+`
 			WHERE m.phone_ix = $1 AND m.attempt > 0 AND (c.network = $2 OR $2 = 0)
@@ -453,7 +453,7 @@ func receiptOf(tx *Tx, formIx []byte) (rc selfrefer.Receipt, found bool, err err
 // left; a reply proves it of no text in particular.
 func (db *DB) noteAnswer(tx *Tx, o *origin, f selfrefer.Form) (first bool, err error) {
 	if len(f.TokenHash) > 0 {
-		if err := db.linkSeen(tx, o.message, true); err != nil {
+		if err := db.tokenSeen(tx, f.TokenHash, o.message, true); err != nil {
 			return false, fmt.Errorf("note that the link was used: %w", err)
 		}
 	}

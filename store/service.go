@@ -23,6 +23,7 @@ func ofService(id campaign.MessageID) bool { return id&serviceBit != 0 }
 // service is a service text on its way through a transition.
 type service struct {
 	id, network, campaign, cost int64
+	correction, corrects        int64 // which correction it is of, and the message that it corrects; 0 if it is none
 	kind                        campaign.Service
 	referral                    selfrefer.ReferralID
 	state                       campaign.MessageState
@@ -33,13 +34,14 @@ type service struct {
 
 func serviceOf(tx *Tx, id campaign.MessageID, lock string) (s service, err error) {
 	err = tx.QueryRow(`
-		SELECT id, network, campaign, cost, kind, referral, state, attempt, COALESCE(sid, ''), phone_ix
+		SELECT id, network, campaign, correction, corrects, cost, kind, referral, state, attempt, COALESCE(sid, ''), phone_ix
 		FROM service_text
-		WHERE id = $1`+lock, int64(id)).Scan(&s.id, &s.network, &s.campaign, &s.cost, (*string)(&s.kind), (*int64)(&s.referral), (*string)(&s.state), &s.attempt, &s.sid, &s.phoneIx)
+		WHERE id = $1`+lock, int64(id)).Scan(&s.id, &s.network, &s.campaign, &s.correction, &s.corrects, &s.cost, (*string)(&s.kind), (*int64)(&s.referral), (*string)(&s.state), &s.attempt, &s.sid, &s.phoneIx)
 	return s, notFound(err, campaign.ErrNotFound)
 }
 
-// mayLeave says whether a service text may still have to be sent. Once it may not, its number and its words are forgotten.
+// mayLeave says whether a service text may still have to be sent. Once it may not, its number and its words are forgotten, but those of a
+// correction: as a message's they are what it is looked for by, and what a practice is told.
 func mayLeave(s campaign.MessageState) bool {
 	return s == campaign.Planned || s == campaign.Released || s == campaign.Sending
 }
@@ -53,7 +55,7 @@ func (db *DB) moveService(tx *Tx, s *service, on campaign.Event, sets string, ar
 	if sets != "" {
 		sets = ", " + sets
 	}
-	if !mayLeave(to) {
+	if !mayLeave(to) && s.correction == 0 {
 		sets += ", frozen = NULL"
 	}
 	n, err := tx.Exec(`UPDATE service_text SET state = $1`+sets+` WHERE id = $2 AND state = $3 AND attempt = $4`,
@@ -64,14 +66,30 @@ func (db *DB) moveService(tx *Tx, s *service, on campaign.Event, sets string, ar
 	if n == 0 {
 		return false, campaign.ErrConflict
 	}
-	if err := db.countService(tx, s.campaign, s.state, -1, s.cost); err != nil {
+	if err := db.countText(tx, s, s.state, -1); err != nil {
 		return false, err
 	}
-	if err := db.countService(tx, s.campaign, to, 1, s.cost); err != nil {
+	if err := db.countText(tx, s, to, 1); err != nil {
 		return false, err
 	}
 	s.state = to
 	return true, nil
+}
+
+// countText counts a text in or out of a state: one that answers somebody under its campaign, one of a correction under that.
+func (db *DB) countText(tx *Tx, s *service, state campaign.MessageState, n int) error {
+	if s.correction != 0 {
+		return db.countCorrected(tx, s.campaign, s.correction, state, n, int64(n)*s.cost)
+	}
+	return db.countService(tx, s.campaign, state, n, s.cost)
+}
+
+// loseService makes a service text unknown. Only one of a correction is looked for.
+func (db *DB) loseService(tx *Tx, s *service, code string) (bool, error) {
+	if s.correction == 0 {
+		return db.moveService(tx, s, campaign.LoseSight, `code = $5, deadline = 0`, code)
+	}
+	return db.moveService(tx, s, campaign.LoseSight, `code = $5, deadline = 0, look_at = $6, looks = 0`, code, tx.machine+db.Settle.Milliseconds())
 }
 
 // countService counts a service text in or out of a state, with its money: apart from the messages, which the pacer and the page count.
@@ -167,6 +185,9 @@ func (db *DB) claimService(tx *Tx, r campaign.Ring) (out campaign.Outgoing, verd
 	if s.state != campaign.Released || s.attempt != r.Attempt {
 		return out, verdict, campaign.ErrTooLate
 	}
+	if s.correction != 0 {
+		return db.claimCorrection(tx, s, claimed)
+	}
 	var facts campaign.ServiceFacts
 	var now standing
 	var expires int64
@@ -233,12 +254,17 @@ func (db *DB) recordService(tx *Tx, r campaign.Ring, o campaign.Outcome) error {
 		if err := db.hold(tx, campaign.ID(s.campaign), refusedWords(o.Code)); err != nil {
 			return err
 		}
+		if s.correction != 0 {
+			if err := db.holdCorrection(tx, s, refusedWords(o.Code)); err != nil {
+				return err
+			}
+		}
 	}
 	switch o.Event {
 	case campaign.Postpone, campaign.Reject:
 		_, err = db.moveService(tx, &s, o.Event, `code = $5, not_before = $6, deadline = 0`, o.Code, tx.now+o.After.Milliseconds())
 	default:
-		_, err = db.moveService(tx, &s, campaign.LoseSight, `code = $5, deadline = 0`, o.Code)
+		_, err = db.loseService(tx, &s, o.Code)
 	}
 	return err
 }
@@ -289,7 +315,7 @@ func (db *DB) OverdueServices(ctx context.Context, before time.Time, limit int) 
 			rows, err := tx.Query(`
 				SELECT id
 				FROM service_text
-				WHERE state IN ('planned', 'released') AND (expires_at <= $1 OR (state = 'planned' AND not_before <= $1) OR (state = 'released' AND released_at < $2))
+				WHERE state IN ('planned', 'released') AND (expires_at <= $1 OR (state = 'planned' AND not_before <= $1 AND correction = 0) OR (state = 'released' AND released_at < $2))
 				LIMIT $3`, tx.now, before.UnixMilli(), min(limit, serviceChunk))
 			if err != nil {
 				return err
@@ -335,7 +361,7 @@ func (db *DB) ringService(tx *Tx, id campaign.MessageID, before int64) (nth, att
 	case expires <= tx.now:
 		_, err := db.moveService(tx, &s, campaign.Expire, `code = 'too_late'`)
 		return 0, 0, err
-	case s.state == campaign.Planned && notBefore <= tx.now:
+	case s.state == campaign.Planned && notBefore <= tx.now && s.correction == 0: // a correction is released at the sender's rate
 		_, err = db.moveService(tx, &s, campaign.Release, `rings = rings + 1, released_at = $5`, tx.machine)
 	case s.state == campaign.Released && released < before:
 		_, err = tx.Exec(`UPDATE service_text SET rings = rings + 1, released_at = $1 WHERE id = $2`, tx.machine, int64(id))
@@ -345,7 +371,7 @@ func (db *DB) ringService(tx *Tx, id campaign.MessageID, before int64) (nth, att
 	return nth + 1, s.attempt, err
 }
 
-// doubtServices makes unknown, for good, what could have left without this database knowing.
+// doubtServices makes unknown what could have left without this database knowing: for good, but for corrections, of which the provider's list tells.
 func (db *DB) doubtServices(ctx context.Context) (total int, err error) {
 	if err := db.write(ctx, "doubt what was owed", func(tx *Tx) error { return tx.setMeta(metaServicesDoubted, strconv.FormatInt(tx.now, 10)) }); err != nil {
 		return 0, err
@@ -366,7 +392,7 @@ func (db *DB) doubtServices(ctx context.Context) (total int, err error) {
 				if err != nil {
 					return err
 				}
-				if _, err := db.moveService(tx, &s, campaign.Doubt, `code = 'restored', deadline = 0`); err != nil {
+				if _, err := db.moveService(tx, &s, campaign.Doubt, `code = 'restored', deadline = 0, looks = 0, look_at = 9000000000000000000`); err != nil {
 					return err
 				}
 			}

@@ -20,7 +20,8 @@ const (
 	tallyLanded    = "landed"    // campaign, by stratum: on the phone as far as we know, though no receipt has come
 	tallyReferral  = "referral"  // team: all referrals
 
-	tallyServiceCost = "service_cost" // campaign: hundredths of a penny, of the texts that answer people
+	tallyServiceCost    = "service_cost"    // campaign: hundredths of a penny, of the texts that answer people
+	tallyCorrectionCost = "correction_cost" // campaign, and each correction: hundredths of a penny
 )
 
 // tallyShards spreads the rows that every worker bumps, so that they do not wait for each other on Postgres.

@@ -59,6 +59,7 @@ type campaignData struct {
 	Missing   int      // practices that have said neither yes nor no
 	Words     []string // what those that do not agree have said, and what follows
 	Fresh     freshNote
+	Correct   correctionNote
 	HeldTexts []heldRow
 	HeldMore  bool
 	Over      bool // nothing is sent any more, whatever is decided about them
@@ -175,6 +176,13 @@ func (h *Handler) campaignData(ctx context.Context, who staff.Account, v campaig
 		return d, nil
 	}
 	d.Messages = messageList(v)
+	var corrections []campaign.Correction
+	if d.Correct, corrections, err = h.correctionNote(ctx, who, v); err != nil {
+		return nil, err
+	}
+	if can(who, staff.EditCampaign) && v.CanCorrect() && d.Correct.Href == "" && v.Counts.Texts() > 0 {
+		d.Buttons = append(d.Buttons, action{"Send a correction", correctionsPath(v.ID), "secondary", false})
+	}
 	if d.Look, err = h.firstLook(ctx, who, v); err != nil {
 		return nil, err
 	}
@@ -216,12 +224,16 @@ func (h *Handler) campaignData(ctx context.Context, who staff.Account, v campaig
 		when := clock + " " + strings.ReplaceAll(day, " ", "\u00a0") // two lines: the long sentence squeezes this column, and would break it into four
 		d.Decisions.Rows = append(d.Decisions.Rows, []ui.Cell{{Text: when}, {Text: number(x.N), Numeric: true}, {Text: limitWords(x.Limit)}, {Text: x.Sentence}})
 	}
-	if can(who, staff.SettleMessage) && v.Counts[campaign.Held] > 0 {
+	waiting := v.Counts[campaign.Held]
+	for _, k := range corrections {
+		waiting += k.Counts[campaign.Held]
+	}
+	if can(who, staff.SettleMessage) && waiting > 0 {
 		held, err := h.cfg.Store.HeldMessages(ctx, who.Network, v.ID, heldShown)
 		if err != nil {
 			return nil, fmt.Errorf("read the held messages of campaign %d: %w", v.ID, err)
 		}
-		d.HeldMore = v.Counts[campaign.Held] > len(held)
+		d.HeldMore = waiting > len(held)
 		for _, m := range held {
 			row := heldRow{ID: m.ID, Attempt: m.Attempt, Masked: m.Phone.Masked(), Cause: causeWords(m.Code), Record: recordWords(m.Why)}
 			if !m.At.IsZero() {

@@ -106,6 +106,7 @@ type Store interface {
 	Funnels
 	Consents
 	Agreements
+	Corrections
 	Networks
 }
 
@@ -230,6 +231,12 @@ func (h *Handler) routes() []route {
 		{"POST", "/desk/campaigns/{id}/grounds", staff.EditCampaign, h.setGroundsPage},
 		{"GET", "/desk/campaigns/{id}/fresh-list", staff.EditCampaign, h.freshPage},
 		{"POST", "/desk/campaigns/{id}/fresh-list", staff.EditCampaign, h.answerFreshPage},
+		{"GET", "/desk/campaigns/{id}/corrections", staff.EditCampaign, h.correctionsPage},
+		{"POST", "/desk/campaigns/{id}/corrections", staff.EditCampaign, h.writeCorrectionPage},
+		{"GET", "/desk/campaigns/{id}/corrections/{correction}", staff.ApproveCampaign, h.correctionPage},
+		{"POST", "/desk/campaigns/{id}/corrections/{correction}/approve", staff.ApproveCampaign, h.approveCorrectionPage},
+		{"POST", "/desk/campaigns/{id}/corrections/{correction}/stop", staff.RunCampaign, h.stopCorrectionPage},
+		{"POST", "/desk/campaigns/{id}/corrections/{correction}/resume", staff.RunCampaign, h.resumeCorrectionPage},
 		{"POST", "/desk/campaigns/{id}/messages/{message}", staff.SettleMessage, h.settlePage},
 		{"GET", "/desk/campaigns/{id}/funnel", staff.ViewCampaigns, h.funnelPage},
 		{"GET", "/desk/campaigns/{id}/fairness", staff.ViewCampaigns, h.fairPage},
@@ -267,6 +274,12 @@ func (h *Handler) routes() []route {
 		{"POST", "/api/v1/campaigns/{id}/fresh-list", staff.EditCampaign, h.apiStartFresh},
 		{"POST", "/api/v1/campaigns/{id}/fresh-list/confirm", staff.EditCampaign, h.apiConfirmFresh},
 		{"POST", "/api/v1/campaigns/{id}/fresh-list/cancel", staff.EditCampaign, h.apiCancelFresh},
+		{"GET", "/api/v1/campaigns/{id}/corrections", staff.ApproveCampaign, h.apiCorrections},
+		{"POST", "/api/v1/campaigns/{id}/corrections", staff.EditCampaign, h.apiWriteCorrection},
+		{"GET", "/api/v1/campaigns/{id}/corrections/{correction}", staff.ApproveCampaign, h.apiCorrection},
+		{"POST", "/api/v1/campaigns/{id}/corrections/{correction}/approve", staff.ApproveCampaign, h.apiApproveCorrection},
+		{"POST", "/api/v1/campaigns/{id}/corrections/{correction}/stop", staff.RunCampaign, h.apiStopCorrection},
+		{"POST", "/api/v1/campaigns/{id}/corrections/{correction}/resume", staff.RunCampaign, h.apiResumeCorrection},
 		{"GET", "/api/v1/system", staff.ViewSystem, h.apiSystem},
 	}
 }
@@ -339,6 +352,9 @@ func target(r *http.Request) string {
 	what := fmt.Sprintf("%s %d", kind, id)
 	if message, err := pathID(r, "message"); err == nil {
 		return fmt.Sprintf("%s message %d", what, message)
+	}
+	if correction, err := pathID(r, "correction"); err == nil {
+		return fmt.Sprintf("%s correction %d", what, correction)
 	}
 	if ods := chi.URLParam(r, "ods"); ods != "" {
 		return what + " practice " + cut(ods, 10)

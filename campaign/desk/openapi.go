@@ -131,6 +131,7 @@ func OpenAPI() map[string]any {
 		"/api/v1/campaigns/{id}/confirm-link": object{"post": call("confirmLink", "Say that the link works, after answers have stopped; sending goes on", answer("200", "The campaign", thing(basics)), object{"parameters": []object{id}})},
 	}
 	maps.Copy(paths, fairPaths(call, answer, body, id))
+	maps.Copy(paths, correctionPaths(call, answer, body, id))
 	of := object{"parameters": []object{id, parameter("ods", word)}}
 	said := body("application/json", thing(object{"terms": with(word, object{"description": "If given, the practice is asked for exactly this"}),
 		"note": with(word, object{"description": "An administrator's: who at the practice said so, and when; needed. A practice's own: why not; needed to refuse"})}), false)

@@ -47,6 +47,11 @@ var problems = []struct {
 	{campaign.ErrNoPractice, http.StatusConflict, "no_practice"},
 	{campaign.ErrPurpose, http.StatusConflict, "purpose"},
 	{campaign.ErrNotFresh, http.StatusConflict, "not_fresh"},
+	{campaign.ErrCorrecting, http.StatusConflict, "correcting"},
+	{campaign.ErrCorrectionHands, http.StatusConflict, "same_hand"},
+	{campaign.ErrCorrectionOther, http.StatusConflict, "changed"},
+	{campaign.ErrNobodyTexted, http.StatusUnprocessableEntity, "nobody_texted"},
+	{campaign.ErrOverBudget, http.StatusUnprocessableEntity, "over_budget"},
 	{campaign.ErrNumber, http.StatusConflict, "number"},
 	{errSignIn, http.StatusUnauthorized, "sign_in"},
 }

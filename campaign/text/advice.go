@@ -2,6 +2,7 @@ package text
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -38,6 +39,11 @@ func Check(t Template) []Advice { return check(t, false) }
 
 // CheckTranslation is Check for a text in another language. Its letters cost what they cost.
 func CheckTranslation(t Template) []Advice { return check(t, true) }
+
+// CheckCorrection is Check for a correction, which names nobody.
+func CheckCorrection(t Template, translation bool) []Advice {
+	return slices.DeleteFunc(check(t, translation), func(a Advice) bool { return a.Code == "no_name_first" || a.Code == "name_inside" })
+}
 
 func check(t Template, translation bool) []Advice {
 	var out []Advice

@@ -65,9 +65,37 @@ type Template struct {
 // Parse reads a template and refuses what could not be sent. Its errors are
 // sentences for the person who wrote it.
 func Parse(source string) (Template, error) {
+	t, _, err := parse(source, true)
+	return t, err
+}
+
+// ParseCorrection is Parse for a text about an earlier one. It need not have the link to the form, for it asks for nothing; and no name is put
+// into it, for what it corrects may have been somebody else's.
+func ParseCorrection(source string) (Template, error) {
+	t, seen, err := parse(source, false)
+	if err == nil && seen[firstName] {
+		return Template{}, fmt.Errorf("a correction has no ((first_name)): the wrong text may have reached somebody else")
+	}
+	return t, err
+}
+
+// Links tells whether the text has the link to the form.
+func (t Template) Links() bool {
+	for _, p := range t.parts {
+		if p.field == link {
+			return true
+		}
+	}
+	return false
+}
+
+func parse(source string, invites bool) (Template, map[field]bool, error) {
 	t := Template{source: source}
 	longest := 0
 	seen := map[field]bool{}
+	fail := func(format string, args ...any) (Template, map[field]bool, error) {
+		return Template{}, nil, fmt.Errorf(format, args...)
+	}
 	script := 0
 	for rest := source; rest != ""; {
 		before, after, found := strings.Cut(rest, "((")
@@ -82,11 +110,11 @@ func Parse(source string) (Template, error) {
 		}
 		name, next, closed := strings.Cut(after, "))")
 		if !closed || strings.Contains(name, "\n") {
-			return Template{}, fmt.Errorf("a field is opened with “((” and never closed with “))”: “((%s”", clip(after, 30))
+			return fail("a field is opened with “((” and never closed with “))”: “((%s”", clip(after, 30))
 		}
 		f, most := lookup(name)
 		if f == literal {
-			return Template{}, fmt.Errorf("there is no field ((%s)). The fields are %s", clip(name, 30), fieldNames())
+			return fail("there is no field ((%s)). The fields are %s", clip(name, 30), fieldNames())
 		}
 		t.parts = append(t.parts, part{field: f})
 		seen[f] = true
@@ -96,27 +124,27 @@ func Parse(source string) (Template, error) {
 	if t.rtl = script < 0; t.rtl {
 		longest += 2 * len(t.parts) // marks of direction around values
 	}
-	if !seen[link] {
-		return Template{}, fmt.Errorf("the text has no ((link)): without it nobody can answer")
+	if invites && !seen[link] {
+		return fail("the text has no ((link)): without it nobody can answer")
 	}
 	if !seen[stopLink] {
-		return Template{}, fmt.Errorf("the text has no ((stop_link)): everybody must be able to say no to more texts")
+		return fail("the text has no ((stop_link)): everybody must be able to say no to more texts")
 	}
 	for i, p := range t.parts {
 		if p.field != link && p.field != stopLink {
 			continue
 		}
 		if i > 0 && !endsInSpace(t.parts[i-1]) {
-			return Template{}, fmt.Errorf("put a space or a new line before ((%s)): phones may not see the link otherwise", nameOf(p.field))
+			return fail("put a space or a new line before ((%s)): phones may not see the link otherwise", nameOf(p.field))
 		}
 		if i+1 < len(t.parts) && !startsWithSpace(t.parts[i+1]) {
-			return Template{}, fmt.Errorf("put a space or a new line after ((%s)), and no full stop: phones would take it for a part of the link", nameOf(p.field))
+			return fail("put a space or a new line after ((%s)), and no full stop: phones would take it for a part of the link", nameOf(p.field))
 		}
 	}
 	if longest > MaxChars {
-		return Template{}, fmt.Errorf("the text may become %d characters long, and %d is the most that can be sent: make it shorter", longest, MaxChars)
+		return fail("the text may become %d characters long, and %d is the most that can be sent: make it shorter", longest, MaxChars)
 	}
-	return t, nil
+	return t, seen, nil
 }
 
 func endsInSpace(p part) bool {

@@ -90,6 +90,7 @@ var bodies = map[string]string{
 	"PUT /api/v1/support/measures/{measure}":         `{"used":true}`,
 	"POST /desk/campaigns/{id}/messages/{message}":   "attempt=1&was=sent",
 	"PUT /api/v1/referrals/{id}/restriction":         `{"reason":"works_here"}`,
+	"POST /api/v1/campaigns/{id}/corrections":        `{"text":"Sorry."}`,
 	"POST /api/v1/campaigns/{id}/fresh-list":         `{"list":999}`,
 	"POST /api/v1/campaigns/{id}/fresh-list/confirm": `{"remove":1}`,
 	"PUT /api/v1/campaigns/{id}/grounds":             `{"purpose":"direct_care","basis":"public_task_care","dpia":""}`,
