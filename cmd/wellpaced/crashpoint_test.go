@@ -52,6 +52,8 @@ type crashPoint struct {
 	proof    string // what in the end proves that the texts left, or nothing
 	attempts int    // of the message that was tried most often
 	backs    int    // texts back to people who sent the form: that many in the end, never two to one number
+	// corrections that everybody has had in the end
+	corrections int
 
 	crash func(*trial) // how the first life ends; nil: by itself, at the point
 	mend  func(*trial) // before the second life
@@ -80,6 +82,8 @@ var crashRows = []struct {
 	{"submission: after its commit, before the reply", nil},
 	{"text back: after the form's commit, before its ring", nil},
 	{"text back: after the provider accepted, before the commit", []string{"store.TestConfirmation_crashPoints"}},
+	{"correction: after intent commit, before bytes written", []string{"store.TestCorrection_unknown"}},
+	{"correction: after the provider accepted, before reply or commit", []string{"store.TestCorrection_unknown"}},
 }
 
 const (
@@ -139,6 +143,10 @@ var crashPoints = []crashPoint{
 		people: 1, found: "accepted 1, referrals 1", texts: 1, reached: "left 1", proof: "link_seen 1, reply 2", attempts: 1, backs: 1, crash: (*trial).sendForm, after: (*trial).sendFormAgain},
 	{name: "text_back_before_record", row: "text back: after the provider accepted, before the commit", where: "the provider has the text back, its reply is not written",
 		people: 1, found: "accepted 1, referrals 1", texts: 1, reached: "left 1", proof: "link_seen 1, reply 1", attempts: 1, backs: 1, crash: (*trial).sendFormToDie, after: (*trial).sendFormAgain},
+	{name: "correction_before_bytes", row: "correction: after intent commit, before bytes written", where: "the claim of a correction is committed, the gateway not called",
+		people: 2, found: "accepted 2", texts: 2, reached: "left 2", proof: "reply 4", attempts: 1, corrections: 2, crash: (*trial).correct},
+	{name: "correction_before_record", row: "correction: after the provider accepted, before reply or commit", where: "the provider has the corrections, nothing is written",
+		people: 2, found: "accepted 2", texts: 2, reached: "left 2", proof: "listing 2, reply 2", attempts: 1, corrections: 2, crash: (*trial).correct},
 	{name: "optout_before_reply", row: "submission: after its commit, before the reply", where: "an opt-out is kept, its sender not told",
 		people: 1, found: "accepted 1, suppressions 1", texts: 1, reached: "left 1", proof: "link_seen 1, reply 1", attempts: 1, crash: (*trial).sendStop, after: (*trial).sendStopAgain},
 }
@@ -513,7 +521,7 @@ func (tr *trial) rest() {
 	}
 	tr.now.Store(tr.liveOn(tr.first, func() bool {
 		return tr.counts(`SELECT 'moving', COUNT(*) FROM message WHERE state IN ('planned', 'released', 'sending', 'unknown')`) == "moving 0" &&
-			tr.counts(`SELECT 'moving', COUNT(*) FROM service_text WHERE state IN ('planned', 'released', 'sending')`) == "moving 0"
+			tr.counts(`SELECT 'moving', COUNT(*) FROM service_text WHERE state IN ('planned', 'released', 'sending') OR state = 'unknown' AND correction > 0`) == "moving 0"
 	}))
 }
 
@@ -529,6 +537,9 @@ func (tr *trial) judge() {
 	}
 	if backs := tr.ofKind(aTextBack); len(backs) != tr.point.backs || emulator.Twice(backs, nil) != 0 {
 		tr.Errorf("%d texts back, want %d; %d people got two", len(backs), tr.point.backs, emulator.Twice(backs, nil))
+	}
+	if said := tr.ofKind(aCorrection); len(said) != tr.point.corrections || emulator.Twice(said, nil) != 0 {
+		tr.Errorf("%d corrections, want %d; %d people got two", len(said), tr.point.corrections, emulator.Twice(said, nil))
 	}
 	reached := tr.counts(`SELECT s, COUNT(*) FROM (SELECT CASE WHEN state IN ('accepted', 'sent', 'delivered') THEN 'left' ELSE state END AS s FROM message) AS m GROUP BY s ORDER BY s`)
 	if reached != tr.point.reached {
@@ -673,6 +684,30 @@ func (tr *trial) freezeAfterBytes() {
 	tr.told("point: recorded ") // accept, or a time-out if it stood still for longer than that
 	tr.now.Load().end(syscall.SIGKILL)
 }
+
+// correct has a second person approve a correction to all who were texted, beside the program, which ends with it.
+func (tr *trial) correct() {
+	ctx := context.Background()
+	tr.start()
+	eventually(tr, patience, "everybody is texted", func() bool { return tr.left(false, false) == tr.point.found })
+	db, err := store.Open(ctx, store.Config{Database: tr.first.Database, DataDir: tr.first.Data, Keys: tr.first.Keys, Now: time.Now, Machine: time.Now, Logger: slog.New(slog.DiscardHandler)})
+	tr.must(err)
+	defer db.Close()
+	mo, _, err := db.AccountByEmail(ctx, "mo@crash.example")
+	tr.must(err)
+	sam, _, err := db.AccountByEmail(ctx, "sam@crash.example")
+	tr.must(err)
+	all, err := db.Campaigns(ctx, mo.Network, 1)
+	tr.must(err)
+	k, err := db.WriteCorrection(ctx, mo, all[0].ID, campaign.Wording{Text: wrongText + " ((stop_link))"})
+	tr.must(err)
+	_, err = db.ApproveCorrection(ctx, sam, all[0].ID, k.ID, campaign.CorrectionApproval{Approval: campaign.Approval{People: tr.point.people}})
+	tr.must(err)
+	tr.waitDead()
+}
+
+// wrongText is what a correction begins with.
+const wrongText = "Our last text was wrong."
 
 // ---- Submissions
 
@@ -829,7 +864,7 @@ func (s *standing) between(a *app) {
 		s.at("text_back_before_ring")
 		ring(r)
 	}
-	if s.At == "" {
+	if s.At == "" || strings.HasPrefix(s.At, "correction_") {
 		go hurry(a)
 	}
 }
@@ -921,6 +956,9 @@ func (c standingClaims) Claim(ctx context.Context, r campaign.Ring) (campaign.Ou
 		return out, err
 	}
 	c.s.together("after_intent_before_bytes")
+	if strings.HasPrefix(out.Body, wrongText) {
+		c.s.together("correction_before_bytes")
+	}
 	switch c.s.At {
 	case "frozen_past_lease":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
@@ -967,6 +1005,9 @@ type standingSender struct {
 func (d standingSender) Send(ctx context.Context, out campaign.Outgoing) campaign.Outcome {
 	o := d.Sender.Send(ctx, out)
 	d.s.together("after_reply_before_record")
+	if strings.HasPrefix(out.Body, wrongText) {
+		d.s.together("correction_before_record")
+	}
 	if len(link.In(out.Body)) == 0 {
 		d.s.at("text_back_before_record")
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"regexp"
+	"strings"
 
 	"github.com/wellpaced/wellpaced/campaign"
 	"github.com/wellpaced/wellpaced/campaign/link"
@@ -36,6 +37,7 @@ type demoReport struct {
 // Kinds of texts. The demo's campaign has one step, so nobody's number gets two of any.
 const (
 	anInvitation = "invitation"
+	aCorrection  = "correction"
 	aTextBack    = "text back"
 	aTry         = "we tried"
 	aDelay       = "running late"
@@ -46,10 +48,14 @@ var (
 	aNumber    = regexp.MustCompile(`\d{4}`) // of a telephone; no day and no month has so many digits
 )
 
-// kindOf tells them apart: who is invited gets a link, who is answered never does. What goes by itself later has no reference.
+// kindOf tells them apart: who is invited gets a link, who is answered never does, and a correction has the way out alone. What goes by itself
+// later has no reference.
 func kindOf(t emulator.Text) string {
 	switch {
 	case len(link.In(t.Body)) > 0:
+		if !strings.Contains(t.Body, "/r/") {
+			return aCorrection
+		}
 		return anInvitation
 	case aReference.MatchString(t.Body):
 		return aTextBack
