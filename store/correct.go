@@ -286,7 +286,7 @@ func (p *correcting) some(db *DB, tx *Tx, after int64) ([]textedPerson, error) {
 	}, `
 		SELECT m.id, m.state, m.step, t.at, p.practice, p.language, m.phone_ix, p.nhs_ix,
 		       `+outOfReach+`,
-		       (SELECT COUNT(*) FROM service_text e WHERE e.corrects > 0 AND e.phone_ix = m.phone_ix AND e.campaign = m.campaign AND e.correction <> $4
+		       (SELECT COUNT(*) FROM service_text e WHERE e.correction > 0 AND e.phone_ix = m.phone_ix AND e.campaign = m.campaign AND e.correction <> $4
 		              AND e.state IN ('sending', 'unknown', 'held', 'accepted', 'sent', 'delivered'))
 		FROM message m
 		JOIN patient p ON p.id = m.patient
@@ -497,7 +497,7 @@ func (db *DB) insertCorrections(tx *Tx, p *correcting, k campaign.Correction, so
 			msOf(k.ApprovedAt.Add(campaign.CorrectionLasts)), 0, 0, "", t.segments, int64(t.segments)*p.campaign.Policy.Price, t.phoneIx, t.nhsIx, 0, tx.now,
 			int64(k.ID), t.message, link.Mint(db.sealer.linkKey(), id).Hash())
 	}
-	n, err := tx.bulkInsert(correctionInsert, correctionInsertColumns, rows, `ON CONFLICT (correction, phone_ix) WHERE correction > 0 DO NOTHING`)
+	n, err := tx.bulkInsert(correctionInsert, correctionInsertColumns, rows, `ON CONFLICT (phone_ix, correction) WHERE correction > 0 DO NOTHING`)
 	if err != nil {
 		return fmt.Errorf("plan the texts of correction %d: %w", k.ID, err)
 	}

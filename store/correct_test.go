@@ -731,3 +731,62 @@ func TestCorrection_narrowed(t *testing.T) {
 		w.checkCorrections(t)
 	})
 }
+
+// A practice's file tells of a correction as of every text in its name: the words, without what opens a form, and that one did not arrive.
+func TestCorrection_inThePracticesFile(t *testing.T) {
+	eachEngine(t, func(t *testing.T, cfg Config) {
+		ctx := context.Background()
+		db := mustOpen(t, cfg)
+		w := launched(t, db, 4, nil)
+		for _, r := range w.release(t, 4) {
+			w.sent(t, r)
+		}
+		_, rung := w.corrects(t, sorry, 4)
+		for _, r := range rung {
+			w.sent(t, r)
+		}
+		told := func() (all []selfrefer.PracticeEntry) {
+			t.Helper()
+			f := must[selfrefer.PracticeFile](t)(db.MakePracticeFile(ctx, w.manager, "N83001"))
+			if err := db.PracticeEntries(ctx, f, func(e selfrefer.PracticeEntry) error { all = append(all, e); return nil }); err != nil {
+				t.Fatal(err)
+			}
+			return all
+		}
+		news := func(kind selfrefer.EntryKind) int {
+			t.Helper()
+			for _, n := range must[[]selfrefer.PracticeNews](t)(db.PracticeNews(ctx, w.manager)) {
+				if n.Practice.ODS == "N83001" {
+					return n.Counts[kind]
+				}
+			}
+			return -1
+		}
+		if n := news(selfrefer.EntryText); n != 4 {
+			t.Errorf("%d texts are new, want 4", n)
+		}
+		all := told()
+		corrections := 0
+		for _, e := range all {
+			if strings.Contains(e.Words, "We are sorry") && strings.HasSuffix(e.Words, "/stop/…") && !e.Phone.IsZero() && e.Code == "" {
+				corrections++
+			}
+		}
+		if kinds(all) != "4 text" || corrections != 2 {
+			t.Errorf("the file holds %s, %d of them corrections", kinds(all), corrections)
+		}
+		if _, err := db.MakePracticeFile(ctx, w.manager, "N83001"); !errors.Is(err, selfrefer.ErrNothingNew) {
+			t.Errorf("told twice: %v", err)
+		}
+		lost := count(t, db, `SELECT s.id FROM service_text s JOIN message m ON m.id = s.corrects JOIN patient p ON p.id = m.patient WHERE p.practice = 'N83001' ORDER BY s.id LIMIT 1`)
+		if err := db.Adopt(ctx, campaign.Evidence{Message: campaign.MessageID(lost), Event: campaign.Undeliver, Kind: "callback", SID: fmt.Sprint("SM", lost), Code: "30003"}); err != nil {
+			t.Fatal(err)
+		}
+		if n := news(selfrefer.EntryUndelivered); n != 1 {
+			t.Errorf("%d that did not arrive are new, want 1", n)
+		}
+		if all := told(); kinds(all) != "1 undelivered" || all[0].Why != "30003" {
+			t.Errorf("then %s", kinds(all))
+		}
+	})
+}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/wellpaced/wellpaced/campaign"
 	"github.com/wellpaced/wellpaced/campaign/link"
 	"github.com/wellpaced/wellpaced/selfrefer"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
@@ -72,6 +73,18 @@ const (
 		JOIN patient p ON p.id = m.patient
 		WHERE m.campaign = $1 AND m.sent_at > $2 AND m.sent_at <= $3
 		AND told IN (0, 1) AND state IN ('undelivered', 'failed')`
+
+	// corrected and correctedInVain are the same of corrections: texts too, in the name of the practice.
+	corrected = ` FROM service_text m
+		JOIN message o ON o.id = m.corrects
+		JOIN patient p ON p.id = o.patient
+		WHERE m.campaign = $1 AND m.correction > 0 AND m.sent_at > $2 AND m.sent_at <= $3
+		AND m.told IN (0, 2) AND m.state IN ('accepted', 'sent', 'delivered', 'undelivered', 'failed')`
+	correctedInVain = ` FROM service_text m
+		JOIN message o ON o.id = m.corrects
+		JOIN patient p ON p.id = o.patient
+		WHERE m.campaign = $1 AND m.correction > 0 AND m.sent_at > $2 AND m.sent_at <= $3
+		AND m.told IN (0, 1) AND m.state IN ('undelivered', 'failed')`
 
 	// optOutsToTell join a number with the people who have it on a list from which it was texted: the practice is the controller of that list. What
 	// came from another system is not ours to tell.
@@ -153,6 +166,14 @@ func toTellOf(kind selfrefer.EntryKind) (count, from string) {
 	return `COUNT(*)`, from
 }
 
+// correctedOf is where corrections of a kind of texts come from.
+func correctedOf(kind selfrefer.EntryKind) string {
+	if kind == selfrefer.EntryUndelivered {
+		return correctedInVain
+	}
+	return corrected
+}
+
 // PracticeNews counts for every practice of a network what it has not been told.
 func (db *DB) PracticeNews(ctx context.Context, who staff.Account) (all []selfrefer.PracticeNews, err error) {
 	if err := staff.May(who, staff.ExportPractice, who.Network); err != nil {
@@ -199,15 +220,17 @@ func (db *DB) PracticeNews(ctx context.Context, who staff.Account) (all []selfre
 			if source == "" {
 				continue
 			}
-			of := []int64{int64(who.Network)}
+			of, sources := []int64{int64(who.Network)}, []string{source}
 			if kind == selfrefer.EntryText || kind == selfrefer.EntryUndelivered {
-				of = campaigns
+				of, sources = campaigns, append(sources, correctedOf(kind))
 			}
 			for _, id := range of {
-				err := add(list(tx, func(r scanner, c *counted) error { c.kind = kind; return r.Scan(&c.ods, &c.n) },
-					`SELECT p.practice, `+count+source+` GROUP BY p.practice`, id, from, to))
-				if err != nil {
-					return fmt.Errorf("count what is new (%s): %w", kind, err)
+				for _, source := range sources {
+					err := add(list(tx, func(r scanner, c *counted) error { c.kind = kind; return r.Scan(&c.ods, &c.n) },
+						`SELECT p.practice, `+count+source+` GROUP BY p.practice`, id, from, to))
+					if err != nil {
+						return fmt.Errorf("count what is new (%s): %w", kind, err)
+					}
 				}
 			}
 		}
@@ -398,7 +421,7 @@ func (db *DB) mark(ctx context.Context, g gathering, found []toTell) error {
 		if err != nil || len(texts) == 0 {
 			return err
 		}
-		_, err = tx.Exec(`UPDATE message SET told = told + $1 WHERE told IN (0, $2) AND id IN `+db.engine.placeholders(2, 1, len(texts)-2), texts...)
+		_, err = tx.Exec(`UPDATE `+tableOf(campaign.MessageID(found[0].about))+` SET told = told + $1 WHERE told IN (0, $2) AND id IN `+db.engine.placeholders(2, 1, len(texts)-2), texts...)
 		return err
 	})
 }
@@ -647,12 +670,13 @@ func (db *DB) personKey(nhsIx []byte, patient int64) []byte {
 	return db.sealer.index("practice_entry", strconv.FormatInt(patient, 10))
 }
 
-// newTexts walks the campaigns in the order of the index that every message is in, so that a chunk costs the same at the end as at the start.
+// newTexts walks the campaigns in the order of the index that every message is in, so that a chunk costs the same at the end as at the start; and
+// then, of each, the corrections.
 func (db *DB) newTexts(g gathering, kind selfrefer.EntryKind) func(*Tx) ([]toTell, bool, error) {
 	_, source := toTellOf(kind)
 	from, to := g.window()
 	var campaigns []int64
-	begun, patient, step := false, int64(0), int64(0)
+	begun, patient, step, said := false, int64(0), int64(0), false
 	return func(tx *Tx) (found []toTell, more bool, err error) {
 		if !begun {
 			if campaigns, err = campaignIDs(tx, staff.NetworkID(g.network)); err != nil {
@@ -667,6 +691,16 @@ func (db *DB) newTexts(g gathering, kind selfrefer.EntryKind) func(*Tx) ([]toTel
 			toTell
 			patient, step int64
 		}
+		query := `SELECT m.id, m.patient, m.step, m.sent_at, m.shared, m.code, m.frozen, p.person, p.nhs_ix` + source + `
+			AND (m.patient, m.step) > ($4, $5) AND p.practice = $6
+			ORDER BY m.patient, m.step
+			LIMIT $7`
+		if said {
+			query = `SELECT m.id, o.patient, m.correction, m.sent_at, o.shared, m.code, m.frozen, p.person, p.nhs_ix` + correctedOf(kind) + `
+			AND (o.patient, m.correction) > ($4, $5) AND p.practice = $6
+			ORDER BY o.patient, m.correction
+			LIMIT $7`
+		}
 		rows, err := list(tx, func(r scanner, t *row) error {
 			var sealed, frozen, nhsIx []byte
 			if err := r.Scan(&t.about, &t.patient, &t.step, &t.doc.At, &t.doc.Shared, &t.doc.Why, &frozen, &sealed, &nhsIx); err != nil {
@@ -677,7 +711,9 @@ func (db *DB) newTexts(g gathering, kind selfrefer.EntryKind) func(*Tx) ([]toTel
 			if t.doc.Person, err = db.openPerson("patient", t.patient, sealed); err != nil {
 				return err
 			}
-			t.doc.Code = g.codes.Of(kind)
+			if !said { // a correction offers nothing
+				t.doc.Code = g.codes.Of(kind)
+			}
 			if kind == selfrefer.EntryUndelivered {
 				return nil
 			}
@@ -690,10 +726,7 @@ func (db *DB) newTexts(g gathering, kind selfrefer.EntryKind) func(*Tx) ([]toTel
 				t.doc.Words, t.doc.Person.Phone = withoutSecret(f.Body), f.To
 			}
 			return nil
-		}, `SELECT m.id, m.patient, m.step, m.sent_at, m.shared, m.code, m.frozen, p.person, p.nhs_ix`+source+`
-			AND (m.patient, m.step) > ($4, $5) AND p.practice = $6
-			ORDER BY m.patient, m.step
-			LIMIT $7`, campaigns[0], from, to, patient, step, g.ods, tellChunk)
+		}, query, campaigns[0], from, to, patient, step, g.ods, tellChunk)
 		if err != nil {
 			return nil, false, fmt.Errorf("find texts: %w", err)
 		}
@@ -704,7 +737,10 @@ func (db *DB) newTexts(g gathering, kind selfrefer.EntryKind) func(*Tx) ([]toTel
 		if len(rows) == tellChunk {
 			return found, true, nil
 		}
-		campaigns, patient, step = campaigns[1:], 0, 0
+		if patient, step = 0, 0; said {
+			campaigns = campaigns[1:]
+		}
+		said = !said
 		return found, len(campaigns) > 0, nil
 	}
 }

@@ -28,8 +28,8 @@ ALTER TABLE service_text ADD COLUMN looks BIGINT NOT NULL DEFAULT 0;       -- co
 ALTER TABLE service_text ADD COLUMN blind_since BIGINT NOT NULL DEFAULT 0; -- machine
 -- What a practice's files have told of it, as of a message.
 ALTER TABLE service_text ADD COLUMN told BIGINT NOT NULL DEFAULT 0;
-CREATE UNIQUE INDEX service_text_once ON service_text (correction, phone_ix) WHERE correction > 0;
+CREATE UNIQUE INDEX service_text_once ON service_text (phone_ix, correction) WHERE correction > 0;
 CREATE UNIQUE INDEX service_text_token ON service_text (token) WHERE token IS NOT NULL;
 CREATE INDEX service_text_correcting ON service_text (correction, state, id) WHERE correction > 0;
 CREATE INDEX service_text_looked ON service_text (look_at) WHERE state = 'unknown' AND correction > 0;
-CREATE INDEX service_text_corrects ON service_text (corrects) WHERE corrects > 0;
+CREATE INDEX service_text_corrected ON service_text (campaign, sent_at) WHERE correction > 0;
