@@ -79,6 +79,14 @@ func (t *townsfolk) checkCorrections(tb testing.TB) {
 	}
 }
 
+// repaired are the rings of all that was released and never claimed.
+func (t *townsfolk) repaired(tb testing.TB) []campaign.Ring {
+	tb.Helper()
+	late := time.Now().Add(time.Hour)
+	rings := must[[]campaign.Ring](tb)(t.db.OverdueServices(context.Background(), late, 100))
+	return append(rings, must[[]campaign.Ring](tb)(t.db.Overdue(context.Background(), late, 100))...)
+}
+
 // sent claims a text and has it accepted.
 func (t *townsfolk) sent(tb testing.TB, r campaign.Ring) campaign.Outgoing {
 	tb.Helper()
@@ -239,13 +247,16 @@ func TestCorrection(t *testing.T) {
 		if rung := must[[]campaign.Ring](t)(db.Correct(ctx)); len(rung) != 0 {
 			t.Errorf("rung %d times at night", len(rung))
 		}
-		if rung := must[[]campaign.Ring](t)(db.OverdueServices(ctx, time.Now().Add(time.Hour), 100)); len(rung) != 0 {
+		if rung := w.repaired(t); len(rung) != 0 {
 			t.Errorf("the repair has rung %d times at night", len(rung))
 		}
 		now = testCivil.Add(24 * time.Hour)
 		rung := must[[]campaign.Ring](t)(db.Correct(ctx))
 		if again := must[[]campaign.Ring](t)(db.Correct(ctx)); len(rung) != 8 || len(again) != 0 {
 			t.Fatalf("rung %d and %d times", len(rung), len(again))
+		}
+		if again := w.repaired(t); len(again) != 8 || again[0].Nth != 2 { // their bells were lost
+			t.Errorf("the repair rings %d times", len(again))
 		}
 		for i, r := range rung {
 			out := w.sent(t, r)
@@ -301,6 +312,19 @@ func TestCorrection(t *testing.T) {
 		// The way out is the way out of all.
 		if err := db.OptOut(ctx, selfrefer.OptOut{TokenHash: link.Mint(db.sealer.linkKey(), int64(rung[1].Message)).Hash(), Why: selfrefer.WhyStop, At: now}); err != nil {
 			t.Fatal(err)
+		}
+		entries, _, err := db.AuditEntries(ctx, w.network.ID, 0, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := ""
+		for _, e := range entries {
+			if strings.Contains(e.Target, "correction") {
+				done = e.Action + " " + strings.Fields(e.Target)[4] + ", " + done
+			}
+		}
+		if done != "campaign.edit write, campaign.approve approve, " {
+			t.Errorf("the audit has %q", done)
 		}
 		next, rung := w.corrects(t, campaign.Wording{Text: campaign.DefaultCorrection}, 7)
 		if len(rung) != 7 || next.ID == k.ID {
@@ -641,7 +665,7 @@ func TestCorrection_restored(t *testing.T) {
 				w.corrects(t, sorry, 10)
 			}
 			must[[]campaign.Ring](t)(db.Correct(ctx))
-			for _, r := range append(must[[]campaign.Ring](t)(db.OverdueServices(ctx, time.Now().Add(time.Hour), 100)), rung...) {
+			for _, r := range append(w.repaired(t), rung...) {
 				if out, err := db.Claim(ctx, r); err == nil {
 					texted[out.To.Reveal()]++
 				}

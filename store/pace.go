@@ -441,35 +441,38 @@ func (db *DB) Recall(ctx context.Context, epoch int64) (total int, err error) {
 
 // Overdue lists the rings of messages whose bell was lost, and counts the new ring.
 func (db *DB) Overdue(ctx context.Context, before time.Time, limit int) (rings []campaign.Ring, err error) {
+	for _, of := range []string{`message WHERE state = 'released'`, `service_text WHERE state = 'released' AND correction > 0`} {
+		some, err := db.overdueIn(ctx, of, before, limit-len(rings))
+		if err != nil {
+			return nil, err
+		}
+		rings = append(rings, some...)
+	}
+	return rings, nil
+}
+
+// overdueIn does so for the released rows of one table.
+func (db *DB) overdueIn(ctx context.Context, of string, before time.Time, limit int) (rings []campaign.Ring, err error) {
 	none := false
 	err = db.read(ctx, "lost rings", func(tx *Tx) error {
 		var n int
-		err := tx.QueryRow(`SELECT COUNT(*) FROM (SELECT 1 FROM message WHERE state = 'released' AND released_at < $1 LIMIT 1) AS one`, before.UnixMilli()).Scan(&n)
+		err := tx.QueryRow(`SELECT COUNT(*) FROM (SELECT 1 FROM `+of+` AND released_at < $1 LIMIT 1) AS one`, before.UnixMilli()).Scan(&n)
 		none = n == 0
 		return err
 	})
-	if err != nil || none {
+	if err != nil || none || limit <= 0 {
 		return nil, err
 	}
-	err = db.write(ctx, "ring again", func(tx *Tx) error {
-		rings = nil
-		rows, err := tx.Query(`
-			UPDATE message
+	table, _, _ := strings.Cut(of, " ")
+	err = db.write(ctx, "ring again", func(tx *Tx) (err error) {
+		rings, err = list(tx, func(r scanner, ring *campaign.Ring) error {
+			return r.Scan((*int64)(&ring.Message), &ring.Attempt, &ring.Nth)
+		}, `
+			UPDATE `+table+`
 			SET rings = rings + 1, released_at = $1
-			WHERE state = 'released' AND id IN (SELECT id FROM message WHERE state = 'released' AND released_at < $2 LIMIT $3)
+			WHERE state = 'released' AND id IN (SELECT id FROM `+of+` AND released_at < $2 LIMIT $3)
 			RETURNING id, attempt, rings`, tx.machine, before.UnixMilli(), limit)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var r campaign.Ring
-			if err := rows.Scan((*int64)(&r.Message), &r.Attempt, &r.Nth); err != nil {
-				return err
-			}
-			rings = append(rings, r)
-		}
-		return rows.Err()
+		return err
 	})
 	return rings, err
 }

@@ -307,7 +307,8 @@ func (db *DB) adoptService(tx *Tx, ev campaign.Evidence) error {
 const serviceChunk = 200
 
 // OverdueServices lists the rings of service texts whose bell was lost, or whose refusal has passed, and counts the new ring. What is of no
-// use any more expires.
+// use any more expires. For corrections Overdue rings, when the queue is empty: thousands of them may wait there, and each ring takes its turn
+// at the sender.
 func (db *DB) OverdueServices(ctx context.Context, before time.Time, limit int) (rings []campaign.Ring, err error) {
 	for { // until a chunk brings a ring: where nothing could be sent for weeks, many expire first
 		var ids []int64
@@ -315,7 +316,7 @@ func (db *DB) OverdueServices(ctx context.Context, before time.Time, limit int) 
 			rows, err := tx.Query(`
 				SELECT id
 				FROM service_text
-				WHERE state IN ('planned', 'released') AND (expires_at <= $1 OR (state = 'planned' AND not_before <= $1 AND correction = 0) OR (state = 'released' AND released_at < $2))
+				WHERE state IN ('planned', 'released') AND (expires_at <= $1 OR (state = 'planned' AND not_before <= $1 AND correction = 0) OR (state = 'released' AND released_at < $2 AND correction = 0))
 				LIMIT $3`, tx.now, before.UnixMilli(), min(limit, serviceChunk))
 			if err != nil {
 				return err
@@ -363,7 +364,7 @@ func (db *DB) ringService(tx *Tx, id campaign.MessageID, before int64) (nth, att
 		return 0, 0, err
 	case s.state == campaign.Planned && notBefore <= tx.now && s.correction == 0: // a correction is released at the sender's rate
 		_, err = db.moveService(tx, &s, campaign.Release, `rings = rings + 1, released_at = $5`, tx.machine)
-	case s.state == campaign.Released && released < before:
+	case s.state == campaign.Released && released < before && s.correction == 0:
 		_, err = tx.Exec(`UPDATE service_text SET rings = rings + 1, released_at = $1 WHERE id = $2`, tx.machine, int64(id))
 	default:
 		return 0, 0, nil
