@@ -60,6 +60,8 @@ type Whom struct {
 	// To is never zero once it is written: who is texted afterwards is not corrected, so that the number which is approved can be counted.
 	To   time.Time `json:"to"`
 	Step int       `json:"step,omitempty"` // 0: any
+	// Language is that in which they had their text; "" for any. With the step it names one wording.
+	Language lang.Code `json:"language,omitempty"`
 	// Uncorrected leaves out who has had an earlier correction of the campaign, or may have had one.
 	Uncorrected bool `json:"uncorrected,omitempty"`
 }
@@ -177,6 +179,7 @@ const (
 type Texted struct {
 	State     MessageState // of their text
 	Step      int
+	Language  lang.Code // of their text
 	At        time.Time // when it was handed to the provider
 	Refused   bool      // their practice has refused, or withdrawn
 	Corrected bool      // an earlier correction has left for them, or may have
@@ -196,7 +199,7 @@ func (t Texted) Had() bool {
 
 // Among tells whether somebody is among those whom a correction is for, whether or not they may get it.
 func (w Whom) Among(t Texted) bool {
-	return (t.Had() || t.State.Left()) && (w.Step == 0 || t.Step == w.Step) && !t.At.Before(w.From) && !t.At.After(w.To)
+	return (t.Had() || t.State.Left()) && (w.Step == 0 || t.Step == w.Step) && (w.Language == "" || t.Language == w.Language) && !t.At.Before(w.From) && !t.At.After(w.To)
 }
 
 // NoCorrection is why somebody gets none; "" if they get one. Who asked for no more texts gets no more, not even this one; and neither do the

@@ -65,14 +65,17 @@ func TestAdmitCorrection(t *testing.T) {
 func TestWhom_Among(t *testing.T) {
 	at := func(minute int) time.Time { return time.Date(2026, 6, 1, 9, minute, 0, 0, time.UTC) }
 	rapid.Check(t, func(t *rapid.T) {
-		minute, step := rapid.IntRange(0, 9), rapid.IntRange(0, 2)
-		texted := Texted{State: rapid.SampledFrom(MessageStates).Draw(t, "state"), Step: 1 + step.Draw(t, "step")%2, At: at(minute.Draw(t, "at"))}
+		minute, step, language := rapid.IntRange(0, 9), rapid.IntRange(0, 2), rapid.SampledFrom([]lang.Code{lang.English, lang.Polish})
+		texted := Texted{State: rapid.SampledFrom(MessageStates).Draw(t, "state"), Step: 1 + step.Draw(t, "step")%2, Language: language.Draw(t, "language"), At: at(minute.Draw(t, "at"))}
 		w := Whom{Step: step.Draw(t, "whose"), To: at(minute.Draw(t, "to"))}
+		if rapid.Bool().Draw(t, "in one language") {
+			w.Language = language.Draw(t, "whose language")
+		}
 		if rapid.Bool().Draw(t, "since") {
 			w.From = at(minute.Draw(t, "from"))
 		}
 		never := slices.Contains([]MessageState{Planned, Released, Rejected, Suppressed, Expired}, texted.State)
-		want := !never && (w.Step == 0 || w.Step == texted.Step) && texted.At.Compare(w.From) >= 0 && texted.At.Compare(w.To) <= 0
+		want := !never && (w.Step == 0 || w.Step == texted.Step) && (w.Language == "" || w.Language == texted.Language) && texted.At.Compare(w.From) >= 0 && texted.At.Compare(w.To) <= 0
 		if got := w.Among(texted); got != want {
 			t.Fatalf("%+v among %+v: %t", texted, w, got)
 		}

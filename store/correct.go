@@ -233,7 +233,6 @@ type textedPerson struct {
 	message            int64
 	practice, language string
 	phoneIx, nhsIx     []byte
-	first              lang.Code // of the text that they had
 	segments           int
 	among              bool
 	why                string
@@ -299,10 +298,10 @@ func (p *correcting) some(db *DB, tx *Tx, after int64) ([]textedPerson, error) {
 	}
 	for i := range rows {
 		t := &rows[i]
-		t.first, _ = p.firsts[t.Step].For(t.language)
-		key := t.practice + " " + string(t.first)
+		t.Language, _ = p.firsts[t.Step].For(t.language)
+		key := t.practice + " " + string(t.Language)
 		if p.sizes[key] == 0 {
-			_, p.sizes[key] = p.compose(t.practice, t.first, link.Mint(db.sealer.linkKey(), serviceBit))
+			_, p.sizes[key] = p.compose(t.practice, t.Language, link.Mint(db.sealer.linkKey(), serviceBit))
 		}
 		t.segments, t.among, t.why = p.sizes[key], p.of.Whom.Among(t.Texted), p.of.Whom.NoCorrection(t.Texted)
 	}
@@ -351,7 +350,7 @@ func (db *DB) CorrectionReach(ctx context.Context, n staff.NetworkID, id campaig
 					numbers[ix] = true
 					delete(out, ix)
 					r.People++
-					r.In[t.first]++
+					r.In[t.Language]++
 					r.Add(1, t.segments)
 				}
 			}

@@ -501,6 +501,9 @@ func TestCorrection_unknown(t *testing.T) {
 				provider.all = append(provider.all, campaign.Listed{SID: "SMthere", To: out.To, Body: out.Body, Status: "delivered", At: testCivil})
 			}
 		}
+		if n, late, err := db.Forgotten(ctx, provider.all); n != 0 || len(late) != 0 || err != nil {
+			t.Errorf("%d texts at the provider are forgotten, %d late: %v", n, len(late), err)
+		}
 		if err := db.Record(ctx, rung[3], campaign.Outcome{Event: campaign.LoseSight, Code: "timeout"}); err != nil {
 			t.Fatal(err)
 		}
@@ -635,7 +638,7 @@ func TestCorrection_restored(t *testing.T) {
 			at("before it left")
 			send(rung[:4])
 			at("while it left")
-			send(rung[4:])
+			send(rung[4:8]) // the last two never left
 			if err := db.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -717,6 +720,9 @@ func TestCorrection_narrowed(t *testing.T) {
 		}
 		if r := reach(campaign.Whom{From: from, To: until}); r.People != 4 {
 			t.Errorf("between two instants it reaches %d", r.People)
+		}
+		if r := reach(campaign.Whom{Language: lang.Polish}); r.People != 3 || r.In[lang.Polish] != 3 {
+			t.Errorf("in Polish it reaches %+v", r)
 		}
 		if r := reach(campaign.Whom{Step: 2}); r.People != 0 {
 			t.Errorf("of the reminder it reaches %d", r.People)

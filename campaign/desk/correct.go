@@ -117,6 +117,7 @@ type correctionsData struct {
 	Text      ui.Field
 	Whom      ui.Field
 	Step      ui.Field
+	Language  ui.Field
 	Fresh     ui.Field
 	Languages []correctedLanguage
 	Preview   *correctionPreview
@@ -172,12 +173,15 @@ func (h *Handler) writtenForm(f url.Values) (w campaign.Wording, bad invalid) {
 		}
 	}
 	w.Whom.Step, _ = strconv.Atoi(f.Get("step"))
+	if code := lang.Code(f.Get("language")); lang.Known(code) {
+		w.Whom.Language = code
+	}
 	w.Whom.Uncorrected = slices.Contains(f["uncorrected"], "yes")
 	return w, bad
 }
 
 func (h *Handler) correctionsPage(w http.ResponseWriter, r *http.Request) {
-	h.showCorrections(w, r, http.StatusOK, url.Values{"text": {campaign.DefaultCorrection}, "whom": {"all"}, "step": {"0"}}, false, nil)
+	h.showCorrections(w, r, http.StatusOK, url.Values{"text": {campaign.DefaultCorrection}, "whom": {"all"}, "step": {"0"}, "language": {"any"}}, false, nil)
 }
 
 // showCorrections draws the page on which a correction is written; looked shows what the words come to.
@@ -241,6 +245,14 @@ func (h *Handler) addCorrectionForm(ctx context.Context, who staff.Account, v ca
 	if len(v.Steps) > 1 {
 		d.Step = ui.Field{Kind: ui.Radios, Name: "step", Label: "Which text was wrong?", Value: f.Get("step"), Options: []ui.Option{
 			{Value: "0", Label: "Either"}, {Value: "1", Label: "The first text"}, {Value: "2", Label: "The reminder"}}}
+	}
+	if len(v.Steps) > 0 && len(v.Steps[0].Translations) > 0 {
+		d.Language = ui.Field{Kind: ui.Radios, Name: "language", Label: "In which language was it wrong?", Value: f.Get("language"), Options: []ui.Option{{Value: "any", Label: "In all of them"}, {Value: string(lang.English), Label: "English"}}}
+		for _, l := range lang.All[1:] {
+			if _, ok := v.Steps[0].Translations[l.Code]; ok {
+				d.Language.Options = append(d.Language.Options, ui.Option{Value: string(l.Code), Label: l.Name})
+			}
+		}
 	}
 	if earlier {
 		d.Fresh = ui.Field{Kind: ui.Checkboxes, Name: "uncorrected", Label: "Earlier corrections", Values: f["uncorrected"], Options: []ui.Option{{Value: "yes", Label: "Leave out people who have had one"}}}
@@ -533,6 +545,9 @@ func (h *Handler) correctionFacts(k campaign.Correction, v campaign.View, names 
 	}
 	if k.Whom.Step > 0 && len(v.Steps) > 1 {
 		whom += map[int]string{1: ", with the first text", 2: ", with the reminder"}[k.Whom.Step]
+	}
+	if k.Whom.Language != "" {
+		whom += ", in " + lang.Of(k.Whom.Language).Name
 	}
 	if k.Whom.Uncorrected {
 		whom += ", and not corrected before"

@@ -19,6 +19,7 @@ type correctionAnswer struct {
 	From         *time.Time                         `json:"from,omitempty"`
 	To           time.Time                          `json:"to"`
 	Step         int                                `json:"step,omitempty"`
+	Language     lang.Code                          `json:"language,omitempty"`
 	Uncorrected  bool                               `json:"uncorrected,omitempty"`
 	Held         string                             `json:"held,omitempty"`
 	Planning     bool                               `json:"planning"`
@@ -45,7 +46,7 @@ type reachAnswer struct {
 }
 
 func correctionJSON(k campaign.Correction) correctionAnswer {
-	a := correctionAnswer{ID: k.ID, State: k.State, Text: k.Text, Translations: k.Translations, From: optional(k.Whom.From), To: k.Whom.To, Step: k.Whom.Step, Uncorrected: k.Whom.Uncorrected,
+	a := correctionAnswer{ID: k.ID, State: k.State, Text: k.Text, Translations: k.Translations, From: optional(k.Whom.From), To: k.Whom.To, Step: k.Whom.Step, Language: k.Whom.Language, Uncorrected: k.Whom.Uncorrected,
 		Held: k.Held, Planning: k.Planning, Messages: map[campaign.MessageState]int{}, Texts: k.Counts.Texts(), Cost: amount(k.Cost), WrittenBy: k.WrittenBy, WrittenAt: k.WrittenAt,
 		ApprovedBy: k.ApprovedBy, ApprovedAt: optional(k.ApprovedAt), EndedAt: optional(k.EndedAt), Hash: k.Hash()}
 	for _, s := range campaign.MessageStates {
@@ -106,6 +107,7 @@ func (h *Handler) apiWriteCorrection(w http.ResponseWriter, r *http.Request) {
 		From         time.Time                          `json:"from"`
 		To           time.Time                          `json:"to"`
 		Step         int                                `json:"step"`
+		Language     lang.Code                          `json:"language"`
 		Uncorrected  bool                               `json:"uncorrected"`
 	}
 	err := readJSON(w, r, &call, false)
@@ -117,7 +119,7 @@ func (h *Handler) apiWriteCorrection(w http.ResponseWriter, r *http.Request) {
 	var k campaign.Correction
 	if err == nil {
 		k, err = h.writeCorrection(ctx, who, v, campaign.Wording{Text: typed(call.Text), Translations: trimmed(call.Translations),
-			Whom: campaign.Whom{From: call.From, To: call.To, Step: call.Step, Uncorrected: call.Uncorrected}})
+			Whom: campaign.Whom{From: call.From, To: call.To, Step: call.Step, Language: call.Language, Uncorrected: call.Uncorrected}})
 	}
 	if err != nil {
 		h.apiError(ctx, w, err)
@@ -179,7 +181,7 @@ func correctionPaths(call func(name, summary string, responses, more object) obj
 	}
 	whom := object{"text": of(word, "Needs ((stop_link)), may have ((practice)), ((network)), ((phone)) and ((link)), and never has a name"), "translations": translations,
 		"from": of(instant, "Only those texted from then on"), "to": of(instant, "Only those texted until then; at the latest until now"),
-		"step": of(number, "Only those who had this step; 0 for any"), "uncorrected": of(yes, "Leave out people who have had an earlier correction, or may have")}
+		"step": of(number, "Only those who had this step; 0 for any"), "language": of(word, "Only those who had it in this language"), "uncorrected": of(yes, "Leave out people who have had an earlier correction, or may have")}
 	correction := object{"id": number, "state": object{"enum": []string{string(campaign.CorrectionWritten), string(campaign.CorrectionSending), string(campaign.CorrectionDone), string(campaign.CorrectionStopped)}},
 		"held": of(word, "Why sending is held; resume goes on"), "planning": yes, "messages": thing(states), "texts": number, "cost": money, "written_by": number, "written_at": instant,
 		"approved_by": number, "approved_at": instant, "ended_at": instant, "hash": of(word, "What an approval is for"),
