@@ -158,5 +158,7 @@ type HeldMessage struct {
 	Why     string // HeldOver and so on
 	Code    string // why nobody knows whether it left: "timeout", "deadline", "http_502"
 	Phone   person.Phone
-	At      time.Time // when the last attempt began, to find it in the provider's record; zero after a restored backup that lost it
+	// Correction is set if it is a text of a correction, which goes on though its campaign may be over.
+	Correction bool
+	At         time.Time // when the last attempt began, to find it in the provider's record; zero after a restored backup that lost it
 }

@@ -554,7 +554,7 @@ func TestCorrection_unknown(t *testing.T) {
 			t.Fatal(err)
 		}
 		held := must[[]campaign.HeldMessage](t)(db.HeldMessages(ctx, w.network.ID, w.campaign.ID, 10))
-		if len(held) != 1 || held[0].ID != again[1].Message || held[0].Why != campaign.HeldUnreadable {
+		if len(held) != 1 || held[0].ID != again[1].Message || held[0].Why != campaign.HeldUnreadable || !held[0].Correction {
 			t.Fatalf("held %+v", held)
 		}
 		if err := db.SettleHeld(ctx, w.manager, held[0].ID, held[0].Attempt, campaign.SettleAgain); err != nil {

@@ -285,13 +285,18 @@ func (db *DB) Clear(ctx context.Context, epoch int64, d campaign.Doubtful, on ca
 		if stop, err := db.quarantined(tx); err != nil || stop {
 			return errors.Join(err, campaign.ErrQuarantined)
 		}
-		var proof int
-		if err := tx.QueryRow(`SELECT COUNT(*) FROM evidence WHERE message = $1`, int64(d.Message)).Scan(&proof); err != nil {
-			return err
+		proven := func() (bool, error) { // once the row is locked
+			var n int
+			err := tx.QueryRow(`SELECT COUNT(*) FROM evidence WHERE message = $1`, int64(d.Message)).Scan(&n)
+			return n > 0, err
 		}
 		if ofService(d.Message) {
 			s, err := serviceOf(tx, d.Message, db.engine.lockClause())
-			if err != nil || s.state != campaign.Unknown || s.attempt != d.Attempt || proof > 0 {
+			if err != nil {
+				return err
+			}
+			proof, err := proven()
+			if err != nil || s.state != campaign.Unknown || s.attempt != d.Attempt || proof {
 				return err
 			}
 			_, err = db.moveService(tx, &s, on, `look_at = 0, blind_since = 0, code = $5`, why)
@@ -301,7 +306,11 @@ func (db *DB) Clear(ctx context.Context, epoch int64, d campaign.Doubtful, on ca
 		if err != nil {
 			return err
 		}
-		if m.state != campaign.Unknown || m.attempt != d.Attempt || proof > 0 {
+		proof, err := proven()
+		if err != nil {
+			return err
+		}
+		if m.state != campaign.Unknown || m.attempt != d.Attempt || proof {
 			return nil // evidence came in the meantime
 		}
 		if on == campaign.Clear {
@@ -351,7 +360,7 @@ func (db *DB) HeldMessages(ctx context.Context, n staff.NetworkID, id campaign.I
 			if err != nil {
 				return err
 			}
-			h.Phone, h.At = d.phone(), timeOf(started)
+			h.Phone, h.At, h.Correction = d.phone(), timeOf(started), ofService(h.ID)
 			all = append(all, h)
 		}
 		return rows.Err()

@@ -78,6 +78,8 @@ type heldRow struct {
 	Masked        string
 	Cause, Record string // why nobody knows whether it left, and what the provider's record says
 	At            string // "" if nobody knows
+	Over          bool   // it is not sent again, whatever is decided
+	Correction    bool
 }
 
 func (h *Handler) view(r *http.Request) (staff.Account, campaign.View, error) {
@@ -235,7 +237,7 @@ func (h *Handler) campaignData(ctx context.Context, who staff.Account, v campaig
 		}
 		d.HeldMore = waiting > len(held)
 		for _, m := range held {
-			row := heldRow{ID: m.ID, Attempt: m.Attempt, Masked: m.Phone.Masked(), Cause: causeWords(m.Code), Record: recordWords(m.Why)}
+			row := heldRow{ID: m.ID, Attempt: m.Attempt, Masked: m.Phone.Masked(), Cause: causeWords(m.Code), Record: recordWords(m.Why), Correction: m.Correction, Over: over && !m.Correction}
 			if !m.At.IsZero() {
 				row.At = h.when(m.At)
 			}

@@ -122,7 +122,6 @@ type correctionsData struct {
 	Languages []correctedLanguage
 	Preview   *correctionPreview
 	Earlier   ui.Table
-	Synthetic bool
 }
 
 // correctionPreview is what the words come to.
@@ -203,7 +202,7 @@ func (h *Handler) showCorrections(w http.ResponseWriter, r *http.Request, status
 		h.pageError(w, r, err)
 		return
 	}
-	d := &correctionsData{ID: v.ID, Name: v.Name, Action: correctionsPath(v.ID), Synthetic: v.Audience.Synthetic, Earlier: h.earlierCorrections(all)}
+	d := &correctionsData{ID: v.ID, Name: v.Name, Action: correctionsPath(v.ID), Earlier: h.earlierCorrections(all)}
 	if k, open := openCorrection(all); open {
 		d.Open = correctionPath(k)
 	}
@@ -421,24 +420,24 @@ func (h *Handler) writeCorrection(ctx context.Context, who staff.Account, v camp
 
 // correctionData is the page of one correction.
 type correctionData struct {
-	Name             string
-	Path             string
-	Tag              ui.Tag
-	Next             string
-	Held             string
-	Live             bool
-	Points, Out      []string
-	Facts            ui.SummaryList
-	Progress         ui.SummaryList
-	Samples          []sampled
-	Hash             string
-	Approve          bool
-	Refused          string // why this person cannot approve it
-	Typed, Dear      bool
-	People, Over     ui.Field
-	Stop, Resume     bool
-	StopText, Resumn string
-	Failed           bool
+	Name         string
+	Path         string
+	Tag          ui.Tag
+	Next         string
+	Held         string
+	Live         bool
+	Points, Out  []string
+	Facts        ui.SummaryList
+	Progress     ui.SummaryList
+	Samples      []sampled
+	Hash         string
+	Approve      bool
+	Refused      string // why this person cannot approve it
+	Typed, Dear  bool
+	People, Over ui.Field
+	Stop, Resume bool
+	StopText     string
+	Failed       bool // somebody has to decide about some
 }
 
 // seenCorrection finds the correction of a request's path.

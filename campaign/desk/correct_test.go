@@ -157,6 +157,25 @@ func TestCorrection_api(t *testing.T) {
 	if v["messages"].(map[string]any)["released"] != 4. || v["reach"] != nil {
 		t.Errorf("on its way: %v", v)
 	}
+	// Nobody knows of one whether it left: a person decides, on the campaign's page.
+	rings, err := w.db.Overdue(context.Background(), time.Now().Add(time.Hour), 10)
+	w.must(err)
+	if len(rings) != 4 {
+		t.Fatalf("%d are released", len(rings))
+	}
+	_, err = w.db.Claim(context.Background(), rings[0])
+	w.must(err)
+	w.must(w.db.Record(context.Background(), rings[0], campaign.Outcome{Event: campaign.LoseSight, Code: "timeout"}))
+	w.must(w.db.Clear(context.Background(), w.epoch, campaign.Doubtful{Message: rings[0].Message, Attempt: 1}, campaign.Hold, campaign.HeldAgain))
+	page := fmt.Sprintf("/desk/campaigns/%d", id)
+	w.sees(w.get(manager, page), 200, "Texts that need your decision", "Correction to ", "Send it again")
+	w.sees(w.get(manager, strings.Replace(one, "/api/v1", "/desk", 1)), 200, "They need your decision")
+	if rec := w.post(manager, fmt.Sprintf("%s/messages/%d", page, rings[0].Message), url.Values{"attempt": {"1"}, "was": {"sent"}}); rec.Code != 303 {
+		t.Errorf("decided: %d %s", rec.Code, rec.Body)
+	}
+	if v := w.answer(w.get(manager, one), 200); v["texts"] != 1. {
+		t.Errorf("after a person's word: %v", v)
+	}
 	w.call(manager, 409, one+"/resume", "")
 	if v := w.answer(w.get(manager, at), 200); len(v["corrections"].([]any)) != 1 {
 		t.Errorf("all: %v", v)
