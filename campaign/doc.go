@@ -104,5 +104,12 @@
 //     campaign.TestService_Leaves, campaign.TestService_Leaves_byDay, store.TestWeTried_claimChecksAgain, store.TestWeTried_optOutRacesClaim
 //   - A text back says nothing that a stranger should not read, in any language: campaign.TestServiceTexts_allLanguages
 //   - The pacer, the funnel and the contact ledger do not see texts back; the money does: store.TestConfirmation, cmd/wellpaced.TestStory_textBack
+//   - A correction goes once to each number that had the wrong text or may have, and to nobody who must not be texted: store.TestCorrection,
+//     store.TestCorrection_whom, store.TestCorrection_narrowed, campaign.TestAdmitCorrection, campaign.TestWhom_Among
+//   - No correction is claimed after an opt-out or a stop was answered, at night, or against the word of a practice:
+//     store.TestCorrection_optOutRaces, store.TestCorrection_claimChecksAgain
+//   - A correction that never left is sent again on the word of the provider's record alone, after whatever crash or restore:
+//     store.TestCorrection_unknown, store.TestCorrection_restored, cmd/wellpaced.TestCrashPoints/correction_before_bytes,
+//     cmd/wellpaced.TestCrashPoints/correction_before_record
 //   - All of it together, under kill -9 at random: cmd/wellpaced.TestSoak, cmd/wellpaced.TestSoakCanFail
 package campaign
