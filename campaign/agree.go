@@ -78,7 +78,8 @@ func (c Campaign) Terms() string {
 		Windows  throttle.Week
 		DailyCap int
 		Last     time.Time
-	}{c.Audience, c.Steps, c.Grounds.hashed(), c.Policy.Windows, c.Policy.DailyCap, c.Policy.Last})
+		First    time.Time `json:",omitzero"`
+	}{c.Audience, c.Steps, c.Grounds.hashed(), c.Policy.Windows, c.Policy.DailyCap, c.Policy.Last, c.Policy.First})
 	if err != nil {
 		panic(fmt.Sprintf("campaign: terms that cannot be written as JSON: %v", err)) // only numbers, strings and times
 	}

@@ -82,6 +82,7 @@ type Policy struct {
 	Price      int64         `json:"price"`            // per segment, hundredths of a penny
 	Rate       float64       `json:"rate"`             // segments per second of the sender
 	MinBatch   int           `json:"min_batch,omitempty"`
+	First      time.Time     `json:"first,omitzero"` // nothing is released before
 	Last       time.Time     `json:"last"`
 	MaxListAge time.Duration `json:"max_list_age,omitempty"`
 	FirstLook  bool          `json:"first_look,omitempty"` // pause after the first texts, until somebody has looked at them

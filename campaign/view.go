@@ -82,6 +82,8 @@ type Estimate struct {
 	Sizes
 	// Dear is how many texts have more parts than the most usual text of their language.
 	Dear int
+	// Dearest is somebody whose text has the most parts of all; 0 for a list of nobody.
+	Dearest PatientID
 	In   map[lang.Code]Sizes // by the language in which the texts go
 }
 

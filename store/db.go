@@ -75,7 +75,7 @@ type DB struct {
 	refuses   atomic.Bool  // the database took nothing of the last thing that somebody sent
 	senders   sync.Map     // staff.NetworkID -> knownSender
 	plans     sync.Map     // campaign.ID -> *knownPlan
-	estimates sync.Map     // campaign.AudienceID -> map[width]int
+	estimates sync.Map     // campaign.AudienceID -> map[width]alike
 	heads     sync.Map     // campaign.ID -> *headcount
 	owed      debts        // journal records that the database has yet to take
 	closed    closedHours  // counters that the pacer need not read again

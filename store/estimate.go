@@ -16,14 +16,20 @@ type width struct {
 	shape    string // campaign.NameShape: no name can be told from it
 }
 
+// alike are the people of one width: how many, and the first of them.
+type alike struct {
+	people int
+	first  campaign.PatientID
+}
+
 // keptLists is how many lists are remembered; one takes some ten kilobytes.
 const keptLists = 64
 
 // widths counts the invited of a list by what decides the length of their texts. All of them are opened for it, once: a screened list does
 // not change, and what is kept of it in memory names nobody.
-func (db *DB) widths(ctx context.Context, a campaign.Audience) (map[width]int, error) {
+func (db *DB) widths(ctx context.Context, a campaign.Audience) (map[width]alike, error) {
 	if v, ok := db.estimates.Load(a.ID); ok {
-		return v.(map[width]int), nil
+		return v.(map[width]alike), nil
 	}
 	var sharing map[string]bool
 	err := db.read(ctx, "shared numbers", func(tx *Tx) (err error) {
@@ -33,7 +39,7 @@ func (db *DB) widths(ctx context.Context, a campaign.Audience) (map[width]int, e
 	if err != nil {
 		return nil, err
 	}
-	all, codes := map[width]int{}, map[string]lang.Code{}
+	all, codes := map[width]alike{}, map[string]lang.Code{}
 	for after := int64(0); ; {
 		people, err := db.invited(ctx, a.ID, after)
 		if err != nil {
@@ -56,7 +62,11 @@ func (db *DB) widths(ctx context.Context, a campaign.Audience) (map[width]int, e
 				}
 				r.shape = campaign.NameShape(d.name())
 			}
-			all[r]++
+			k, known := all[r]
+			if k.people++; !known {
+				k.first = campaign.PatientID(p.id)
+			}
+			all[r] = k
 		}
 		after = people[len(people)-1].id
 	}
@@ -88,9 +98,13 @@ func (db *DB) EstimateTexts(ctx context.Context, n staff.NetworkID, list campaig
 	token := link.Mint(db.sealer.linkKey(), 0) // all tokens are equally long
 	by := map[lang.Code]map[int]int{}          // texts by their parts
 	e.In = map[lang.Code]campaign.Sizes{}
-	for r, k := range widths {
+	for r, a := range widths {
+		k := a.people
 		code, template := texts.For(string(r.language))
 		size := campaign.Measure(template, r.shape, campaign.Recipient{Practice: practiceOf(network, r.practice), Network: network, Token: token})
+		if size.Segments > e.Longest || size.Segments == e.Longest && a.first < e.Dearest { // the same one each time
+			e.Dearest = a.first
+		}
 		e.Add(k, size.Segments)
 		in := e.In[code]
 		in.Add(k, size.Segments)

@@ -52,7 +52,7 @@ func (db *DB) Outlook(ctx context.Context, n staff.NetworkID, id campaign.ID) (s
 		s.State.Campaigns = append(s.State.Campaigns, cs)
 		s.Policy.Campaigns = append(s.Policy.Campaigns, throttle.CampaignPolicy{
 			ID: cs.ID, Windows: p.Windows, DailyCap: p.DailyCap, Budget: p.Budget, CostPerText: int64(float64(p.Price)*segments + .5), Rate: p.Rate,
-			SegmentsPerText: segments, MinBatch: p.MinBatch, Screened: timeOf(screened), MaxListAge: p.MaxListAge, Last: p.Last, Blast: p.Blast,
+			SegmentsPerText: segments, MinBatch: p.MinBatch, Screened: timeOf(screened), MaxListAge: p.MaxListAge, First: p.First, Last: p.Last, Blast: p.Blast,
 			Prior: taught.prior(id, madeUp),
 		})
 		return nil

@@ -155,7 +155,7 @@ func (db *DB) snapshotCampaigns(tx *Tx, s *campaign.Snapshot, mark int64) error 
 		p := r.c.Policy
 		s.Policy.Campaigns = append(s.Policy.Campaigns, throttle.CampaignPolicy{
 			ID: cs.ID, Windows: p.Windows, DailyCap: p.DailyCap, Budget: p.Budget, CostPerText: int64(float64(p.Price)*r.segments + .5), Rate: p.Rate,
-			SegmentsPerText: r.segments, MinBatch: p.MinBatch, Screened: timeOf(r.screened), MaxListAge: p.MaxListAge, Last: p.Last, Blast: p.Blast,
+			SegmentsPerText: r.segments, MinBatch: p.MinBatch, Screened: timeOf(r.screened), MaxListAge: p.MaxListAge, First: p.First, Last: p.Last, Blast: p.Blast,
 			Prior: taught.prior(r.c.ID, r.madeUp),
 		})
 	}

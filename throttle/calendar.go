@@ -189,6 +189,22 @@ func (c Calendar) WorkingDay(t time.Time) bool {
 	return ok
 }
 
+// NextHolidays are the next n days, from t's own on, on which nobody works though the hours would let them.
+func (c Calendar) NextHolidays(t time.Time, n int) (all []time.Time) {
+	w := c.open()
+	d := c.day(t)
+	for range horizonDays { // there may be none
+		if len(all) == n {
+			break
+		}
+		if o := w[d.weekday]; d.holiday && o.From < o.To {
+			all = append(all, d.midnight)
+		}
+		d = c.following(d)
+	}
+	return all
+}
+
 // NextOpen is t itself within opening hours, else the next opening; zero if there is none within two years.
 func (c Calendar) NextOpen(t time.Time) time.Time {
 	w := c.open()

@@ -219,3 +219,21 @@ func TestDueByMinuteForMinute(t *testing.T) {
 		}
 	})
 }
+
+func TestNextHolidays(t *testing.T) {
+	days := func(c Calendar, from string, n int) (all string) {
+		for _, d := range c.NextHolidays(at(from), n) {
+			all += d.Format(" 2006-01-02")
+		}
+		return all
+	}
+	if got := days(Calendar{}, "2026-08-31 23:00", 3); got != " 2026-08-31 2026-12-25 2026-12-28" { // Boxing Day is a Saturday
+		t.Errorf("from a bank holiday's evening: %s", got)
+	}
+	if got := days(Calendar{Holidays: []string{"2026-09-01", "2026-09-05"}}, "2026-08-31 23:00", 2); got != " 2026-08-31 2026-09-01" {
+		t.Errorf("with a proclaimed one: %s", got)
+	}
+	if got := days(Calendar{NoBankHolidays: true}, "2026-08-31 23:00", 2); got != "" {
+		t.Errorf("without bank holidays: %s", got)
+	}
+}

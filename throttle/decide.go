@@ -60,7 +60,7 @@ type desk struct {
 
 // order is the order in which limits are named when several allow the same number: first what lasts longest.
 var order = [...]Limit{
-	LimitList, LimitPaused, LimitHeld, LimitSilence, LimitListAge, LimitBudget, LimitDailyCap, LimitSenior, LimitWindow, LimitNobody, LimitBrake, LimitCaseloads,
+	LimitList, LimitPaused, LimitHeld, LimitSilence, LimitListAge, LimitStart, LimitBudget, LimitDailyCap, LimitSenior, LimitWindow, LimitNobody, LimitBrake, LimitCaseloads,
 	LimitMaturity, LimitSetPoint, LimitStress, LimitRisk, LimitRate,
 }
 
@@ -249,6 +249,7 @@ func (d *desk) limits(now time.Time, cal Calendar, off lift) caps {
 	shut(LimitPaused, !s.Running || !p.Last.IsZero() && now.After(p.Last))
 	shut(LimitHeld, s.Held != "")
 	shut(LimitSilence, d.memory.Silence != nil && !p.Blast)
+	shut(LimitStart, now.Before(p.First))
 	shut(LimitWindow, !cal.within(now, p.Windows.or(officeWeek)))
 	rate, segments := p.Rate, p.SegmentsPerText
 	if rate <= 0 {

@@ -93,6 +93,8 @@ func TestDecideLimits(t *testing.T) {
 		{"rest of the list", monday, c(func(p *CampaignPolicy, s *CampaignState) { s.Planned = 3 }), LimitList, 3, "rest of the list"},
 		{"paused", monday, c(func(p *CampaignPolicy, s *CampaignState) { s.Running = false }), LimitPaused, 0, "not running"},
 		{"over", monday, c(func(p *CampaignPolicy, s *CampaignState) { p.Last = monday.Add(-1) }), LimitPaused, 0, "last day"},
+		{"not begun", monday, c(func(p *CampaignPolicy, s *CampaignState) { p.First = monday.Add(24 * time.Hour) }), LimitStart, 0, "starts on Tuesday 2 June"},
+		{"begun", monday, c(func(p *CampaignPolicy, s *CampaignState) { p.First = monday }), "", -1, ""},
 		{"held", monday, c(func(p *CampaignPolicy, s *CampaignState) { s.Held = "the link is dead." }), LimitHeld, 0, "the link is dead"},
 		{"old list", monday, c(func(p *CampaignPolicy, s *CampaignState) { p.Screened = monday.AddDate(0, 0, -15) }), LimitListAge, 0, "17 May 2026"},
 		{"list just young enough", monday, c(func(p *CampaignPolicy, s *CampaignState) { p.Screened = monday.AddDate(0, 0, -14) }), "", -1, ""},

@@ -603,7 +603,8 @@ func (f *future) decide(at int) {
 // allowed is what the limits allow that have nothing to do with people.
 func (f *future) allowed(c, at int) int {
 	s, r, l := f.s, &f.runs[c], &f.s.lanes[c]
-	if last := l.policy.Last; l.stopped != "" || !l.window[at] || !last.IsZero() && s.blocks[s.hours[at].block].at.After(last) {
+	begins := s.blocks[s.hours[at].block].at
+	if last := l.policy.Last; l.stopped != "" || !l.window[at] || begins.Before(l.policy.First) || !last.IsZero() && begins.After(last) {
 		return 0
 	}
 	perHour := l.perHour

@@ -82,6 +82,23 @@ func TestWhatIf(t *testing.T) {
 	}
 }
 
+// Nothing is foretold before a campaign's first day.
+func TestWhatIfBegins(t *testing.T) {
+	now, p, s := underWay(1)
+	first := now.AddDate(0, 0, 6)
+	p.Campaigns[0].First = first
+	texts := 0.0
+	for _, d := range WhatIf(now, p, p, s, 20).Days {
+		if d.Day.AddDate(0, 0, 1).Before(first) && d.Texts.Mean > 0 {
+			t.Errorf("%.0f texts on %s, before the first day", d.Texts.Mean, d.Day.Format(time.DateOnly))
+		}
+		texts += d.Texts.Mean
+	}
+	if texts < 1 {
+		t.Errorf("%.1f texts in all", texts)
+	}
+}
+
 // What people ask has the answer that people expect.
 func TestWhatIfResponds(t *testing.T) {
 	for seed := range uint64(2) {

@@ -91,8 +91,9 @@ type CampaignPolicy struct {
 	// Screened is when the list was last screened against a fresh one; MaxListAge after it nothing is released (0 means 14 days, at most 28).
 	Screened   time.Time
 	MaxListAge time.Duration
-	// Last is the campaign's last instant; after it nothing is released. Zero means none.
-	Last time.Time
+	// First and Last are the campaign's first and last instant; nothing is released before and after them. Zero means none.
+	First time.Time `json:",omitzero"`
+	Last  time.Time
 	// AtOnce is how much of the sender's time may be released at once; 0 means five minutes.
 	AtOnce time.Duration
 	// Prior is what earlier campaigns taught; nil means the wide prior.
@@ -217,6 +218,7 @@ const (
 	LimitSilence   Limit = "silence"   // answers have stopped: somebody has to look whether the link works
 	LimitListAge   Limit = "list_age"  // the list is too old
 	LimitNobody    Limit = "nobody"    // nobody on the roster who could answer within the promise
+	LimitStart     Limit = "start"     // before its first day
 	LimitSenior    Limit = "senior"    // no senior on the roster when most of the answers would come
 	LimitWindow    Limit = "window"    // outside the hours for texts
 	LimitRate      Limit = "rate"      // the sender's speed

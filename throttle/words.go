@@ -341,6 +341,8 @@ func (w *writer) why(i int, x *Decision) string {
 			return "the campaign's last day has passed"
 		}
 		return "the campaign is not running"
+	case LimitStart:
+		return "the campaign starts on " + p.First.In(w.loc).Format("Monday 2 January")
 	case LimitHeld:
 		return "the campaign is on hold (" + strings.TrimRight(s.Held, ". ") + ")"
 	case LimitSilence:

@@ -61,6 +61,7 @@ var limits = map[throttle.Limit]string{
 	throttle.LimitSilence:   "Answers have stopped",
 	throttle.LimitListAge:   "List is too old",
 	throttle.LimitNobody:    "Nobody there to answer",
+	throttle.LimitStart:     "Before its first day",
 	throttle.LimitSenior:    "No senior link worker there",
 	throttle.LimitWindow:    "Outside the hours for texts",
 	throttle.LimitRate:      "Speed of the sender",

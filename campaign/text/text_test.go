@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
@@ -35,6 +36,18 @@ func TestCount_likeTheProvider(t *testing.T) {
 	}
 }
 
+// unitsAs counts what a piece of a text takes up when the whole travels so.
+func unitsAs(piece string, e Encoding) (n int) {
+	for _, r := range piece {
+		if e == GSM7 {
+			n += gsm(r)
+		} else {
+			n += max(1, utf16.RuneLen(r))
+		}
+	}
+	return n
+}
+
 func TestCount_properties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		body := rapid.StringOfN(rapid.SampledFrom([]rune(gsmBasic+gsmExtended+"ŵâ中👍🏽\u200d")), 0, 500, -1).Draw(t, "body")
@@ -51,6 +64,15 @@ func TestCount_properties(t *testing.T) {
 		}
 		if size.Units > single && (size.Segments-1)*room >= size.Units+size.Segments*40 || size.Units > max(single, size.Segments*room) {
 			t.Fatalf("%d units in %d parts", size.Units, size.Segments)
+		}
+		parts := Parts(body)
+		if strings.Join(parts, "") != body || len(parts) != size.Segments {
+			t.Fatalf("%d parts make %q, and %d are paid for", len(parts), strings.Join(parts, ""), size.Segments)
+		}
+		for i, part := range parts {
+			if u := unitsAs(part, size.Encoding); len(parts) > 1 && (u == 0 || u > room) || i > 0 && unitsAs(parts[i-1], size.Encoding)+unitsAs(part, size.Encoding) <= room {
+				t.Fatalf("part %d of %d has %d units", i+1, len(parts), u)
+			}
 		}
 		if longer := Count(body + "a"); longer.Segments < size.Segments {
 			t.Fatalf("one character more takes %d parts instead of %d", longer.Segments, size.Segments)
