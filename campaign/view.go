@@ -84,7 +84,7 @@ type Estimate struct {
 	Dear int
 	// Dearest is somebody whose text has the most parts of all; 0 for a list of nobody.
 	Dearest PatientID
-	In   map[lang.Code]Sizes // by the language in which the texts go
+	In      map[lang.Code]Sizes // by the language in which the texts go
 }
 
 // Sizes adds up texts.

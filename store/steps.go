@@ -13,7 +13,7 @@ import (
 	"github.com/wellpaced/wellpaced/throttle"
 )
 
-// SaveCampaign writes a draft anew: its name, list, team, steps, policy and parts. hash is what whoever saves has seen of it; if somebody else has
+// SaveCampaign writes a draft anew: its name, list, team, steps, policy, grounds and parts. hash is what whoever saves has seen of it; if somebody else has
 // changed it since, nothing is written. What practices agreed to was another text or list: they are asked again.
 func (db *DB) SaveCampaign(ctx context.Context, who staff.Account, c campaign.Campaign, hash string) (campaign.Campaign, error) {
 	steps, err := json.Marshal(c.Steps)
@@ -23,6 +23,10 @@ func (db *DB) SaveCampaign(ctx context.Context, who staff.Account, c campaign.Ca
 	policy, err := json.Marshal(c.Policy)
 	if err != nil {
 		return c, fmt.Errorf("write the policy: %w", err)
+	}
+	grounds, err := json.Marshal(c.Grounds)
+	if err != nil {
+		return c, fmt.Errorf("write the grounds: %w", err)
 	}
 	var saved campaign.Campaign
 	err = db.write(ctx, "save campaign", func(tx *Tx) error {
@@ -37,12 +41,12 @@ func (db *DB) SaveCampaign(ctx context.Context, who staff.Account, c campaign.Ca
 		if hash != "" && hash != before {
 			return campaign.ErrConflict
 		}
-		saved.Name, saved.Audience, saved.Team, saved.Steps, saved.Policy, saved.Parts = c.Name, c.Audience, c.Team, c.Steps, c.Policy, c.Parts
-		if err := checkOwn(tx, saved); err != nil {
+		saved.Name, saved.Audience, saved.Team, saved.Steps, saved.Policy, saved.Parts, saved.Grounds = c.Name, c.Audience, c.Team, c.Steps, c.Policy, c.Parts, c.Grounds
+		if err := errors.Join(checkOwn(tx, saved), saved.Grounds.Check()); err != nil {
 			return err
 		}
-		_, err = tx.Exec(`UPDATE campaign SET name = $1, audience = $2, team = $3, steps = $4, policy = $5, parts = $6 WHERE id = $7`,
-			saved.Name, int64(saved.Audience), int64(saved.Team), string(steps), string(policy), int64(saved.Parts), int64(saved.ID))
+		_, err = tx.Exec(`UPDATE campaign SET name = $1, audience = $2, team = $3, steps = $4, policy = $5, parts = $6, grounds = $7 WHERE id = $8`,
+			saved.Name, int64(saved.Audience), int64(saved.Team), string(steps), string(policy), int64(saved.Parts), string(grounds), int64(saved.ID))
 		if err != nil {
 			return err
 		}

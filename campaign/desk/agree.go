@@ -199,11 +199,14 @@ func (h *Handler) showPractice(w http.ResponseWriter, r *http.Request, status in
 	if v.Policy.DailyCap > 0 {
 		most = "At most " + number(v.Policy.DailyCap) + ", and only as many as the team can answer"
 	}
-	last := "None"
+	first, last := "As soon as everything is agreed", "None"
+	if !v.Policy.First.IsZero() {
+		first = h.day(v.Policy.First)
+	}
 	if !v.Policy.Last.IsZero() {
 		last = h.day(v.Policy.Last)
 	}
-	d.When = facts("Hours for texts", windowWords(v.Policy.Windows), "Texts in a day", most, "Last day for texts", last, "Sender", n.Sender, "Links lead to", n.LinkHost,
+	d.When = facts("Hours for texts", windowWords(v.Policy.Windows), "Texts in a day", most, "First day for texts", first, "Last day for texts", last, "Sender", n.Sender, "Links lead to", n.LinkHost,
 		"Team that answers", v.Team.Name)
 	n.Practices = slices.DeleteFunc(slices.Clone(n.Practices), func(p staff.Practice) bool { return p.ODS != s.ODS }) // its own name in the texts
 	if d.Samples, err = stepSamples(v.Campaign, n); err != nil {

@@ -46,10 +46,18 @@ func TestPractice(t *testing.T) {
 		}
 	}
 	// The grounds: chosen from a short list, of which only direct care can be texted.
-	see(w.get(manager, page+"/grounds"), 200, "Article 6(1)(e)", "Article 9(2)(h)", "Direct care", "PECR")
-	see(w.post(manager, page+"/grounds", url.Values{"purpose": {"other"}, "basis": {"public_task_care"}}), 422, "Only direct care may be texted", "/grounds")
-	see(w.post(manager, page+"/grounds", url.Values{"purpose": {"direct_care"}, "basis": {"public_task_health"}, "dpia": {"DPIA 12/2026"}}), 303)
-	see(w.post(viewer, page+"/grounds", nil), 403)
+	see(w.get(manager, page+"/steps/who"), 200, "Article 6(1)(e)", "Article 9(2)(h)", "Direct care", "PECR")
+	c, err := w.db.Campaign(context.Background(), w.network.ID, w.idOf(page))
+	w.must(err)
+	who := func(more url.Values) url.Values {
+		more.Set("name", c.Name)
+		more.Set("list", fmt.Sprint(c.Audience))
+		return more
+	}
+	see(w.post(manager, page+"/steps/who", who(url.Values{"purpose": {"other"}, "basis": {"public_task_care"}})), 422, "Only direct care may be texted", `href="#purpose"`)
+	see(w.post(manager, page+"/steps/who", who(url.Values{"purpose": {"direct_care"}, "basis": {"public_task_care"}, "dpia": {strings.Repeat("x", 201)}})), 422, "at most 200 characters", `href="#dpia"`)
+	see(w.post(manager, page+"/steps/who", who(url.Values{"purpose": {"direct_care"}, "basis": {"public_task_health"}, "dpia": {"DPIA 12/2026"}})), 303)
+	see(w.post(viewer, page+"/steps/who", nil), 403)
 
 	see(w.get(viewer, page+"/practices/N83006"), 200, "We agree", "We do not agree", "DPIA 12/2026", "Article 9(2)(i)", "KnowsleyPCN", "https://knowsley.example", "0 days, from", "Who is left out of the list", "Would a chat", "9am to 5pm")
 	see(w.get(viewer, page+"/practices/N83014"), 404)

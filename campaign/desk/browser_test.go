@@ -132,7 +132,6 @@ func TestScreens(t *testing.T) {
 	}
 	check(server.URL+spoken, "campaign-draft")
 	check(at, "campaign-submitted")
-	check(at+"/grounds", "grounds")
 	sits = admin
 	check(at+"/approve", "campaign-approve")
 	p.Goto(at + "/approve")

@@ -375,6 +375,9 @@ func (h *Handler) facts(who staff.Account, v campaign.View, names map[staff.Acco
 	if v.Policy.Budget > 0 {
 		add("Most that it may cost", pounds(v.Policy.Budget))
 	}
+	if !v.Policy.First.IsZero() {
+		add("First day for texts", h.day(v.Policy.First))
+	}
 	if !v.Policy.Last.IsZero() {
 		add("Last day for texts", h.day(v.Policy.Last))
 	}
@@ -559,6 +562,7 @@ type askData struct {
 	Hash    string
 	Points  []string
 	Facts   ui.SummaryList
+	Walk    *walk
 	Samples []sampled
 	Move    campaign.Move
 	Button  string
@@ -593,7 +597,7 @@ func (h *Handler) showAsk(w http.ResponseWriter, r *http.Request, m campaign.Mov
 		h.pageError(w, r, err)
 		return
 	}
-	data, err := h.askData(r.Context(), who, v, m)
+	data, err := h.askData(r.Context(), who, v, m, r.URL.Query().Get("person"))
 	if err != nil {
 		h.pageError(w, r, err)
 		return
@@ -609,7 +613,7 @@ func (h *Handler) showAsk(w http.ResponseWriter, r *http.Request, m campaign.Mov
 	h.show(w, r, status, "campaign-ask", p, err)
 }
 
-func (h *Handler) askData(ctx context.Context, who staff.Account, v campaign.View, m campaign.Move) (*askData, error) {
+func (h *Handler) askData(ctx context.Context, who staff.Account, v campaign.View, m campaign.Move, person string) (*askData, error) {
 	if m == campaign.Stop {
 		d := &askData{ID: v.ID, Name: v.Name, Hash: v.Hash(), Move: m}
 		d.Button, d.Warn = "Stop the campaign for good", true
@@ -620,7 +624,7 @@ func (h *Handler) askData(ctx context.Context, who staff.Account, v campaign.Vie
 		}
 		return d, nil
 	}
-	d, err := h.checkData(ctx, who, v)
+	d, err := h.checkData(ctx, who, v, person)
 	if err != nil {
 		return nil, err
 	}
@@ -662,8 +666,9 @@ func (h *Handler) askData(ctx context.Context, who staff.Account, v campaign.Vie
 	return d, nil
 }
 
-// checkData is all that is decided by a campaign, on one page: the same for whoever submits it and for whoever approves it.
-func (h *Handler) checkData(ctx context.Context, who staff.Account, v campaign.View) (*askData, error) {
+// checkData is all that is decided by a campaign, on one page: the same for whoever submits it and for whoever approves it. person is whose
+// phone it shows.
+func (h *Handler) checkData(ctx context.Context, who staff.Account, v campaign.View, person string) (*askData, error) {
 	d := &askData{ID: v.ID, Name: v.Name, Hash: v.Hash()}
 	n, err := h.cfg.Store.Network(ctx, who.Network)
 	if err != nil {
@@ -673,7 +678,7 @@ func (h *Handler) checkData(ctx context.Context, who staff.Account, v campaign.V
 	if err != nil {
 		return nil, err
 	}
-	people, segments := v.Audience.Ledger.Invited, 0
+	people, segments, dearest := v.Audience.Ledger.Invited, 0, campaign.PatientID(0)
 	for _, s := range v.Steps {
 		texts, err := s.Texts()
 		if err != nil {
@@ -684,6 +689,9 @@ func (h *Handler) checkData(ctx context.Context, who staff.Account, v campaign.V
 			return nil, fmt.Errorf("count the texts of campaign %d: %w", v.ID, err)
 		}
 		segments += e.Segments
+		if s.Number == 1 {
+			dearest = e.Dearest
+		}
 	}
 	cost := int64(segments) * v.Policy.Price
 	price := "This costs up to " + pounds(cost)
@@ -701,7 +709,8 @@ func (h *Handler) checkData(ctx context.Context, who staff.Account, v campaign.V
 	if d.Samples, err = stepSamples(v.Campaign, n); err != nil {
 		return nil, err
 	}
-	return d, nil
+	d.Walk, err = h.walked(ctx, who, v.Campaign, person, dearest)
+	return d, err
 }
 
 // typedPeople reads the number that somebody typed: 0 if none, and a wrong one if it is no number.
@@ -853,6 +862,7 @@ type policyAnswer struct {
 	Budget   amount           `json:"budget,omitempty"`
 	Price    amount           `json:"price"`
 	Rate     float64          `json:"rate"`
+	First    *time.Time       `json:"first,omitempty"`
 	Last     *time.Time       `json:"last,omitempty"`
 	// FirstLook says that sending pauses after the first texts until somebody has looked at them.
 	FirstLook bool `json:"first_look"`
@@ -924,7 +934,7 @@ func optional(t time.Time) *time.Time {
 }
 
 func campaignJSON(c campaign.Campaign) campaignAnswer {
-	p := policyAnswer{Windows: map[string]hours{}, DailyCap: c.Policy.DailyCap, Budget: amount(c.Policy.Budget), Price: amount(c.Policy.Price), Rate: c.Policy.Rate, Last: optional(c.Policy.Last), FirstLook: c.Policy.FirstLook}
+	p := policyAnswer{Windows: map[string]hours{}, DailyCap: c.Policy.DailyCap, Budget: amount(c.Policy.Budget), Price: amount(c.Policy.Price), Rate: c.Policy.Rate, First: optional(c.Policy.First), Last: optional(c.Policy.Last), FirstLook: c.Policy.FirstLook}
 	week := c.Policy.Windows
 	if week == (throttle.Week{}) {
 		week = officeHours

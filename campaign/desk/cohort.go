@@ -162,51 +162,16 @@ func (h *Handler) showNarrow(w http.ResponseWriter, r *http.Request, status int,
 		h.pageError(w, r, fmt.Errorf("read the network: %w", err))
 		return
 	}
-	practice := func(ods string) string {
-		if name, known := practiceName(n, ods); known {
-			return fmt.Sprintf("%s (%s)", name, ods)
-		}
-		return groupWord(ods)
-	}
-	data := &narrowData{ID: a.ID, List: a.Name}
-	box := func(name, label, hint string, groups []campaign.GroupSize, chosen []string, word func(string) string) {
-		if len(groups) == 0 || len(groups) == 1 && name != "needs" {
-			return
-		}
-		f := ui.Field{Kind: ui.Checkboxes, Name: name, Label: label, Hint: hint, Small: true, Size: "s"}
-		for _, g := range groups {
-			value := g.Value
-			if value == "" {
-				value = nobodySays
-			}
-			f.Options = append(f.Options, ui.Option{Value: value, Label: fmt.Sprintf("%s: %s", word(g.Value), count(g.People, "person", "people"))})
-			if slices.Contains(chosen, g.Value) {
-				f.Values = append(f.Values, value)
-			}
-		}
-		data.Boxes = append(data.Boxes, f)
-	}
-	box("practices", "Practice", "Nothing ticked: all practices.", g.Practices, c.Practices, practice)
-	box("age_bands", "Age", "Nothing ticked: all ages.", g.AgeBands, c.AgeBands, groupWord)
-	box("sexes", "Sex", "Nothing ticked: everybody.", g.Sexes, c.Sexes, sexWord)
-	box("needs", "Needs", "People with any of the codes that you tick. The codes are kept encrypted.", g.Needs, c.Needs, groupWord)
+	data := &narrowData{ID: a.ID, List: a.Name, Boxes: cohortBoxes(n, g, c)}
 	data.Name = ui.Field{Name: "name", Label: "Name of the new list (optional)", Hint: "Do not name an illness in it: names of lists and campaigns are not encrypted.", Value: name}
 	if counted && wrong == nil {
 		wrong = h.checkCohort(ctx, who, a, c)
 	}
 	if counted && wrong == nil {
-		groups, err := h.cfg.Store.CountCohort(ctx, who.Network, a.ID, c)
-		if err != nil {
-			h.pageError(w, r, fmt.Errorf("count a cohort of list %d: %w", a.ID, err))
+		if data.Counted, data.Sentence, err = h.countCohort(ctx, who, n, a, c); err != nil {
+			h.pageError(w, r, err)
 			return
 		}
-		total := 0
-		data.Counted = ui.Table{Caption: "Who would be in the new list", CaptionSize: "s", Compact: true, RowHeaders: true, Head: []ui.Cell{{Text: "Practice"}, {Text: "People", Numeric: true}}}
-		for _, g := range groups {
-			total += g.People
-			data.Counted.Rows = append(data.Counted.Rows, []ui.Cell{{Text: practice(g.Value)}, {Text: number(g.People), Numeric: true}})
-		}
-		data.Sentence = fmt.Sprintf("%s of the %s in this list would be in the new one. Everybody else stays out, and its ledger says so.", number(total), number(a.Ledger.Invited))
 	}
 	p, err := h.page(ctx, r, who, "Narrow a list", data)
 	p.Breadcrumbs = []ui.NavItem{{Text: "Patient lists", Href: "/desk/lists"}, {Text: a.Name, Href: fmt.Sprintf("/desk/lists/%d", a.ID)}}
@@ -224,6 +189,55 @@ func (h *Handler) showNarrow(w http.ResponseWriter, r *http.Request, status int,
 		err = wrong
 	}
 	h.show(w, r, status, "narrow", p, err)
+}
+
+// practiceWord names a practice with its code.
+func practiceWord(n staff.Network, ods string) string {
+	if name, known := practiceName(n, ods); known {
+		return fmt.Sprintf("%s (%s)", name, ods)
+	}
+	return groupWord(ods)
+}
+
+// cohortBoxes are the boxes by which a list can be narrowed, each with how many people it holds.
+func cohortBoxes(n staff.Network, g campaign.Groups, c campaign.Cohort) (boxes []ui.Field) {
+	box := func(name, label, hint string, groups []campaign.GroupSize, chosen []string, word func(string) string) {
+		if len(groups) == 0 || len(groups) == 1 && name != "needs" {
+			return
+		}
+		f := ui.Field{Kind: ui.Checkboxes, Name: name, Label: label, Hint: hint, Small: true, Size: "s"}
+		for _, g := range groups {
+			value := g.Value
+			if value == "" {
+				value = nobodySays
+			}
+			f.Options = append(f.Options, ui.Option{Value: value, Label: fmt.Sprintf("%s: %s", word(g.Value), count(g.People, "person", "people"))})
+			if slices.Contains(chosen, g.Value) {
+				f.Values = append(f.Values, value)
+			}
+		}
+		boxes = append(boxes, f)
+	}
+	box("practices", "Practice", "Nothing ticked: all practices.", g.Practices, c.Practices, func(ods string) string { return practiceWord(n, ods) })
+	box("age_bands", "Age", "Nothing ticked: all ages.", g.AgeBands, c.AgeBands, groupWord)
+	box("sexes", "Sex", "Nothing ticked: everybody.", g.Sexes, c.Sexes, sexWord)
+	box("needs", "Needs", "People with any of the codes that you tick. The codes are kept encrypted.", g.Needs, c.Needs, groupWord)
+	return boxes
+}
+
+// countCohort tells by practice whom a list would hold if it were narrowed.
+func (h *Handler) countCohort(ctx context.Context, who staff.Account, n staff.Network, a campaign.Audience, c campaign.Cohort) (t ui.Table, sentence string, err error) {
+	groups, err := h.cfg.Store.CountCohort(ctx, who.Network, a.ID, c)
+	if err != nil {
+		return t, "", fmt.Errorf("count a cohort of list %d: %w", a.ID, err)
+	}
+	total := 0
+	t = ui.Table{Caption: "Who would be in the new list", CaptionSize: "s", Compact: true, RowHeaders: true, Head: []ui.Cell{{Text: "Practice"}, {Text: "People", Numeric: true}}}
+	for _, g := range groups {
+		total += g.People
+		t.Rows = append(t.Rows, []ui.Cell{{Text: practiceWord(n, g.Value)}, {Text: number(g.People), Numeric: true}})
+	}
+	return t, fmt.Sprintf("%s of the %s in this list would be in the new one. Everybody else stays out, and its ledger says so.", number(total), number(a.Ledger.Invited)), nil
 }
 
 func groupWord(s string) string {

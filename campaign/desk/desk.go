@@ -37,6 +37,8 @@ type Lists interface {
 	NotInvited(ctx context.Context, n staff.NetworkID, id campaign.AudienceID, after, limit int) ([]campaign.NotInvited, error)
 	// EstimateTexts counts what a step's texts come to for all the invited of a list, each in their language and with their name.
 	EstimateTexts(ctx context.Context, n staff.NetworkID, id campaign.AudienceID, texts campaign.Texts) (campaign.Estimate, error)
+	// Sample is one of the invited of a list as their text shows them, the first if at is 0; campaign.ErrNotFound if there is none.
+	Sample(ctx context.Context, n staff.NetworkID, id campaign.AudienceID, at campaign.PatientID) (campaign.Sample, error)
 	// Speakers counts the invited of a list by language; under "" stand those whose language is unknown, or none of ours.
 	Speakers(ctx context.Context, n staff.NetworkID, id campaign.AudienceID) (map[lang.Code]int, error)
 }
@@ -227,8 +229,6 @@ func (h *Handler) routes() []route {
 		{"POST", "/desk/campaigns/{id}/links-on", staff.RunCampaign, h.linksPage(false)},
 		{"GET", "/desk/campaigns/{id}/practices/{ods}", staff.ViewCampaigns, h.practicePage},
 		{"POST", "/desk/campaigns/{id}/practices/{ods}", staff.ApprovePractice, h.sayPage},
-		{"GET", "/desk/campaigns/{id}/grounds", staff.EditCampaign, h.groundsPage},
-		{"POST", "/desk/campaigns/{id}/grounds", staff.EditCampaign, h.setGroundsPage},
 		{"GET", "/desk/campaigns/{id}/fresh-list", staff.EditCampaign, h.freshPage},
 		{"POST", "/desk/campaigns/{id}/fresh-list", staff.EditCampaign, h.answerFreshPage},
 		{"GET", "/desk/campaigns/{id}/corrections", staff.EditCampaign, h.correctionsPage},

@@ -1,7 +1,7 @@
 package desk
 
 import (
-	"fmt"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -53,7 +53,7 @@ func (h *Handler) groundRows(who staff.Account, v campaign.View) []ui.SummaryRow
 		{Key: "Data protection impact assessment", Values: []ui.Cell{{Text: dpia}}},
 	}
 	if v.State == campaign.Draft && can(who, staff.EditCampaign) {
-		rows[0].Actions = []ui.Cell{{Text: "Change", Href: fmt.Sprintf("/desk/campaigns/%d/grounds", v.ID), Hidden: "purpose, lawful basis and assessment"}}
+		rows[0].Actions = []ui.Cell{{Text: "Change", Href: stepPath(v.ID, "who") + "#purpose", Hidden: "purpose, lawful basis and assessment"}}
 	}
 	if !v.FreshAt.IsZero() {
 		rows = append(rows, ui.SummaryRow{Key: "Screened against a fresh list", Values: []ui.Cell{{Text: "Of " + h.when(v.FreshAt)}}})
@@ -61,75 +61,26 @@ func (h *Handler) groundRows(who staff.Account, v campaign.View) []ui.SummaryRow
 	return rows
 }
 
-// groundsData is the page on which a manager states them.
-type groundsData struct {
-	Action               string
-	Purpose, Basis, DPIA ui.Field
+// groundInputs ask for them, in the first step.
+func groundInputs(g campaign.Grounds) (purpose, basis, dpia ui.Field) {
+	purpose = ui.Field{Kind: ui.Radios, Name: "purpose", Label: "What the texts are for", Options: purposes, Value: string(g.Purpose), Small: true}
+	basis = ui.Field{Kind: ui.Radios, Name: "basis", Label: "Lawful basis", Hint: "Each practice is the controller of its patients’ data, and is asked to agree to this.", Options: bases, Value: string(g.Basis), Small: true}
+	dpia = ui.Field{Name: "dpia", Label: "Reference of the data protection impact assessment (optional)", Hint: "Where the practices can find it.", NoSpellcheck: true, Value: g.DPIA}
+	return purpose, basis, dpia
 }
 
-func (h *Handler) showGrounds(w http.ResponseWriter, r *http.Request, status int, g campaign.Grounds, errs []ui.FieldError) {
-	who, v, err := h.view(r)
-	if err == nil && v.State != campaign.Draft {
-		err = campaign.ErrNotNow
+// wrongGrounds finds what is wrong with them.
+func wrongGrounds(g campaign.Grounds) invalid {
+	err := g.Check()
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, campaign.ErrPurpose):
+		return invalid{{Field: "purpose", Sentence: asSentence(err.Error())}}
+	case g.Basis != campaign.BasisCare && g.Basis != campaign.BasisPublicHealth:
+		return invalid{{Field: "basis", Sentence: "Choose the lawful basis."}}
 	}
-	if err != nil {
-		h.pageError(w, r, err)
-		return
-	}
-	if status == http.StatusOK {
-		if g = v.Grounds; g == (campaign.Grounds{}) {
-			g = campaign.DefaultGrounds
-		}
-	}
-	p, err := h.page(r.Context(), r, who, "Purpose and lawful basis", &groundsData{Action: fmt.Sprintf("/desk/campaigns/%d/grounds", v.ID),
-		Purpose: ui.Field{Kind: ui.Radios, Name: "purpose", Label: "What the texts are for", Options: purposes, Value: string(g.Purpose)},
-		Basis:   ui.Field{Kind: ui.Radios, Name: "basis", Label: "Lawful basis", Hint: "Each practice is the controller of its patients’ data, and is asked to agree to this.", Options: bases, Value: string(g.Basis)},
-		DPIA:    ui.Field{Name: "dpia", Label: "Reference of the data protection impact assessment", Hint: "Where the practices can find it. May be left empty", NoSpellcheck: true, Value: g.DPIA}})
-	p.Back, p.Errors = fmt.Sprintf("/desk/campaigns/%d", v.ID), errs
-	h.show(w, r, status, "campaign-grounds", p, err)
-}
-
-func (h *Handler) groundsPage(w http.ResponseWriter, r *http.Request) {
-	h.showGrounds(w, r, http.StatusOK, campaign.Grounds{}, nil)
-}
-
-// setGrounds states them for a page or a call.
-func (h *Handler) setGrounds(r *http.Request, g campaign.Grounds) (campaign.ID, error) {
-	who, v, err := h.view(r)
-	if err == nil {
-		who, err = h.may(r.Context(), staff.EditCampaign, target(r))
-	}
-	if err != nil {
-		return 0, err
-	}
-	if g.DPIA = strings.TrimSpace(g.DPIA); g.Purpose == "" {
-		return v.ID, invalid{{Field: "purpose", Sentence: "Choose what the texts are for."}}
-	}
-	if g.Basis == "" {
-		return v.ID, invalid{{Field: "basis", Sentence: "Choose the lawful basis."}}
-	}
-	if err := g.Check(); err != nil {
-		field := "dpia"
-		if g.Purpose != campaign.DirectCare {
-			field = "purpose"
-		}
-		return v.ID, invalid{{Field: field, Sentence: asSentence(err.Error())}}
-	}
-	return v.ID, h.cfg.Store.SetGrounds(r.Context(), who, v.ID, g)
-}
-
-func (h *Handler) setGroundsPage(w http.ResponseWriter, r *http.Request) {
-	if err := readForm(w, r); err != nil {
-		h.pageError(w, r, err)
-		return
-	}
-	g := campaign.Grounds{Purpose: campaign.Purpose(r.PostForm.Get("purpose")), Basis: campaign.Basis(r.PostForm.Get("basis")), DPIA: r.PostForm.Get("dpia")}
-	id, err := h.setGrounds(r, g)
-	if bad, ok := err.(invalid); ok {
-		h.showGrounds(w, r, http.StatusUnprocessableEntity, g, bad)
-		return
-	}
-	h.moved(w, r, id, err)
+	return invalid{{Field: "dpia", Sentence: asSentence(err.Error())}}
 }
 
 type groundsAnswer struct {
@@ -149,11 +100,28 @@ func (h *Handler) apiGrounds(w http.ResponseWriter, r *http.Request) {
 	var call groundsAnswer
 	err := readJSON(w, r, &call, false)
 	if err == nil {
-		_, err = h.setGrounds(r, campaign.Grounds(call))
+		err = h.setGrounds(r, campaign.Grounds(call))
 	}
 	if err != nil {
 		h.apiError(r.Context(), w, err)
 		return
 	}
 	h.apiMoved(w, r)
+}
+
+func (h *Handler) setGrounds(r *http.Request, g campaign.Grounds) error {
+	who, v, err := h.view(r)
+	if err != nil {
+		return err
+	}
+	switch g.DPIA = strings.TrimSpace(g.DPIA); {
+	case g.Purpose == "":
+		return invalid{{Field: "purpose", Sentence: "Choose what the texts are for."}}
+	case g.Basis == "":
+		return invalid{{Field: "basis", Sentence: "Choose the lawful basis."}}
+	}
+	if bad := wrongGrounds(g); len(bad) > 0 {
+		return bad
+	}
+	return h.cfg.Store.SetGrounds(r.Context(), who, v.ID, g)
 }

@@ -46,15 +46,17 @@ type draft struct {
 	Budget                             int64 // hundredths of a penny, like Price
 	Price                              int64
 	Rate                               float64
-	Last                               time.Time // end of the last day
+	First, Last                        time.Time // beginning of the first day, end of the last
 	FirstLook                          bool
+	Grounds                            campaign.Grounds
 }
 
 // build checks a draft and makes the campaign of it. The complaints are in the order of the form.
 func (h *Handler) build(ctx context.Context, who staff.Account, d draft) (campaign.Campaign, invalid, error) {
 	var bad invalid
 	c := campaign.Campaign{Name: d.Name, Audience: d.List, Team: d.Team, Steps: []campaign.Step{{Number: 1, Template: d.Text, Translations: d.Translations}}}
-	c.Policy = campaign.Policy{Windows: d.Windows, DailyCap: d.DailyCap, Budget: d.Budget, Price: d.Price, Rate: d.Rate, Last: d.Last, FirstLook: d.FirstLook}
+	c.Policy = campaign.Policy{Windows: d.Windows, DailyCap: d.DailyCap, Budget: d.Budget, Price: d.Price, Rate: d.Rate, First: d.First, Last: d.Last, FirstLook: d.FirstLook}
+	c.Grounds = d.Grounds
 	if d.Name == "" {
 		bad = append(bad, ui.FieldError{Field: "name", Sentence: "Give the campaign a name."})
 	} else if len([]rune(d.Name)) > 100 {
@@ -98,6 +100,7 @@ func (h *Handler) build(ctx context.Context, who staff.Account, d draft) (campai
 	if d.Reminder != "" && (d.AfterDays < 1 || d.AfterDays > 90) {
 		bad = append(bad, ui.FieldError{Field: "reminder", Sentence: "A reminder goes 1 to 90 days after the first text."})
 	}
+	bad = append(bad, wrongGrounds(d.Grounds)...)
 	if d.Price <= 0 {
 		bad = append(bad, ui.FieldError{Field: "price", Sentence: "Give the price of one part of a text, more than 0."})
 	}
@@ -112,6 +115,9 @@ func (h *Handler) build(ctx context.Context, who staff.Account, d draft) (campai
 	}
 	if !d.Last.IsZero() && !d.Last.After(h.cfg.Now()) {
 		bad = append(bad, ui.FieldError{Field: "last", Sentence: "The last day for texts must not have passed."})
+	}
+	if !d.First.IsZero() && !d.Last.IsZero() && d.First.After(d.Last) {
+		bad = append(bad, ui.FieldError{Field: "first", Sentence: "The first day for texts must not be after the last one."})
 	}
 	if len(bad) == 0 {
 		if err := c.Check(in); err != nil {
@@ -177,7 +183,8 @@ var dayValues = map[string]time.Weekday{"mon": time.Monday, "tue": time.Tuesday,
 // defaults of the form.
 func formDefaults() url.Values {
 	return url.Values{"text": {campaign.DefaultText}, "days": {"mon", "tue", "wed", "thu", "fri"}, "from": {"540"}, "to": {"1020"},
-		"price": {plainPounds(DefaultPrice)}, "rate": {strconv.Itoa(DefaultRate)}, "first_look": {"yes"}, "after_days": {"14"}}
+		"price": {plainPounds(DefaultPrice)}, "rate": {strconv.Itoa(DefaultRate)}, "first_look": {"yes"}, "after_days": {"14"},
+		"purpose": {string(campaign.DefaultGrounds.Purpose)}, "basis": {string(campaign.DefaultGrounds.Basis)}}
 }
 
 // readDraft reads the form. What cannot be read is complained about; the rest is for build.
@@ -208,15 +215,29 @@ func readDraft(f url.Values) (d draft, bad invalid) {
 			complain("after_days", "The days until the reminder must be a whole number, such as 14.")
 			d.AfterDays = 1
 		}
+		d.LeastFirst = f.Get("least_first") != ""
 	}
+	d.Grounds = campaign.Grounds{Purpose: campaign.Purpose(f.Get("purpose")), Basis: campaign.Basis(f.Get("basis")), DPIA: strings.TrimSpace(f.Get("dpia"))}
 	d.FirstLook = f.Get("first_look") != ""
-	if last := strings.TrimSpace(f.Get("last-day") + f.Get("last-month") + f.Get("last-year")); last != "" {
-		day, err := time.Parse("2-1-2006", strings.TrimSpace(f.Get("last-day"))+"-"+strings.TrimSpace(f.Get("last-month"))+"-"+strings.TrimSpace(f.Get("last-year")))
-		if err != nil {
-			complain("last", "The last day must be a date, such as 31 3 2027.")
-		} else {
-			d.Last = endOf(day)
+	date := func(name, sentence string) (day time.Time) {
+		var parts [3]string
+		for i, part := range []string{"-day", "-month", "-year"} {
+			parts[i] = strings.TrimSpace(f.Get(name + part))
 		}
+		if parts == ([3]string{}) {
+			return day
+		}
+		day, err := time.Parse("2-1-2006", strings.Join(parts[:], "-"))
+		if err != nil {
+			complain(name, sentence)
+		}
+		return day
+	}
+	if day := date("first", "The first day must be a date, such as 1 3 2027."); !day.IsZero() {
+		d.First = startOf(day)
+	}
+	if day := date("last", "The last day must be a date, such as 31 3 2027."); !day.IsZero() {
+		d.Last = endOf(day)
 	}
 	d.List, d.Team = campaign.AudienceID(id("list")), staff.TeamID(id("team"))
 	from, to := int(id("from")), int(id("to"))
@@ -259,9 +280,12 @@ func readDraft(f url.Values) (d draft, bad invalid) {
 	return d, bad
 }
 
+// startOf is the first instant of a civil day.
+func startOf(day time.Time) time.Time { return throttle.Calendar{}.Midnight(day.Add(12 * time.Hour)) }
+
 // endOf is the last second of a civil day.
 func endOf(day time.Time) time.Time {
-	return throttle.Calendar{}.Midnight(day.Add(12*time.Hour)).AddDate(0, 0, 1).Add(-time.Second)
+	return startOf(day).AddDate(0, 0, 1).Add(-time.Second)
 }
 
 // typed is a text as a browser posts it, with our line breaks.
@@ -281,11 +305,11 @@ func parsePounds(s string) (int64, error) {
 
 // merge puts the complaints of reading and of checking together, one for each field, in the order of the form.
 func merge(all ...invalid) (out invalid) {
-	order := []string{"name", "list", "team", "text", "translations"}
+	order := slices.Concat([]string{"name", "list"}, cohortFields, groundFields, []string{"team", "text", "translations"})
 	for _, l := range lang.All[1:] {
 		order = append(order, translationField(l.Code))
 	}
-	order = append(order, "reminder", "after_days", "days", "from", "to", "windows", "daily_cap", "budget", "price", "rate", "last", "first_look", "")
+	order = append(order, "reminder", "after_days", "days", "from", "to", "windows", "daily_cap", "budget", "price", "rate", "first", "last", "first_look", "")
 	for _, field := range order {
 		for _, bad := range all {
 			if i := slices.IndexFunc(bad, func(e ui.FieldError) bool { return e.Field == field }); i >= 0 {
@@ -315,12 +339,23 @@ func formOf(c campaign.Campaign) url.Values {
 	if len(c.Steps) > 1 {
 		f.Set("reminder", c.Steps[1].Template)
 		f.Set("after_days", strconv.Itoa(c.Steps[1].AfterDays))
+		if c.Steps[1].LeastFirst {
+			f.Set("least_first", "yes")
+		}
 	}
-	if last := c.Policy.Last; !last.IsZero() {
-		day := throttle.Calendar{}.Midnight(last)
-		f.Set("last-day", strconv.Itoa(day.Day()))
-		f.Set("last-month", strconv.Itoa(int(day.Month())))
-		f.Set("last-year", strconv.Itoa(day.Year()))
+	for name, at := range map[string]time.Time{"first": c.Policy.First, "last": c.Policy.Last} {
+		if at.IsZero() {
+			continue
+		}
+		day := throttle.Calendar{}.Midnight(at)
+		f.Set(name+"-day", strconv.Itoa(day.Day()))
+		f.Set(name+"-month", strconv.Itoa(int(day.Month())))
+		f.Set(name+"-year", strconv.Itoa(day.Year()))
+	}
+	if g := c.Grounds; g != (campaign.Grounds{}) {
+		f.Set("purpose", string(g.Purpose))
+		f.Set("basis", string(g.Basis))
+		f.Set("dpia", g.DPIA)
 	}
 	if !c.Policy.FirstLook {
 		f.Del("first_look")
@@ -381,7 +416,8 @@ type draftCall struct {
 	Budget       amount                             `json:"budget,omitempty"`
 	Price        *amount                            `json:"price,omitempty"`
 	Rate         *float64                           `json:"rate,omitempty"`
-	Last         string                             `json:"last,omitempty"` // 2026-06-30, inclusive
+	First        string                             `json:"first,omitempty"` // 2026-06-01
+	Last         string                             `json:"last,omitempty"`  // 2026-06-30, inclusive
 	FirstLook    *bool                              `json:"first_look,omitempty"`
 }
 
@@ -413,6 +449,13 @@ func (h *Handler) draftOf(call draftCall) (d draft, bad invalid) {
 	if call.Reminder != nil {
 		d.Reminder, d.ReminderTranslations, d.AfterDays = typed(call.Reminder.Text), trimmed(call.Reminder.Translations), call.Reminder.AfterDays
 		d.LeastFirst = call.Reminder.LeastFirst
+	}
+	if call.First != "" {
+		day, err := time.ParseInLocation(time.DateOnly, call.First, h.zone)
+		if err != nil {
+			bad = append(bad, ui.FieldError{Field: "first", Sentence: "The first day must be a date like 2026-06-01."})
+		}
+		d.First = day
 	}
 	if call.Last != "" {
 		day, err := time.ParseInLocation(time.DateOnly, call.Last, h.zone)

@@ -41,7 +41,7 @@ func OpenAPI() map[string]any {
 		"additionalProperties": thing(object{"text": word, "reviewed": with(yes, object{"description": "You vouch that a professional has reviewed it"})})}
 	draft := thing(object{"list": number, "team": with(number, object{"description": "May be left out if the network has one team"}), "name": word, "text": word, "translations": translations,
 		"reminder": thing(object{"text": word, "translations": translations, "after_days": number, "least_first": with(yes, object{"description": "Groups that had answered least when the reminders begin get theirs first"})}), "windows": windows, "daily_cap": number, "budget": pounds, "price": with(pounds, object{"default": plainPounds(DefaultPrice)}),
-		"rate": object{"type": "number", "default": DefaultRate, "description": "Parts of texts a second"}, "last": object{"type": "string", "format": "date"},
+		"rate": object{"type": "number", "default": DefaultRate, "description": "Parts of texts a second"}, "first": object{"type": "string", "format": "date"}, "last": object{"type": "string", "format": "date"},
 		"first_look": object{"type": "boolean", "default": true, "description": "Pause after the first 20 texts until somebody has looked at them (resume goes on). Lists of up to 20 people are never paused."}})
 	draft["required"] = []string{"list", "name", "text"}
 	grounds := thing(object{"purpose": object{"enum": []string{string(campaign.DirectCare), string(campaign.OtherPurpose)}, "description": "Only direct care may be texted"},
@@ -50,7 +50,7 @@ func OpenAPI() map[string]any {
 		"stale": with(yes, object{"description": "It agreed to something else"}), "at": instant, "withheld": with(number, object{"description": "Texts that wait for it to agree again"})}
 	basics := object{"id": number, "name": word, "state": word, "list": number, "team": number,
 		"steps":  object{"type": "array", "items": thing(object{"number": number, "template": word, "translations": translations, "after_days": number, "least_first": yes})},
-		"policy": thing(object{"windows": windows, "daily_cap": number, "budget": pounds, "price": pounds, "rate": object{"type": "number"}, "last": instant, "first_look": yes}),
+		"policy": thing(object{"windows": windows, "daily_cap": number, "budget": pounds, "price": pounds, "rate": object{"type": "number"}, "first": instant, "last": instant, "first_look": yes}),
 		"held":   word, "created_by": number, "submitted_by": number, "approved_by": number, "created_at": instant, "launched_at": instant, "finished_at": instant, "links_off_at": instant, "fresh_at": instant, "grounds": grounds,
 		"hash": with(word, object{"description": "What an approval is for"})}
 	states := object{}

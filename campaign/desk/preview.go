@@ -4,16 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"html/template"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/wellpaced/wellpaced/campaign"
 	"github.com/wellpaced/wellpaced/campaign/text"
 	"github.com/wellpaced/wellpaced/selfrefer/lang"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
-	"github.com/wellpaced/wellpaced/selfrefer/ui"
 )
 
 // preview shows what the texts come to.
@@ -21,7 +18,9 @@ type preview struct {
 	Problems  []string
 	Advice    []string
 	Samples   []sampled
+	Walk      *walk // nil: the text cannot be shown yet, or nobody is left of the list
 	Estimate  string
+	Reminders string // what they come to besides
 	Dear      string
 	Languages []translated
 	Others    string // who speaks no language of ours
@@ -44,28 +43,28 @@ type translated struct {
 	Machine      bool   // the ready text, as a machine made it
 	OfOtherWords bool   // the ready text, but the English one has been changed
 	Advice       []string
-	Samples      ui.SummaryList
+	Phones       []phone
 	Estimate     string
 }
 
 // sampled is a text as people will see it.
 type sampled struct {
 	Heading string // "" if it is the only one
-	List    ui.SummaryList
+	Phones  []phone
 }
 
-// madeUp is a person who shows a text at its shortest or longest: "Siân" has a letter that makes texts dearer.
+// madeUp is a person who shows a text at its shortest or longest: "Llŷr" has a letter that makes texts dearer.
 type madeUp struct{ name, why string }
 
 var (
 	short    = madeUp{"Ann", "a short name"}
 	longest  = madeUp{"Oluwadamilọla-Małgorzata", "a very long name with special letters"}
 	nameless = madeUp{"", "a number that several patients share: no name"}
-	people   = []madeUp{short, {"Christopher", "a long name"}, {"Siân", "a name with a special letter"}, longest, nameless}
+	people   = []madeUp{short, {"Christopher", "a long name"}, {"Llŷr", "a name with ŷ"}, longest, nameless}
 )
 
 // preview checks the texts of the form, and shows them for the list that is chosen, if one is.
-func (h *Handler) preview(ctx context.Context, who staff.Account, d draft, f url.Values, bad invalid) (*preview, error) {
+func (h *Handler) preview(ctx context.Context, who staff.Account, c campaign.Campaign, d draft, f url.Values, bad invalid) (*preview, error) {
 	v := &preview{}
 	n, err := h.cfg.Store.Network(ctx, who.Network)
 	if err != nil {
@@ -116,7 +115,7 @@ func (h *Handler) preview(ctx context.Context, who staff.Account, d draft, f url
 		for _, a := range text.CheckTranslation(tpl) {
 			t.Advice = append(t.Advice, asSentence(a.Sentence))
 		}
-		t.Samples = samples(tpl, t.Code, n, price, []madeUp{short, longest})
+		t.Phones = phonesOf("", tpl, t.Code, n, price, []madeUp{short, longest}).Phones
 	}
 	english, err := text.Parse(d.Text)
 	if err != nil {
@@ -126,10 +125,24 @@ func (h *Handler) preview(ctx context.Context, who staff.Account, d draft, f url
 	for _, a := range slices.Concat(text.Check(english), text.CheckSender(n.Sender)) {
 		v.Advice = append(v.Advice, asSentence(a.Sentence))
 	}
-	v.Samples = []sampled{{List: samples(english, lang.English, n, price, people)}}
-	if reminder, err := text.Parse(d.Reminder); d.Reminder != "" && err == nil { // a wrong one is told when it is saved
-		v.Samples[0].Heading = "The first text"
-		v.Samples = append(v.Samples, sampled{"The reminder", samples(reminder, lang.English, n, price, []madeUp{short, longest})})
+	v.Samples = []sampled{phonesOf("", english, lang.English, n, price, people)}
+	for code := range step.Translations {
+		if _, ok := texts[code]; !ok {
+			delete(step.Translations, code)
+		}
+	}
+	steps := []campaign.Step{step}
+	var again campaign.Texts
+	if d.Reminder != "" {
+		next := campaign.Step{Number: 2, Template: d.Reminder, AfterDays: d.AfterDays}
+		if len(c.Steps) > 1 && c.Steps[1].Template == d.Reminder { // see takeSteps
+			next.Translations = c.Steps[1].Translations
+		}
+		if again, err = next.Texts(); err == nil { // a wrong one is told when it is saved
+			steps = append(steps, next)
+			v.Samples[0].Heading = "The first text"
+			v.Samples = append(v.Samples, phonesOf("The reminder", again[lang.English], lang.English, n, price, []madeUp{short, longest}))
+		}
 	}
 	if !listed {
 		return v, nil
@@ -138,9 +151,27 @@ func (h *Handler) preview(ctx context.Context, who staff.Account, d draft, f url
 	if err != nil {
 		return nil, fmt.Errorf("count the texts of list %d: %w", d.List, err)
 	}
-	v.Estimate = fmt.Sprintf("For the %s in this list that makes %s, and costs %s.", count(e.Texts, "person", "people"), count(e.Segments, "part", "parts"), pounds(int64(e.Segments)*price))
+	cost := int64(e.Segments) * price
+	each := func(cost int64) string { return pence(cost / int64(max(e.Texts, 1))) }
+	v.Estimate = fmt.Sprintf("For the %s in this list that makes %s, and costs %s: %s for each.", count(e.Texts, "person", "people"), count(e.Segments, "part", "parts"), pounds(cost), each(cost))
 	if e.Dear > 0 {
 		v.Dear = fmt.Sprintf("%s longer than usual, up to %d parts, because of the names in them.", count(e.Dear, "text is", "texts are"), e.Longest)
+	}
+	if len(steps) > 1 {
+		more, err := h.cfg.Store.EstimateTexts(ctx, who.Network, d.List, again)
+		if err != nil {
+			return nil, fmt.Errorf("count the reminders of list %d: %w", d.List, err)
+		}
+		both := cost + int64(more.Segments)*price
+		v.Reminders = fmt.Sprintf("If nobody answers the first, the reminder makes %s more. Both then cost %s: %s for each.", count(more.Segments, "part", "parts"), pounds(both), each(both))
+	}
+	at := ""
+	if asked := f["person"]; len(asked) > 0 {
+		at = asked[len(asked)-1] // a button stands behind the field
+	}
+	shown := campaign.Campaign{Audience: d.List, Steps: steps, Policy: campaign.Policy{Price: price}}
+	if v.Walk, err = h.walked(ctx, who, shown, at, e.Dearest); err != nil {
+		return nil, err
 	}
 	for i, t := range v.Languages {
 		if s := e.In[t.Code]; s.Texts > 0 {
@@ -186,34 +217,6 @@ func (h *Handler) offer(ctx context.Context, who staff.Account, d draft, f url.V
 	return nil
 }
 
-// samples renders a text for made-up people of the practice with the longest name: the one that shows the most.
-func samples(t text.Template, code lang.Code, n staff.Network, price int64, people []madeUp) ui.SummaryList {
-	var all ui.SummaryList
-	for _, q := range people {
-		body := t.Render(campaign.ExampleFields(n, q.name))
-		size := text.Count(body)
-		words := fmt.Sprintf("%s, %s, %s", count(text.Chars(body), "character", "characters"), count(size.Segments, "part", "parts"), size.Cost(text.Money(price)*perUnit))
-		if len(size.Culprits) > 0 && code == lang.English {
-			words += fmt.Sprintf(". It is dearer because of “%s”", string(size.Culprits))
-		}
-		who := q.why
-		if q.name != "" {
-			who = q.name + ", " + q.why
-		}
-		row := ui.SummaryRow{Key: "For " + who}
-		for line := range strings.SplitSeq(body, "\n") {
-			cell := ui.Cell{Text: line}
-			if code != lang.English {
-				cell = ui.Cell{HTML: template.HTML(fmt.Sprintf(`<span lang="%s" dir="%s">%s</span>`, code, code.Dir(), template.HTMLEscapeString(line)))}
-			}
-			row.Values = append(row.Values, cell)
-		}
-		row.Values = append(row.Values, ui.Cell{HTML: template.HTML("<strong>" + template.HTMLEscapeString(words) + ".</strong>")})
-		all.Rows = append(all.Rows, row)
-	}
-	return all
-}
-
 // stepSamples are all texts of a campaign, as whoever approves them has to see them.
 func stepSamples(c campaign.Campaign, n staff.Network) (all []sampled, err error) {
 	for _, s := range c.Steps {
@@ -232,7 +235,7 @@ func stepSamples(c campaign.Campaign, n staff.Network) (all []sampled, err error
 			case s.Number > 1:
 				heading = "Reminder in " + heading
 			}
-			all = append(all, sampled{heading, samples(texts[code], code, n, c.Policy.Price, show)})
+			all = append(all, phonesOf(heading, texts[code], code, n, c.Policy.Price, show))
 		}
 	}
 	return all, nil

@@ -29,12 +29,20 @@ type partPage struct {
 
 // partPages are the six steps, in their order.
 var partPages = []partPage{
-	{"who", "Who gets the text", campaign.PartWho, []string{"name", "list"}, func(to *campaign.Campaign, from campaign.Campaign) { to.Name, to.Audience = from.Name, from.Audience }},
-	{"what", "What it says", campaign.PartWhat, []string{"text", "translations", "reminder", "after_days"}, takeSteps},
-	{"when", "When it goes", campaign.PartWhen, []string{"days", "from", "to", "windows", "last", "daily_cap", "budget", "price", "rate", "first_look"}, takePolicy},
+	{"who", "Who gets the text", campaign.PartWho, slices.Concat([]string{"name", "list", "made"}, cohortFields, groundFields), takeWho},
+	{"what", "What it says", campaign.PartWhat, []string{"text", "translations", "reminder", "after_days", "least_first"}, takeSteps},
+	{"when", "When it goes", campaign.PartWhen, []string{"days", "from", "to", "windows", "first", "last", "daily_cap", "budget", "price", "rate", "first_look"}, takePolicy},
 	{"team", "Who answers", campaign.PartTeam, []string{"team"}, func(to *campaign.Campaign, from campaign.Campaign) { to.Team = from.Team }},
 	{"forecast", "How it will go", campaign.PartForecast, nil, func(*campaign.Campaign, campaign.Campaign) {}},
 	{"check", "Check and send for approval", 0, nil, nil},
+}
+
+// takeWho keeps the grounds of a form that does not ask for them.
+func takeWho(to *campaign.Campaign, from campaign.Campaign) {
+	to.Name, to.Audience = from.Name, from.Audience
+	if from.Grounds != (campaign.Grounds{}) {
+		to.Grounds = from.Grounds
+	}
 }
 
 // takeSteps keeps a reminder's translations, which no page asks about, for as long as its English text stays as it is.
@@ -80,15 +88,18 @@ type stepData struct {
 	Next         string // the button
 
 	// who
-	ListName, List ui.Field
-	HasList        bool
-	Ledger         *ui.SummaryList
+	ListName, List       ui.Field
+	HasList              bool
+	Chosen               *chosen // nil: no list yet
+	Making               *making // nil: no list is being made
+	Purpose, Basis, DPIA ui.Field
 	// what
-	Text, Reminder, AfterDays ui.Field
-	Preview                   *preview
-	Phone, Language, Step     ui.Field
+	Text, Reminder, AfterDays, LeastFirst ui.Field
+	Preview                               *preview
+	Phone, Language, Step                 ui.Field
 	// when
-	Days, Starts, Ends, Last, DailyCap, Budget, Price, Rate, FirstLook ui.Field
+	Days, Starts, Ends, First, Last, DailyCap, Budget, Price, Rate, FirstLook ui.Field
+	Holidays, ListAge                                                         string
 	// team
 	Team  ui.Field
 	Teams ui.Table
@@ -147,12 +158,12 @@ func (p partPage) asks(field string) bool {
 // draftFrom is a saved campaign as a form would describe it.
 func draftFrom(c campaign.Campaign) draft {
 	d := draft{List: c.Audience, Team: c.Team, Name: c.Name, Windows: c.Policy.Windows, DailyCap: c.Policy.DailyCap, Budget: c.Policy.Budget, Price: c.Policy.Price, Rate: c.Policy.Rate,
-		Last: c.Policy.Last, FirstLook: c.Policy.FirstLook}
+		First: c.Policy.First, Last: c.Policy.Last, FirstLook: c.Policy.FirstLook, Grounds: c.Grounds}
 	if len(c.Steps) > 0 {
 		d.Text, d.Translations = c.Steps[0].Template, c.Steps[0].Translations
 	}
 	if len(c.Steps) > 1 {
-		d.Reminder, d.ReminderTranslations, d.AfterDays = c.Steps[1].Template, c.Steps[1].Translations, c.Steps[1].AfterDays
+		d.Reminder, d.ReminderTranslations, d.AfterDays, d.LeastFirst = c.Steps[1].Template, c.Steps[1].Translations, c.Steps[1].AfterDays, c.Steps[1].LeastFirst
 	}
 	return d
 }
@@ -209,9 +220,13 @@ func (h *Handler) createPage(w http.ResponseWriter, r *http.Request) {
 		if !d.Last.IsZero() && !d.Last.After(h.cfg.Now()) {
 			d.Last = time.Time{}
 		}
+		if !d.First.After(h.cfg.Now()) {
+			d.First = time.Time{}
+		}
 	}
-	typed, _ := readDraft(r.PostForm)
-	d.Name, d.List = typed.Name, typed.List
+	if h.lookAtList(w, r, campaign.Campaign{}, r.PostForm) {
+		return
+	}
 	teams, err := h.cfg.Store.NetworkTeams(ctx, who.Network)
 	if err != nil {
 		h.pageError(w, r, fmt.Errorf("read the teams: %w", err))
@@ -220,26 +235,50 @@ func (h *Handler) createPage(w http.ResponseWriter, r *http.Request) {
 	if d.Team == 0 && len(teams) > 0 { // until the fourth step, which nobody can leave out
 		d.Team = teams[0].ID
 	}
-	made, bad, err := h.build(ctx, who, d)
-	if err != nil {
-		h.pageError(w, r, err)
-		return
-	}
 	_, p := partOf("who")
-	bad = slices.DeleteFunc(bad, func(e ui.FieldError) bool { return !p.asks(e.Field) })
-	if len(teams) == 0 {
-		bad = append(bad, ui.FieldError{Sentence: "There is no team yet that could answer. Ask an administrator to make one."})
-	}
-	if len(bad) > 0 {
-		h.showStep(w, r, http.StatusUnprocessableEntity, "who", campaign.Campaign{}, r.PostForm, merge(bad))
-		return
+	made := campaign.Campaign{}
+	for again := range 2 { // the second time with the list that is made of the first one's, if only some of its people are wanted
+		typed, _ := readDraft(r.PostForm)
+		d.Name, d.List, d.Grounds = typed.Name, typed.List, typed.Grounds
+		if d.Grounds == (campaign.Grounds{}) {
+			d.Grounds = c.Grounds
+		}
+		var bad invalid
+		if made, bad, err = h.build(ctx, who, d); err != nil {
+			h.pageError(w, r, err)
+			return
+		}
+		bad = slices.DeleteFunc(bad, func(e ui.FieldError) bool { return !p.asks(e.Field) })
+		if len(teams) == 0 {
+			bad = append(bad, ui.FieldError{Sentence: "There is no team yet that could answer. Ask an administrator to make one."})
+		}
+		if len(bad) > 0 {
+			h.showStep(w, r, http.StatusUnprocessableEntity, "who", campaign.Campaign{}, r.PostForm, merge(bad))
+			return
+		}
+		if again == 0 && !h.narrowed(w, r, who, campaign.Campaign{}, r.PostForm) {
+			return
+		}
 	}
 	made.Parts = campaign.PartWho
 	if c, err = h.cfg.Store.CreateCampaign(ctx, who, made); err != nil {
 		h.pageError(w, r, err)
 		return
 	}
-	seeOther(w, r, "%s", stepPath(c.ID, "what"))
+	h.onwards(w, r, c.ID, "who")
+}
+
+// onwards leads from a step that is saved to where its button says.
+func (h *Handler) onwards(w http.ResponseWriter, r *http.Request, id campaign.ID, name string) {
+	i, _ := partOf(name)
+	switch then := r.PostForm.Get("then"); {
+	case then == "leave":
+		seeOther(w, r, "/desk/campaigns/%d", id)
+	case then == "back" && i > 0:
+		seeOther(w, r, "%s", stepPath(id, partPages[i-1].name))
+	default:
+		seeOther(w, r, "%s", stepPath(id, partPages[i+1].name))
+	}
 }
 
 // draftOfPath is the draft that a request is about. One that is no draft any more is shown on its page, but not changed.
@@ -274,6 +313,7 @@ func (h *Handler) stepPage(name string) http.HandlerFunc {
 			return
 		}
 		f := formOf(c)
+		f.Set("person", r.URL.Query().Get("person"))
 		if name == "what" && c.Parts.Has(campaign.PartWhat) { // a language that was left out stays out
 			f.Del("offered")
 			for _, l := range lang.All[1:] {
@@ -290,10 +330,10 @@ func whole(c campaign.Campaign, name string, posted url.Values) url.Values {
 	_, p := partOf(name)
 	fields := slices.Clone(p.fields)
 	if name == "when" {
-		fields = append(fields, "last-day", "last-month", "last-year")
+		fields = append(fields, "first-day", "first-month", "first-year", "last-day", "last-month", "last-year")
 	}
 	if name == "what" {
-		fields = append(fields, "offered", "translate")
+		fields = append(fields, "offered", "translate", "person")
 		for _, l := range lang.All[1:] {
 			fields = append(fields, translationField(l.Code), "reviewed_"+string(l.Code))
 		}
@@ -310,8 +350,7 @@ func whole(c campaign.Campaign, name string, posted url.Values) url.Values {
 func (h *Handler) saveStep(name string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if c, ok := h.saved(w, r, name); ok {
-			i, _ := partOf(name)
-			seeOther(w, r, "%s", stepPath(c.ID, partPages[i+1].name))
+			h.onwards(w, r, c.ID, name)
 		}
 	}
 }
@@ -329,30 +368,29 @@ func (h *Handler) saved(w http.ResponseWriter, r *http.Request, name string) (c 
 	}
 	_, p := partOf(name)
 	f := whole(c, name, r.PostForm)
-	d, unread := readDraft(f)
-	if name != "when" {
-		d.Windows = c.Policy.Windows // hours that differ from day to day do not fit the form
+	if name == "who" && h.lookAtList(w, r, c, f) {
+		return c, false
 	}
-	from, bad, err := h.build(ctx, who, d)
+	from, bad, err := h.readStep(ctx, who, c, name, f)
+	if err == nil && len(bad) == 0 && name == "who" {
+		if !h.narrowed(w, r, who, c, f) {
+			return c, false
+		}
+		from, bad, err = h.readStep(ctx, who, c, name, f) // with another list, perhaps
+	}
 	if err != nil {
 		h.pageError(w, r, err)
 		return c, false
 	}
-	var unasked invalid
-	if name == "what" {
-		if unasked, err = h.unoffered(ctx, who, d); err != nil {
-			h.pageError(w, r, err)
-			return c, false
-		}
-	}
-	bad = slices.DeleteFunc(merge(unread, bad, unasked), func(e ui.FieldError) bool { return !p.asks(e.Field) })
 	if len(bad) > 0 {
 		h.showStep(w, r, http.StatusUnprocessableEntity, name, c, f, bad)
 		return c, false
 	}
 	next := c
 	p.take(&next, from)
-	if next.Hash() != c.Hash() { // what was forecast was another campaign
+	before := c
+	before.Grounds = next.Grounds     // nobody answers more or less for them
+	if next.Hash() != before.Hash() { // what was forecast was another campaign
 		next.Parts &^= campaign.PartForecast
 	}
 	if next.Audience != c.Audience { // the new list may have other languages
@@ -369,6 +407,25 @@ func (h *Handler) saved(w http.ResponseWriter, r *http.Request, name string) (c 
 		return c, false
 	}
 	return saved, true
+}
+
+// readStep makes a campaign of a form, and finds what is wrong with one step of it.
+func (h *Handler) readStep(ctx context.Context, who staff.Account, c campaign.Campaign, name string, f url.Values) (from campaign.Campaign, bad invalid, err error) {
+	_, p := partOf(name)
+	d, unread := readDraft(f)
+	if name != "when" {
+		d.Windows = c.Policy.Windows // hours that differ from day to day do not fit the form
+	}
+	if from, bad, err = h.build(ctx, who, d); err != nil {
+		return from, nil, err
+	}
+	var unasked invalid
+	if name == "what" {
+		if unasked, err = h.unoffered(ctx, who, d); err != nil {
+			return from, nil, err
+		}
+	}
+	return from, slices.DeleteFunc(merge(unread, bad, unasked), func(e ui.FieldError) bool { return !p.asks(e.Field) }), nil
 }
 
 // previewPage is the page of the text again, as people will see it. It changes nothing.
@@ -504,6 +561,12 @@ func (h *Handler) showStep(w http.ResponseWriter, r *http.Request, status int, n
 	if len(bad) == 0 && wrong[name] != "" && status == http.StatusOK && c.Parts.Has(p.part) {
 		bad = append(bad, ui.FieldError{Sentence: wrong[name]})
 	}
+	if name == "who" {
+		if d.Making, err = h.makingOf(ctx, who, f); err != nil {
+			h.pageError(w, r, err)
+			return
+		}
+	}
 	fill := map[string]func(context.Context, staff.Account, campaign.Campaign, url.Values, invalid, *stepData) error{
 		"who": h.fillWho, "what": h.fillWhat, "when": h.fillWhen, "team": h.fillTeam, "forecast": h.fillForecast, "check": h.fillCheck}[name]
 	if err := fill(ctx, who, c, f, bad, d); err != nil {
@@ -513,11 +576,8 @@ func (h *Handler) showStep(w http.ResponseWriter, r *http.Request, status int, n
 	page, err := h.page(ctx, r, who, p.title, d)
 	page.Errors = bad
 	page.Breadcrumbs = []ui.NavItem{{Text: "Campaigns", Href: "/desk/campaigns"}}
-	switch {
-	case i > 0:
+	if p.part == 0 { // the others save before they go back
 		page.Back = stepPath(c.ID, partPages[i-1].name)
-	case c.ID != 0:
-		page.Back = fmt.Sprintf("/desk/campaigns/%d", c.ID)
 	}
 	if r.URL.Query().Get("done") == "test" && len(bad) == 0 {
 		page.Notice = "Saved. The test text is on its way to the number that you typed. If it has not come within 15 minutes, it will not."
@@ -525,87 +585,17 @@ func (h *Handler) showStep(w http.ResponseWriter, r *http.Request, status int, n
 	h.show(w, r, status, "campaign-step", page, err)
 }
 
-func (h *Handler) fillWho(ctx context.Context, who staff.Account, c campaign.Campaign, f url.Values, _ invalid, d *stepData) error {
-	lists, err := h.cfg.Store.Audiences(ctx, who.Network, listsShown)
-	if err != nil {
-		return fmt.Errorf("read the lists: %w", err)
-	}
-	d.ListName = ui.Field{Name: "name", Label: "Name of the campaign", Hint: "Patients do not see it.", Value: f.Get("name")}
-	d.List = ui.Field{Kind: ui.Select, Name: "list", Label: "Patient list", Value: f.Get("list"), Options: []ui.Option{{Label: "Choose a list"}}}
-	for _, a := range lists {
-		if a.State != campaign.Screened || a.Ledger.Invited == 0 {
-			continue
-		}
-		value := strconv.FormatInt(int64(a.ID), 10)
-		d.HasList = true
-		d.List.Options = append(d.List.Options, ui.Option{Value: value, Label: fmt.Sprintf("%s (%s, %s)", a.Name, count(a.Ledger.Invited, "person", "people"), h.day(a.ScreenedAt))})
-		if value == f.Get("list") {
-			d.Ledger = h.ledgerShort(a)
-		}
-	}
-	if d.Ledger == nil || c.ID == 0 || f.Get("list") != strconv.FormatInt(int64(c.Audience), 10) {
-		return nil
-	}
-	n, err := h.cfg.Store.Network(ctx, who.Network)
-	if err != nil {
-		return fmt.Errorf("read the network: %w", err)
-	}
-	shares, err := h.cfg.Store.PracticeShares(ctx, who.Network, c.ID)
-	if err != nil {
-		return fmt.Errorf("read the practices of campaign %d: %w", c.ID, err)
-	}
-	row := ui.SummaryRow{Key: "Their practices"}
-	for _, s := range shares {
-		name, known := practiceName(n, s.ODS)
-		if !known {
-			name = "Not one of your practices: " + s.ODS
-		}
-		row.Values = append(row.Values, ui.Cell{Text: name + ": " + count(s.Invited, "person", "people")})
-	}
-	d.Ledger.Rows = append(d.Ledger.Rows, row)
-	return nil
-}
-
-// ledgerShort is what became of a list's rows, and how old it is.
-func (h *Handler) ledgerShort(a campaign.Audience) *ui.SummaryList {
-	out := 0
-	for _, n := range a.Ledger.Excluded {
-		out += n
-	}
-	age := int(h.cfg.Now().Sub(a.ScreenedAt).Hours() / 24)
-	row := func(key string, values ...string) ui.SummaryRow {
-		r := ui.SummaryRow{Key: key}
-		for _, v := range values {
-			r.Values = append(r.Values, ui.Cell{Text: v})
-		}
-		return r
-	}
-	l := &ui.SummaryList{Rows: []ui.SummaryRow{
-		row("Rows in the file", number(a.Ledger.Rows)),
-		row("Can be texted", count(a.Ledger.Invited, "person", "people")),
-		row("Left out for a good reason", number(out)),
-		row("Could not be used", number(a.Ledger.Rows-a.Ledger.Invited-out)),
-		row("Checked", h.when(a.ScreenedAt), map[bool]string{true: "Today", false: count(age, "day", "days") + " ago"}[age == 0]),
-	}}
-	if age >= listAgeWarns {
-		l.Rows = append(l.Rows, row("Too old", "No text goes to a list that is older than 14 days. Upload a fresh one."))
-	}
-	l.Rows[0].Actions = []ui.Cell{{Text: "See the list", Href: fmt.Sprintf("/desk/lists/%d", a.ID), Hidden: " and its reasons"}}
-	return l
-}
-
-// listAgeWarns is the age in days from which nothing is sent to a list.
-const listAgeWarns = 14
-
 func (h *Handler) fillWhat(ctx context.Context, who staff.Account, c campaign.Campaign, f url.Values, bad invalid, d *stepData) error {
 	d.Text = ui.Field{Kind: ui.Textarea, Name: "text", Label: "Text message", Rows: 8, Value: f.Get("text"),
 		Hint: "You can use ((first_name)), ((practice)), ((network)) and ((phone)). The text needs ((link)) to answer and ((stop_link)) to say no."}
 	d.Reminder = ui.Field{Kind: ui.Textarea, Name: "reminder", Label: "Reminder (optional)", Rows: 5, Value: f.Get("reminder"),
 		Hint: "One more text, to people who have had the first and have neither answered nor said no. It is in English, and needs ((link)) and ((stop_link)) too."}
 	d.AfterDays = ui.Field{Name: "after_days", Label: "Days from the first text to the reminder", Width: 3, Inputmode: "numeric", Value: f.Get("after_days")}
+	d.LeastFirst = ui.Field{Kind: ui.Checkboxes, Name: "least_first", Label: "The order of the reminders", Values: f["least_first"], Small: true,
+		Options: []ui.Option{{Value: "yes", Label: "Groups that have answered least get theirs first", Hint: "By practice and age, as they have answered when the reminders begin. If you leave it out, the order is that of the first texts."}}}
 	form, _ := readDraft(f)
 	var err error
-	if d.Preview, err = h.preview(ctx, who, form, f, bad); err != nil {
+	if d.Preview, err = h.preview(ctx, who, c, form, f, bad); err != nil {
 		return err
 	}
 	d.Phone = ui.Field{Name: "phone", Label: "Your own mobile number", Type: "tel", Inputmode: "tel", Width: 20, Value: f.Get("phone"),
@@ -623,9 +613,29 @@ func (h *Handler) fillWhat(ctx context.Context, who staff.Account, c campaign.Ca
 	return nil
 }
 
-func (h *Handler) fillWhen(_ context.Context, _ staff.Account, _ campaign.Campaign, f url.Values, _ invalid, d *stepData) error {
-	d.Days = ui.Field{Kind: ui.Checkboxes, Name: "days", Label: "Days for texts", Values: f["days"], Small: true, Inline: true,
-		Hint: "Never on bank holidays. The first texts go in the first of these hours after the launch."}
+// holidaysShown is how many of the coming bank holidays the third step names.
+const holidaysShown = 3
+
+func (h *Handler) fillWhen(ctx context.Context, who staff.Account, c campaign.Campaign, f url.Values, _ invalid, d *stepData) error {
+	snap, err := h.cfg.Store.Snapshot(ctx, c.Team)
+	if err != nil {
+		return fmt.Errorf("read the calendar of team %d: %w", c.Team, err)
+	}
+	a, err := h.cfg.Store.Audience(ctx, who.Network, c.Audience)
+	if err != nil {
+		return fmt.Errorf("read list %d: %w", c.Audience, err)
+	}
+	d.ListAge = h.ageWords(a.ScreenedAt)
+	var closed []string
+	for _, day := range snap.Policy.Calendar.NextHolidays(h.cfg.Now(), holidaysShown) {
+		closed = append(closed, h.day(day))
+	}
+	if len(closed) > 0 {
+		d.Holidays = "No text goes on bank holidays, and nobody is promised a call on one. The next are " + listWords(closed) + "."
+	}
+	d.Days = ui.Field{Kind: ui.Checkboxes, Name: "days", Label: "Days for texts", Values: f["days"], Small: true, Inline: true}
+	d.First = ui.Field{Kind: ui.Date, Name: "first", Label: "First day for texts (optional)", Values: []string{f.Get("first-day"), f.Get("first-month"), f.Get("first-year")},
+		Hint: "For example, 1 3 2027. If you leave it empty, texts begin in the first of these hours after the launch."}
 	d.Starts = ui.Field{Kind: ui.Select, Name: "from", Label: "From", Value: f.Get("from")}
 	d.Ends = ui.Field{Kind: ui.Select, Name: "to", Label: "Until", Value: f.Get("to")}
 	d.Last = ui.Field{Kind: ui.Date, Name: "last", Label: "Last day for texts (optional)", Values: []string{f.Get("last-day"), f.Get("last-month"), f.Get("last-year")}, Hint: "For example, 31 3 2027. Whoever has had no text by then gets none."}
@@ -673,7 +683,7 @@ func (h *Handler) fillTeam(ctx context.Context, who staff.Account, c campaign.Ca
 	return nil
 }
 
-func (h *Handler) fillCheck(ctx context.Context, who staff.Account, c campaign.Campaign, _ url.Values, _ invalid, d *stepData) error {
+func (h *Handler) fillCheck(ctx context.Context, who staff.Account, c campaign.Campaign, f url.Values, _ invalid, d *stepData) error {
 	v, err := h.cfg.Store.View(ctx, who.Network, c.ID)
 	if err != nil {
 		return fmt.Errorf("read campaign %d: %w", c.ID, err)
@@ -683,7 +693,7 @@ func (h *Handler) fillCheck(ctx context.Context, who staff.Account, c campaign.C
 			d.Missing = append(d.Missing, p)
 		}
 	}
-	if d.Check, err = h.checkData(ctx, who, v); err != nil {
+	if d.Check, err = h.checkData(ctx, who, v, f.Get("person")); err != nil {
 		return err
 	}
 	d.Check.Change = true
