@@ -20,6 +20,9 @@ import (
 // futures are played for each of two policies; the same dice fall in both, so that fewer do than for one alone.
 const futures = 100
 
+// capMost is the largest daily limit that a slider reaches; a larger one is typed.
+const capMost = 2000
+
 // whatIf is a policy that differs from the saved one: nothing of it is saved.
 type whatIf struct {
 	Capacity int // percent of today's
@@ -143,12 +146,12 @@ func (h *Handler) fillForecast(ctx context.Context, who staff.Account, c campaig
 	x.Points = append(x.Points, fmt.Sprintf("Longest wait for a first call: about %s. The promise is %s.", days(then.LongestWait), count(w.Promise, "working day", "working days")),
 		"Chance that somebody waits longer than promised: "+chance(then.LateChance)+".", "Cost: up to "+pounds(e)+".")
 	x.Texts, x.Answers, x.Queue = h.outlookCharts(then)
-	x.Capacity = ui.Field{Name: "capacity", Label: "Time of the team for first calls", Suffix: "% of today’s", Width: 5, Inputmode: "numeric", Value: strconv.Itoa(w.Capacity)}
-	x.Cap = ui.Field{Name: "cap", Label: "Most texts in one day", Hint: "Empty: only the team’s time limits the texts.", Width: 10, Inputmode: "numeric"}
+	x.Capacity = ui.Field{Name: "capacity", Label: "Time of the team for first calls", Suffix: "% of today’s", Width: 5, Slider: "10 300 10", Inputmode: "numeric", Value: strconv.Itoa(w.Capacity)}
+	x.Cap = ui.Field{Name: "cap", Label: "Most texts in one day", Hint: "Empty: only the team’s time limits the texts.", Width: 10, Slider: fmt.Sprintf("10 %d 10", capMost), Inputmode: "numeric"}
 	if w.DailyCap > 0 {
 		x.Cap.Value = strconv.Itoa(w.DailyCap)
 	}
-	x.Promise = ui.Field{Name: "promise", Label: "Promise of a first call", Suffix: "working days", Width: 3, Inputmode: "numeric", Value: strconv.Itoa(w.Promise)}
+	x.Promise = ui.Field{Name: "promise", Label: "Promise of a first call", Suffix: "working days", Width: 3, Slider: "1 20 1", Inputmode: "numeric", Value: strconv.Itoa(w.Promise)}
 	if x.Changed {
 		was := own(now, c.ID)
 		x.Table = ui.Table{Caption: "As it is saved, and as you try it", RowHeaders: true, Stacked: true, Head: []ui.Cell{{Text: "What"}, {Text: "As saved"}, {Text: "As tried"}}}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"time"
@@ -67,6 +68,11 @@ func (h *Handler) fillWho(ctx context.Context, who staff.Account, c campaign.Cam
 		d.List.Options = append(d.List.Options, ui.Option{Value: value, Label: fmt.Sprintf("%s (%s, %s)", a.Name, count(a.Ledger.Invited, "person", "people"), h.day(a.ScreenedAt))})
 		if value == f.Get("list") {
 			list = a
+		}
+	}
+	if list.Parent != 0 { // with how it was narrowed
+		if list, err = h.cfg.Store.Audience(ctx, who.Network, list.ID); err != nil {
+			return fmt.Errorf("read list %d: %w", list.ID, err)
 		}
 	}
 	if list.ID != 0 {
@@ -165,7 +171,7 @@ func (h *Handler) narrowed(w http.ResponseWriter, r *http.Request, who staff.Acc
 	default:
 		id, _ := strconv.ParseInt(f.Get("list"), 10, 64)
 		if a, err = h.cfg.Store.Audience(ctx, who.Network, campaign.AudienceID(id)); err == nil {
-			a, err = h.narrow(ctx, who, a, cohort, "")
+			a, err = h.narrowOnce(ctx, who, a, cohort)
 		}
 		for waited := time.Duration(0); err == nil && a.State == campaign.Importing && waited < narrowWait; waited += narrowLook {
 			select {
@@ -200,6 +206,28 @@ func (h *Handler) narrowed(w http.ResponseWriter, r *http.Request, who staff.Acc
 		f.Del(field)
 	}
 	return true
+}
+
+// sameAgain is how long the same part of the same list is not made anew: somebody has gone back, or pressed twice.
+const sameAgain = time.Hour
+
+func (h *Handler) narrowOnce(ctx context.Context, who staff.Account, from campaign.Audience, c campaign.Cohort) (campaign.Audience, error) {
+	lists, err := h.cfg.Store.Audiences(ctx, who.Network, listsShown)
+	if err != nil {
+		return campaign.Audience{}, fmt.Errorf("read the lists: %w", err)
+	}
+	for _, a := range lists {
+		if a.Parent != from.ID || h.cfg.Now().Sub(a.CreatedAt) > sameAgain {
+			continue
+		}
+		if a, err = h.cfg.Store.Audience(ctx, who.Network, a.ID); err != nil {
+			return a, fmt.Errorf("read a list: %w", err)
+		}
+		if a.State != campaign.Abandoned && reflect.DeepEqual(a.Cohort, c) {
+			return a, nil
+		}
+	}
+	return h.narrow(ctx, who, from, c, "")
 }
 
 // makingOf is what the page says while a list is being made; nil if none is.

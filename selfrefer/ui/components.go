@@ -44,7 +44,8 @@ type Field struct {
 	Inputmode    string
 	Prefix       string
 	Suffix       string
-	Code         bool // a number or code that is read digit by digit
+	Slider       string // of Text, for a number: "10 200 5" is its least, its most and a step of the slider that scripts put beside it
+	Code         bool   // a number or code that is read digit by digit
 	NoSpellcheck bool
 	Small        bool // Radios, Checkboxes: small ones, for desks
 	Inline       bool

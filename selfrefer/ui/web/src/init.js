@@ -9,3 +9,19 @@ for (const link of document.querySelectorAll('[data-wp-leave]')) {
     window.location.replace(link.href);
   });
 }
+
+// A number that is tried out gets a slider. The field stays what is read out, reached by keyboard and sent.
+for (const field of document.querySelectorAll('[data-wp-slider]')) {
+  const slider = document.createElement('input');
+  const set = () => { slider.value = field.value.replaceAll(',', '') || slider.max; };
+  [slider.min, slider.max, slider.step] = field.dataset.wpSlider.split(' ');
+  slider.type = 'range';
+  slider.className = 'wp-slider';
+  slider.tabIndex = -1;
+  slider.setAttribute('aria-hidden', 'true');
+  set();
+  field.addEventListener('input', set);
+  slider.addEventListener('input', () => { field.value = slider.value; });
+  slider.addEventListener('change', () => { field.dispatchEvent(new Event('change', { bubbles: true })); });
+  (field.closest('.nhsuk-input-wrapper') ?? field).after(slider);
+}
