@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -190,6 +191,17 @@ func TestSaveCampaign(t *testing.T) {
 		if agreed() != 0 {
 			t.Error("a practice agrees to what it has not seen")
 		}
+		c.Grounds = campaign.Grounds{Purpose: campaign.DirectCare, Basis: campaign.BasisPublicHealth, DPIA: "D1"}
+		c.Policy.First = testCivil.AddDate(0, 0, 3)
+		must[campaign.Campaign](t)(db.SaveCampaign(ctx, few.manager, c, ""))
+		if got := must[campaign.Campaign](t)(db.Campaign(ctx, few.network.ID, c.ID)); got.Grounds != c.Grounds || !got.Policy.First.Equal(c.Policy.First) || got.Hash() != c.Hash() {
+			t.Errorf("saved %+v", got)
+		}
+		marketing := c
+		marketing.Grounds.Purpose = campaign.OtherPurpose
+		if _, err := db.SaveCampaign(ctx, few.manager, marketing, ""); !errors.Is(err, campaign.ErrPurpose) {
+			t.Errorf("saved for marketing: %v", err)
+		}
 		if _, err := db.SaveCampaign(ctx, few.second, c, seen); !errors.Is(err, campaign.ErrConflict) {
 			t.Errorf("saved over what somebody else saved: %v", err)
 		}
@@ -207,6 +219,13 @@ func TestSaveCampaign(t *testing.T) {
 		c.Policy.DailyCap = 8
 		if c = must[campaign.Campaign](t)(db.SaveCampaign(ctx, few.manager, c, "")); c.ApprovedHash != "" || c.State != campaign.Draft {
 			t.Errorf("after it came back: %+v", c)
+		}
+		for name, snap := range map[string]campaign.Snapshot{"ahead": must[campaign.Snapshot](t)(db.Outlook(ctx, few.network.ID, c.ID)), "now": must[campaign.Snapshot](t)(db.Snapshot(ctx, few.team.ID))} {
+			for _, p := range snap.Policy.Campaigns {
+				if begins := p.ID == fmt.Sprint(c.ID); begins != p.First.Equal(c.Policy.First) {
+					t.Errorf("%s campaign %s begins %s", name, p.ID, p.First)
+				}
+			}
 		}
 	})
 }
