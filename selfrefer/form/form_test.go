@@ -51,6 +51,7 @@ type world struct {
 	seen, opened int
 	saves        int // of drafts
 	readsFail    bool
+	translated   []selfrefer.SendingText // what is being sent, in other languages
 	writesFail   bool
 	keepFails    bool
 	contactBy    time.Time
@@ -211,7 +212,7 @@ func newSite(t testing.TB) *site {
 			if w.readsFail {
 				return nil, errDown
 			}
-			return []selfrefer.Sending{{Network: network, Running: true, Texts: []string{sentNow, sentNow}}}, nil // by two campaigns
+			return []selfrefer.Sending{{Network: network, Running: true, Texts: []string{sentNow, sentNow}, Translated: w.translated}}, nil // by two campaigns
 		},
 		Now: func() time.Time { return noon }, Machine: func() time.Time { return noon }, Log: slog.New(slog.NewTextHandler(&w.logs, nil)),
 		ClientIP: func(r *http.Request) string { return r.Header.Get("X-Test-Address") }})

@@ -1,7 +1,6 @@
 package form
 
 import (
-	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -31,9 +30,17 @@ type homeText struct {
 	Lines []string
 }
 
+// homeOther are the texts in another language, behind its own name: whoever got one finds it, and nobody has to read ten.
+type homeOther struct {
+	Lang  lang.Code
+	Own   string
+	Texts []homeText
+}
+
 type homeNetwork struct {
 	Name, Says string
-	Texts      []homeText
+	Texts      []homeText // in the reader's language, or in English
+	Others     []homeOther
 	Known      []string
 	Ring       phoneLine
 	Practices  []number
@@ -67,19 +74,21 @@ func (h *Handler) home(w http.ResponseWriter, r *http.Request) {
 				all = append(all, selfrefer.SendingText{Language: lang.English, Words: t})
 			}
 			all = append(all, s.Translated...)
-			// First those in the reader's own language.
-			rank := func(t selfrefer.SendingText) int {
-				if t.Language == v.words.Code {
-					return 0
-				}
-				return 1
-			}
-			slices.SortStableFunc(all, func(a, b selfrefer.SendingText) int { return cmp.Compare(rank(a), rank(b)) })
+			in := map[lang.Code][]homeText{}
 			for i, t := range all {
-				if slices.Contains(all[:i], t) { // two campaigns may say the same
-					continue
+				if !slices.Contains(all[:i], t) { // two campaigns may say the same
+					in[t.Language] = append(in[t.Language], homeText{t.Language, strings.Split(t.Words, "\n")})
 				}
-				n.Texts = append(n.Texts, homeText{t.Language, strings.Split(t.Words, "\n")})
+			}
+			first := lang.English
+			if len(in[v.words.Code]) > 0 {
+				first = v.words.Code
+			}
+			n.Texts = in[first]
+			for _, l := range lang.All {
+				if l.Code != first && len(in[l.Code]) > 0 {
+					n.Others = append(n.Others, homeOther{l.Code, l.Own, in[l.Code]})
+				}
 			}
 			if s.Network.Sender != "" {
 				n.Known = append(n.Known, v.say("home.sender", "Sender", s.Network.Sender))
