@@ -138,7 +138,7 @@ func (db *DB) Speakers(ctx context.Context, n staff.NetworkID, list campaign.Aud
 	}
 	err = db.read(ctx, "languages of a list", func(tx *Tx) error {
 		all = map[lang.Code]int{}
-		rows, err := tx.Query(`SELECT language, COUNT(*) FROM patient WHERE audience = $1 AND invited GROUP BY language`, int64(list))
+		rows, err := tx.Query(`SELECT language, COUNT(*) FROM patient WHERE audience = $1 AND invited = $2 GROUP BY language`, int64(list), true) // see Groups
 		if err != nil {
 			return err
 		}
