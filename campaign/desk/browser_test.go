@@ -124,6 +124,27 @@ func TestScreens(t *testing.T) {
 		check(at+"/steps/"+p.name, "campaign-step-"+p.name)
 	}
 	check(at+"/steps/forecast?capacity=50", "campaign-step-tried")
+	until := func(what, css, words string) {
+		t.Helper()
+		for tries := 0; !strings.Contains(p.Text(css), words); tries++ {
+			if tries == 100 {
+				t.Fatalf("%s: %s", what, p.Text(css))
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+	}
+	// What is ticked is counted, and what a slider is moved to is tried, without a press.
+	p.Goto(at + "/steps/who")
+	p.Click("#chosen > details:last-of-type > summary")
+	p.Click("#practices-2")
+	until("nobody is counted", "#counted", "60 of the 120 in this list")
+	p.CheckWide("campaign-step-cohort")
+	p.Phone()
+	p.CheckSmall("campaign-step-cohort")
+	p = b.Page()
+	p.Goto(at + "/steps/forecast")
+	p.Click(".wp-slider") // in its middle
+	until("nothing is tried", "#outlook", "As it is saved, and as you try it")
 	press("Send for approval", strings.TrimPrefix(at, server.URL))
 	id, err := strconv.ParseInt(at[len(server.URL+"/desk/campaigns/"):], 10, 64)
 	w.must(err)

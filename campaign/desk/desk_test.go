@@ -500,7 +500,7 @@ func TestPages(t *testing.T) {
 	see(w.get(manager, at), 200, "Some steps are still to be done", "Go through the steps", "Draft")
 	see(w.post(manager, at+"/steps/when", url.Values{"days": {"mon"}, "from": {"540"}, "to": {"600"}, "budget": {"lots"}, "price": {"0.04"}, "rate": {"10"}}), 422, "The budget must be an amount in pounds", `value="lots"`)
 	see(w.post(manager, at+"/steps/what", url.Values{"text": {"Hello"}}), 422, "((link))", ">Hello</textarea>")
-	see(w.post(manager, at+"/steps/what/preview", url.Values{"text": {campaign.DefaultText}}), 200, "For Siân, a name with a special letter", "It is dearer because of “â”", "For the 30 people in this list")
+	see(w.post(manager, at+"/steps/what/preview", url.Values{"text": {campaign.DefaultText}}), 200, "Llŷr: a name with ŷ", "With “ŷ” in it, a part holds 67 letters", "For the 30 people in this list")
 	w.saveAll(manager, at, nil)
 	see(w.get(manager, at), 200, "Submit for approval", "Draft")
 	see(w.post(manager, at+"/submit", nil), 303)

@@ -102,7 +102,7 @@ type walk struct {
 
 // Links is for the template: where others of the list can be looked at.
 func (w walk) Links() (all []walkLink) {
-	for _, l := range []walkLink{{w.Before, "Person before"}, {w.After, "Next person"}, {w.Dearest, "The dearest text"}} {
+	for _, l := range []walkLink{{w.Before, "before", "Person before"}, {w.After, "after", "Next person"}, {w.Dearest, "dearest", "The dearest text"}} {
 		if l.ID != 0 && l.ID != w.ID {
 			all = append(all, l)
 		}
@@ -110,9 +110,10 @@ func (w walk) Links() (all []walkLink) {
 	return all
 }
 
+// walkLink leads to somebody. Way names it for the keyboard, which stays on it while the page changes.
 type walkLink struct {
-	ID    campaign.PatientID
-	Words string
+	ID         campaign.PatientID
+	Way, Words string
 }
 
 // walked shows a campaign's texts as they reach somebody of its list, nil if nobody is left of the list.

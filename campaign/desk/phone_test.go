@@ -42,6 +42,8 @@ func TestPhone(t *testing.T) {
 		}
 		return onPhone(t, w.sees(w.post(manager, at+"/steps/what/preview", form), 200))
 	}
+	w.sees(w.post(manager, at+"/steps/what/preview", form), 200, "For the 3 people in this list that makes 9 parts, and costs £0.37: 12.36p for each.", "1 text is longer than usual, up to 5 parts",
+		"If nobody answers the first, the reminder makes 4 parts more. Both then cost £0.54: 17.85p for each.")
 	words, ways := look("")
 	for _, want := range []string{"Row 2 of the file", "From KnowsleyPCN", "First text", "Hello Ann, this is Elm Street Surgery.", "Really.", "Reminder: 7 days later, if there is no answer", "2 parts, 8.24p."} {
 		if !strings.Contains(words, want) {

@@ -73,6 +73,11 @@ func TestStory_campaignByKeyboard(t *testing.T) {
 	h.to("Next person")
 	h.press("Enter")
 	h.until("the next person", func() bool { return strings.Contains(h.Text("#somebody"), "Hello Cat, this is First Surgery.") })
+	h.press("Enter") // the keyboard is still there
+	h.until("the third person", func() bool { return strings.Contains(h.Text("#somebody"), "Hello Eve, this is First Surgery.") })
+	h.to("Person before")
+	h.press("Enter")
+	h.until("the second person again", func() bool { return strings.Contains(h.Text("#somebody"), "Hello Cat, this is First Surgery.") })
 	h.to("Reminder (optional)")
 	h.write("Hello ((first_name)). ((link)) No: ((stop_link))")
 	h.until("the reminder on the phone", func() bool { return strings.Contains(h.Text("#somebody"), "Hello Cat. ") })
