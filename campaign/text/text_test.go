@@ -3,6 +3,7 @@ package text
 import (
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -479,5 +480,33 @@ func BenchmarkRenderAndCount(b *testing.B) {
 	}
 	for b.Loop() {
 		Count(tpl.Render(values))
+	}
+}
+
+// Parts are cut exactly where the provider's own calculator begins the next one.
+func TestParts(t *testing.T) {
+	for _, tt := range []struct {
+		body  string
+		parts []int // characters
+	}{
+		{strings.Repeat("a", 160), []int{160}},
+		{strings.Repeat("a", 161), []int{153, 8}},
+		{strings.Repeat("a", 306), []int{153, 153}},
+		{strings.Repeat("a", 152) + "€" + strings.Repeat("a", 20), []int{152, 21}}, // the escape stays with its sign
+		{strings.Repeat("ŵ", 70), []int{70}},
+		{strings.Repeat("ŵ", 134), []int{67, 67}},
+		{strings.Repeat("ŵ", 135), []int{67, 67, 1}},
+		{strings.Repeat("ŵ", 66) + "👍🏽" + strings.Repeat("ŵ", 9), []int{66, 11}}, // nor is a sign cut in two
+	} {
+		var got []int
+		for _, p := range Parts(tt.body) {
+			got = append(got, Chars(p))
+		}
+		if !slices.Equal(got, tt.parts) {
+			t.Errorf("%.20q… of %d characters is cut into %v, want %v", tt.body, Chars(tt.body), got, tt.parts)
+		}
+		if n := Count(tt.body).Segments; n != len(tt.parts) {
+			t.Errorf("%.20q… is counted as %d parts, want %d", tt.body, n, len(tt.parts))
+		}
 	}
 }
