@@ -291,11 +291,11 @@ func (h *Handler) addCorrectionForm(ctx context.Context, who staff.Account, v ca
 
 func correctionSamples(texts campaign.Texts, n staff.Network, price int64) (all []sampled) {
 	for _, code := range texts.Languages() {
-		s := sampled{List: samples(texts[code], code, n, price, []madeUp{anybody})}
+		heading := ""
 		if len(texts) > 1 {
-			s.Heading = lang.Of(code).Name
+			heading = lang.Of(code).Name
 		}
-		all = append(all, s)
+		all = append(all, phonesOf(heading, texts[code], code, n, price, []madeUp{anybody}))
 	}
 	return all
 }

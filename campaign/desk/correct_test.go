@@ -62,7 +62,7 @@ func TestCorrection_pages(t *testing.T) {
 	w.sees(w.get(manager, at+"/corrections"), 200, "Who gets it?", "We are sorry")
 	// Looked at, and not written.
 	form := url.Values{"text": {"This is ((practice)). Our last text was wrong. Please ignore it. Ring ((phone)).\n((stop_link))"}, "whom": {"all"}, "do": {"look"}}
-	w.sees(w.post(manager, at+"/corrections", form), 200, "It goes to 205 people", "It costs up to", "The campaign itself stays as it is: paused.", "For anybody: a correction names nobody")
+	w.sees(w.post(manager, at+"/corrections", form), 200, "It goes to 205 people", "It costs up to", "The campaign itself stays as it is: paused.", "Anybody: a correction names nobody")
 	form.Set("text", "Hello ((first_name))")
 	w.sees(w.post(manager, at+"/corrections", form), 200, "This cannot be sent yet", "((stop_link))")
 	form.Set("do", "write")
