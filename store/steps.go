@@ -37,7 +37,7 @@ func (db *DB) SaveCampaign(ctx context.Context, who staff.Account, c campaign.Ca
 		if saved.State != campaign.Draft {
 			return campaign.ErrNotNow
 		}
-		before := saved.Hash()
+		before, terms := saved.Hash(), saved.Terms()
 		if hash != "" && hash != before {
 			return campaign.ErrConflict
 		}
@@ -50,8 +50,9 @@ func (db *DB) SaveCampaign(ctx context.Context, who staff.Account, c campaign.Ca
 		if err != nil {
 			return err
 		}
-		if saved.Hash() != before {
-			if _, err := tx.Exec(`DELETE FROM practice_approval WHERE campaign = $1`, int64(saved.ID)); err != nil {
+		if saved.Terms() != terms {
+			// Practices are asked anew; but an agreement that says to what stays, and counts again if the old terms come back.
+			if _, err := tx.Exec(`DELETE FROM practice_approval WHERE campaign = $1 AND (word <> 'agreed' OR terms = '')`, int64(saved.ID)); err != nil {
 				return err
 			}
 		}

@@ -186,10 +186,21 @@ func TestSaveCampaign(t *testing.T) {
 		if agreed() != 1 || c.Parts != campaign.PartWho|campaign.PartWhen || c.Name != "y" {
 			t.Errorf("after a new name %d practices agree, and the draft is %+v", agreed(), c)
 		}
+		c.Policy.Budget++
+		c = must[campaign.Campaign](t)(db.SaveCampaign(ctx, few.manager, c, ""))
+		if agreed() != 1 {
+			t.Error("a practice is asked again about a budget")
+		}
+		was := c.Policy.DailyCap
+		seen = must[campaign.Campaign](t)(db.Campaign(ctx, few.network.ID, c.ID)).Hash()
 		c.Policy.DailyCap, c.Parts = 7, campaign.AllParts
 		c = must[campaign.Campaign](t)(db.SaveCampaign(ctx, few.manager, c, seen))
 		if agreed() != 0 {
 			t.Error("a practice agrees to what it has not seen")
+		}
+		c.Policy.DailyCap = was
+		if c = must[campaign.Campaign](t)(db.SaveCampaign(ctx, few.manager, c, "")); agreed() != 1 {
+			t.Error("what a practice agreed to is back, and its word is not")
 		}
 		c.Grounds = campaign.Grounds{Purpose: campaign.DirectCare, Basis: campaign.BasisPublicHealth, DPIA: "D1"}
 		c.Policy.First = testCivil.AddDate(0, 0, 3)
