@@ -103,6 +103,7 @@ func (s *Sizes) Add(n, segments int) {
 
 // Decision is a stored decision of the pacer.
 type Decision struct {
+	ID       int64 // later ones have greater numbers
 	At       time.Time
 	N        int
 	Limit    string

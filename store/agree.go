@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/wellpaced/wellpaced/campaign"
@@ -164,18 +167,9 @@ func (db *DB) PracticeShares(ctx context.Context, n staff.NetworkID, id campaign
 }
 
 func practiceShares(tx *Tx, c campaign.Campaign) (all []campaign.PracticeShare, err error) {
-	withheld := map[string]int{}
-	kept, err := list(tx, func(r scanner, s *campaign.PracticeShare) error { return r.Scan(&s.ODS, &s.Withheld) }, `
-		SELECT p.practice, COUNT(*)
-		FROM message m
-		JOIN patient p ON p.id = m.patient
-		WHERE m.campaign = $1 AND m.state = 'suppressed' AND m.code = 'practice_disagrees'
-		GROUP BY p.practice`, int64(c.ID))
+	withheld, err := withheldBy(tx, c.ID)
 	if err != nil {
 		return nil, err
-	}
-	for _, s := range kept {
-		withheld[s.ODS] = s.Withheld
 	}
 	said := map[string]campaign.PracticeShare{}
 	terms := c.Terms()
@@ -204,6 +198,29 @@ func practiceShares(tx *Tx, c campaign.Campaign) (all []campaign.PracticeShare, 
 		all[i] = s
 	}
 	return all, nil
+}
+
+// withheldBy adds up by practice what is kept back because it does not agree, by counters: a page of a million texts need not look at them.
+func withheldBy(tx *Tx, id campaign.ID) (map[string]int, error) {
+	var raw string
+	if err := tx.QueryRow(`SELECT strata FROM campaign WHERE id = $1`, int64(id)).Scan(&raw); err != nil {
+		return nil, err
+	}
+	var st strata
+	if err := json.Unmarshal([]byte(raw), &st); err != nil {
+		return nil, err
+	}
+	by := map[string]int{}
+	_, err := list(tx, func(r scanner, _ *struct{}) error {
+		var stratum, n int
+		if err := r.Scan(&stratum, &n); err != nil || stratum >= len(st.Names) {
+			return err
+		}
+		ods, _, _ := strings.Cut(st.Names[stratum], " ") // then the age band and, of a reminder, the step
+		by[ods] += n
+		return nil
+	}, `SELECT stratum, CAST(SUM(n) AS BIGINT) FROM tally WHERE owner = $1 AND kind = '`+tallyWithheld+`' AND hour = 0 GROUP BY stratum`, int64(id))
+	return by, err
 }
 
 // PracticeSaid lists all that a practice has said of a campaign, newest first.
@@ -429,10 +446,22 @@ func (db *DB) settleSome(ctx context.Context, c campaign.Campaign, s settling, f
 		if s.agrees && now.State != campaign.Running && now.State != campaign.Paused {
 			return errWordChanged // it is over
 		}
-		_, err = db.moved(tx, int64(c.ID), from, to, `
+		_, strata, err := db.movedBy(tx, int64(c.ID), from, to, `
 			UPDATE message SET state = $1, code = $2
 			WHERE state = $3`+guard+` AND id IN `+tx.engine.placeholders(3, 1, len(ids))+`
 			RETURNING id, attempt, rings, stratum, cost`, append([]any{string(to), code, string(from)}, ids...)...)
-		return err
+		if err != nil {
+			return err
+		}
+		for _, stratum := range slices.Sorted(maps.Keys(strata)) { // in one order, as everywhere
+			n := strata[stratum]
+			if s.agrees {
+				n = -n
+			}
+			if err := db.bumpCause(tx, int64(c.ID), stratum, campaign.Suppressed, campaign.DisagreesCode, n); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -639,7 +640,6 @@ func (db *DB) hold(tx *Tx, id campaign.ID, why string) error {
 
 // View reads all that a campaign's page shows, in one snapshot.
 func (db *DB) View(ctx context.Context, n staff.NetworkID, id campaign.ID) (v campaign.View, err error) {
-	mark := db.closed.mark()
 	err = db.read(ctx, "campaign page", func(tx *Tx) error {
 		if v.Campaign, err = campaignOf(tx, n, id, ""); err != nil {
 			return err
@@ -681,23 +681,9 @@ func (db *DB) View(ctx context.Context, n staff.NetworkID, id campaign.ID) (v ca
 		if v.Halt, err = db.haltOf(tx, now.mark); err != nil {
 			return err
 		}
-		remembered, ok, err := db.rememberedHours(tx, id, mark)
+		sums, err := campaignSums(tx, id)
 		if err != nil {
 			return err
-		}
-		more := andAnswers
-		if ok {
-			more = ""
-		}
-		sums, err := campaignSums(tx, id, more)
-		if err != nil {
-			return err
-		}
-		for _, s := range remembered.starts {
-			sums[tallyStart] += int(s.N)
-		}
-		for _, a := range remembered.answers {
-			sums[tallyAnswer] += int(a.N)
 		}
 		v.Counts, v.Services = campaign.Counts{}, campaign.Counts{}
 		for kind, k := range sums {
@@ -709,8 +695,8 @@ func (db *DB) View(ctx context.Context, n staff.NetworkID, id campaign.ID) (v ca
 			}
 		}
 		v.ServiceCost = int64(sums[tallyServiceCost])
-		v.Cost, v.Opened, v.Answers = int64(sums[tallyCost]+sums[tallyCorrectionCost])+v.ServiceCost, sums[tallyStart], sums[tallyAnswer]
-		if ds, err := decisions(tx, id, 1); err != nil {
+		v.Cost, v.Opened, v.Answers = int64(sums[tallyCost]+sums[tallyCorrectionCost])+v.ServiceCost, sums[tallyStarted], sums[tallyAnswered]
+		if ds, err := decisions(tx, id, math.MaxInt64, 1); err != nil {
 			return err
 		} else if len(ds) > 0 {
 			v.Last = &ds[0]
@@ -762,22 +748,19 @@ func sidsOf(tx *Tx, m campaign.MessageID) (sids []string, err error) {
 	return sids, rows.Err()
 }
 
-// summed are the kinds of counters that are added up for a campaign as a whole, as a list in SQL. Those of deliveries are not: by hour and stratum
-// they are tens of thousands of rows, and a state's own counter says as much.
+// summed are the kinds of counters that are added up for a campaign as a whole, as a list in SQL. Those by hour and stratum are not: they are tens
+// of thousands of rows, and others say as much.
 var summed = func() string {
-	kinds := []string{tallyCost, tallyServiceCost, tallyCorrectionCost}
+	kinds := []string{tallyCost, tallyServiceCost, tallyCorrectionCost, tallyAnswered, tallyStarted}
 	for _, s := range campaign.MessageStates {
 		kinds = append(kinds, stateTally(s), serviceTally(s))
 	}
 	return "'" + strings.Join(kinds, "', '") + "'"
 }()
 
-// andAnswers are the kinds that have many rows, where they are not in memory.
-const andAnswers = `, '` + tallyStart + `', '` + tallyAnswer + `'`
-
-// campaignSums adds up a campaign's counters, by kind; more is "" or andAnswers.
-func campaignSums(tx *Tx, id campaign.ID, more string) (map[string]int, error) {
-	rows, err := tx.Query(`SELECT kind, SUM(n) FROM tally WHERE owner = $1 AND kind IN (`+summed+more+`) GROUP BY kind`, int64(id))
+// campaignSums adds up a campaign's counters, by kind.
+func campaignSums(tx *Tx, id campaign.ID) (map[string]int, error) {
+	rows, err := tx.Query(`SELECT kind, SUM(n) FROM tally WHERE owner = $1 AND kind IN (`+summed+`) GROUP BY kind`, int64(id))
 	if err != nil {
 		return nil, err
 	}
@@ -800,14 +783,33 @@ func (db *DB) Decisions(ctx context.Context, n staff.NetworkID, id campaign.ID, 
 		if _, err := campaignOf(tx, n, id, ""); err != nil {
 			return err
 		}
-		all, err = decisions(tx, id, limit)
+		all, err = decisions(tx, id, math.MaxInt64, limit)
 		return err
 	})
 	return all, err
 }
 
-func decisions(tx *Tx, id campaign.ID, limit int) (all []campaign.Decision, err error) {
-	rows, err := tx.Query(`SELECT at, n, binding, sentence, figures, forecast FROM decision WHERE campaign = $1 ORDER BY id DESC LIMIT $2`, int64(id), limit)
+// DecisionsBefore goes on with the history of a campaign's decisions before one of them, newest first.
+func (db *DB) DecisionsBefore(ctx context.Context, n staff.NetworkID, id campaign.ID, before int64, limit int) (all []campaign.Decision, err error) {
+	err = db.read(ctx, "earlier decisions", func(tx *Tx) error {
+		if _, err := campaignOf(tx, n, id, ""); err != nil {
+			return err
+		}
+		all, err = decisions(tx, id, before, limit)
+		return err
+	})
+	return all, err
+}
+
+const decisionsBefore = `
+	SELECT id, at, n, binding, sentence, figures, forecast
+	FROM decision
+	WHERE campaign = $1 AND id < $2
+	ORDER BY id DESC
+	LIMIT $3`
+
+func decisions(tx *Tx, id campaign.ID, before int64, limit int) (all []campaign.Decision, err error) {
+	rows, err := tx.Query(decisionsBefore, int64(id), before, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -816,7 +818,7 @@ func decisions(tx *Tx, id campaign.ID, limit int) (all []campaign.Decision, err 
 		var d campaign.Decision
 		var at int64
 		var figures, forecast string
-		if err := rows.Scan(&at, &d.N, &d.Limit, &d.Sentence, &figures, &forecast); err != nil {
+		if err := rows.Scan(&d.ID, &at, &d.N, &d.Limit, &d.Sentence, &figures, &forecast); err != nil {
 			return nil, err
 		}
 		d.At, d.Figures, d.Forecast = timeOf(at), json.RawMessage(figures), json.RawMessage(forecast)

@@ -24,15 +24,15 @@ type message struct {
 	state                          campaign.MessageState
 	shared                         bool
 	cost, deliveredAt              int64
-	sid                            string
+	sid, code                      string
 	phoneIx                        []byte
 }
 
 func messageOf(tx *Tx, where string, lock string, args ...any) (m message, err error) {
 	err = tx.QueryRow(`
-		SELECT id, campaign, patient, stratum, step, attempt, state, shared, cost, delivered_at, COALESCE(sid, ''), phone_ix
+		SELECT id, campaign, patient, stratum, step, attempt, state, shared, cost, delivered_at, COALESCE(sid, ''), code, phone_ix
 		FROM message
-		WHERE `+where+lock, args...).Scan(&m.id, &m.campaign, &m.patient, &m.stratum, &m.step, &m.attempt, (*string)(&m.state), &m.shared, &m.cost, &m.deliveredAt, &m.sid, &m.phoneIx)
+		WHERE `+where+lock, args...).Scan(&m.id, &m.campaign, &m.patient, &m.stratum, &m.step, &m.attempt, (*string)(&m.state), &m.shared, &m.cost, &m.deliveredAt, &m.sid, &m.code, &m.phoneIx)
 	return m, notFound(err, campaign.ErrNotFound)
 }
 
@@ -56,6 +56,17 @@ func (db *DB) apply(tx *Tx, m *message, on campaign.Event, sets string, args ...
 	}
 	if err := db.bumpMove(tx, m.campaign, m.stratum, m.state, to, 1); err != nil {
 		return false, err
+	}
+	if err := db.bumpCause(tx, m.campaign, m.stratum, m.state, m.code, -1); err != nil {
+		return false, err
+	}
+	if hasCause(to) {
+		if err := tx.QueryRow(`SELECT code FROM message WHERE id = $1`, m.id).Scan(&m.code); err != nil {
+			return false, err
+		}
+		if err := db.bumpCause(tx, m.campaign, m.stratum, to, m.code, 1); err != nil {
+			return false, err
+		}
 	}
 	if committed(m.state) != committed(to) {
 		sign := map[bool]int{true: 1, false: -1}[committed(to)]

@@ -3,7 +3,6 @@ package store
 import (
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/wellpaced/wellpaced/campaign"
 	"github.com/wellpaced/wellpaced/throttle"
@@ -144,14 +143,4 @@ func (db *DB) hours(tx *Tx, id campaign.ID, midnight, mark int64) (hourly, error
 	today, err := readHourly(tx, int64(id), known.until, endOfHours)
 	all.add(today)
 	return all, err
-}
-
-// rememberedHours gives a campaign's counters by hour where those before today are in memory, for pages: after six weeks they are the most of
-// what a page would read. Not ok: they are not kept here.
-func (db *DB) rememberedHours(tx *Tx, id campaign.ID, mark int64) (h hourly, ok bool, err error) {
-	if db.engine != engineSQLite || !db.cfg.Serve {
-		return h, false, nil
-	}
-	h, err = db.hours(tx, id, hourOf(throttle.Calendar{}.Midnight(time.UnixMilli(tx.now)).UnixMilli()), mark)
-	return h, true, err
 }

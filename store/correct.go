@@ -41,7 +41,7 @@ func correctionOf(tx *Tx, of campaign.ID, id campaign.CorrectionID, lock string)
 
 // countCorrection adds what a correction's texts stand at, and their money.
 func countCorrection(tx *Tx, c *campaign.Correction) error {
-	sums, err := campaignSums(tx, campaign.ID(c.ID), "")
+	sums, err := campaignSums(tx, campaign.ID(c.ID))
 	if err != nil {
 		return err
 	}
@@ -330,7 +330,7 @@ func (db *DB) CorrectionReach(ctx context.Context, n staff.NetworkID, id campaig
 				if p, err = db.newCorrecting(tx, n, id, w, 0); err != nil {
 					return err
 				}
-				sums, err := campaignSums(tx, id, "")
+				sums, err := campaignSums(tx, id)
 				if err != nil {
 					return err
 				}

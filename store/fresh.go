@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/wellpaced/wellpaced/campaign"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
@@ -400,9 +401,16 @@ func (db *DB) takeOut(ctx context.Context, c campaign.Campaign, f campaign.Fresh
 				}
 			}
 			// Whom their practice keeps back does not come back with it.
-			_, err := tx.Exec(`UPDATE message SET code = $1 WHERE state = 'suppressed' AND code = $2`+of, append([]any{why, campaign.DisagreesCode, int64(c.ID)}, ids...)...)
+			back, err := list(tx, func(r scanner, stratum *int64) error { return r.Scan(stratum) },
+				`UPDATE message SET code = $1 WHERE state = 'suppressed' AND code = $2`+of+` RETURNING stratum`, append([]any{why, campaign.DisagreesCode, int64(c.ID)}, ids...)...)
 			if err != nil {
 				return err
+			}
+			slices.Sort(back)
+			for _, stratum := range back {
+				if err := db.bumpCause(tx, int64(c.ID), stratum, campaign.Suppressed, campaign.DisagreesCode, -1); err != nil {
+					return err
+				}
 			}
 		}
 		if len(shared) == 0 {

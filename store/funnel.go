@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/wellpaced/wellpaced/campaign"
@@ -56,12 +57,17 @@ func (db *DB) Troubles(ctx context.Context, n staff.NetworkID, id campaign.ID) (
 		if _, err := campaignOf(tx, n, id, ""); err != nil {
 			return err
 		}
-		all, err = list(tx, func(r scanner, t *campaign.Trouble) error { return r.Scan(&t.Code, &t.Texts) }, `
-			SELECT code, COUNT(*)
-			FROM message
-			WHERE campaign = $1 AND state IN ('undelivered', 'failed', 'rejected')
-			GROUP BY code
-			ORDER BY 2 DESC, code`, int64(id))
+		all, err = list(tx, func(r scanner, t *campaign.Trouble) error {
+			err := r.Scan(&t.Code, &t.Texts)
+			t.Code = strings.TrimPrefix(t.Code, tallyTrouble)
+			return err
+		}, `
+			SELECT kind, CAST(SUM(n) AS BIGINT)
+			FROM tally
+			WHERE owner = $1
+			GROUP BY kind
+			HAVING SUM(n) > 0
+			ORDER BY 2 DESC, kind`, troubleOwner(int64(id)))
 		return err
 	})
 	return all, err

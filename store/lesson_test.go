@@ -201,6 +201,10 @@ func TestUpgrade(t *testing.T) {
 				if n := count(t, db, `SELECT COUNT(*) FROM message WHERE state = 'accepted' AND sweep_at <= 0`); n != 1 {
 					t.Errorf("from schema %d: nobody asks what became of a text that was sent before", version)
 				}
+				checkCauses(t, db, 1)
+				if n := count(t, db, `SELECT CAST(SUM(n) AS BIGINT) FROM tally WHERE kind IN ('answered', 'started', 'withheld', 'trouble:30005')`); n != 4+5+1+1 {
+					t.Errorf("from schema %d: what was counted before is counted as %d", version, n)
+				}
 			}
 		}
 	})
@@ -234,7 +238,11 @@ func older(t *testing.T, in target, version int64) {
 			VALUES (1, 1, 1, 1, 'old', 'running', '[]', '{}', 1, '', '', '{}', '{}', -1, 1, 0, 0, 0, 0, 0, 0)`,
 		`INSERT INTO message (id, campaign, step, patient, stratum, place, state, attempt, rings, shared, not_before, batch, released_at, deadline,
 			look_at, looks, sid, code, cost, token, phone_ix, sent_at, delivered_at, opened_at, answered_at)
-			VALUES (1, 1, 1, 1, 1, 1, 'accepted', 1, 1, false, 0, 0, 0, 0, 0, 0, 'SM1', '', 1, '\x01', '\x02', 1, 0, 0, 0)`,
+			VALUES (1, 1, 1, 1, 1, 1, 'accepted', 1, 1, false, 0, 0, 0, 0, 0, 0, 'SM1', '', 1, '\x01', '\x02', 1, 0, 0, 0),
+				(2, 1, 1, 2, 1, 2, 'undelivered', 1, 1, false, 0, 0, 0, 0, 0, 0, 'SM2', '30005', 1, '\x03', '\x04', 1, 0, 0, 0),
+				(3, 1, 1, 3, 2, 3, 'suppressed', 0, 0, false, 0, 0, 0, 0, 0, 0, '', 'practice_disagrees', 1, '\x05', '\x06', 0, 0, 0, 0)`,
+		`INSERT INTO tally (owner, kind, stratum, hour, from_hour, shard, n) VALUES (1, 'answer', 1, 7, 5, 0, 2), (1, 'answer', 2, 7, 6, 3, 1), (1, 'answer', 2, 8, 6, 0, 1),
+			(1, 'start', 1, 7, 0, 0, 4), (1, 'start', 2, 8, 0, 0, 1)`,
 	} {
 		if _, err := writers.Exec(s); err != nil {
 			t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -276,7 +277,7 @@ func (db *DB) storeDecision(tx *Tx, id int64, d throttle.Decision) (batch int64,
 	if _, err := tx.Exec(`UPDATE campaign SET memory = $1 WHERE id = $2 AND memory <> $1`, string(memory), id); err != nil {
 		return 0, err
 	}
-	last, err := decisions(tx, campaign.ID(id), 1)
+	last, err := decisions(tx, campaign.ID(id), math.MaxInt64, 1)
 	if err != nil {
 		return 0, err
 	}
@@ -316,42 +317,48 @@ func (db *DB) releaseNext(tx *Tx, id, batch int64, n int) (rings []campaign.Ring
 
 // moved makes a bulk update and keeps the counters. It must return the columns id, attempt, rings, stratum, cost.
 func (db *DB) moved(tx *Tx, owner int64, from, to campaign.MessageState, update string, args ...any) (rings []campaign.Ring, err error) {
+	rings, _, err = db.movedBy(tx, owner, from, to, update, args...)
+	return rings, err
+}
+
+// movedBy also gives how many they are of each stratum.
+func (db *DB) movedBy(tx *Tx, owner int64, from, to campaign.MessageState, update string, args ...any) (rings []campaign.Ring, strata map[int64]int, err error) {
 	rows, err := tx.Query(update, args...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer rows.Close()
-	strata := map[int64]int{}
+	strata = map[int64]int{}
 	var total, cost int
 	for rows.Next() {
 		var r campaign.Ring
 		var stratum int64
 		var price int
 		if err := rows.Scan((*int64)(&r.Message), &r.Attempt, &r.Nth, &stratum, &price); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		strata[stratum]++
 		total, cost = total+1, cost+price
 		rings = append(rings, r)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for s, n := range strata {
 		if err := db.bumpMove(tx, owner, s, from, to, n); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	if committed(from) != committed(to) {
 		sign := map[bool]int{true: 1, false: -1}[committed(to)]
 		if err := db.bump(tx, owner, tallyCost, 0, 0, 0, sign*cost); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if err := db.bump(tx, owner, tallyReleased, 0, hourOf(tx.now), 0, sign*total); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return rings, nil
+	return rings, strata, nil
 }
 
 func (db *DB) bumpMove(tx *Tx, owner, stratum int64, from, to campaign.MessageState, n int) error {
@@ -582,7 +589,7 @@ func (db *DB) finishOne(ctx context.Context, epoch int64, c campaign.Campaign) e
 	}
 	var left int
 	err := db.read(ctx, "messages left", func(tx *Tx) error {
-		sums, err := campaignSums(tx, c.ID, andAnswers)
+		sums, err := campaignSums(tx, c.ID)
 		if err != nil {
 			return err
 		}
@@ -591,7 +598,7 @@ func (db *DB) finishOne(ctx context.Context, epoch int64, c campaign.Campaign) e
 		}
 		if len(c.Steps) > 1 && !over {
 			left += sums[stateTally(campaign.Accepted)] + sums[stateTally(campaign.Sent)]
-			if sums[stateTally(campaign.Delivered)] > sums[tallyAnswer] {
+			if sums[stateTally(campaign.Delivered)] > sums[tallyAnswered] {
 				left++ // a reminder may still come due
 			}
 		}

@@ -12,7 +12,6 @@ import (
 
 // Days gives a campaign's life by civil day, from its launch to now. It reads counters: its cost does not grow with the list.
 func (db *DB) Days(ctx context.Context, n staff.NetworkID, id campaign.ID) (days []campaign.Day, err error) {
-	mark := db.closed.mark()
 	err = db.read(ctx, "campaign days", func(tx *Tx) error {
 		days = nil
 		c, err := campaignOf(tx, n, id, "")
@@ -34,23 +33,10 @@ func (db *DB) Days(ctx context.Context, n staff.NetworkID, id campaign.ID) (days
 			next := day(d.Add(36 * time.Hour))
 			days = append(days, campaign.Day{Date: d, Capacity: throttle.Capacity(policy.Calendar, policy.Roster, nil, d, next)})
 		}
-		remembered, ok, err := db.rememberedHours(tx, c.ID, mark)
-		if err != nil {
-			return err
-		}
-		for _, a := range remembered.answers {
-			if i, in := index[day(time.Unix(a.Answered, 0)).Unix()]; in {
-				days[i].Answers += int(a.N)
-			}
-		}
-		answers := `, 'answer'`
-		if ok {
-			answers = ""
-		}
 		rows, err := tx.Query(`
 			SELECT kind, hour, SUM(n)
 			FROM tally
-			WHERE owner IN ($1, $2) AND kind IN ('released', 'contact', 'other', 'referral'`+answers+`)
+			WHERE owner IN ($1, $2) AND kind IN ('released', 'contact', 'referral', 'answered')
 			GROUP BY kind, hour
 			ORDER BY hour`, int64(c.ID), int64(c.Team))
 		if err != nil {
@@ -73,7 +59,7 @@ func (db *DB) Days(ctx context.Context, n staff.NetworkID, id campaign.ID) (days
 				if ok {
 					days[i].Texts += k
 				}
-			case tallyAnswer:
+			case tallyAnswered:
 				if ok {
 					days[i].Answers += k
 				}

@@ -389,6 +389,14 @@ func countMeasures(tx *Tx, f *selfrefer.MonthFigures, each func(string, string, 
 	return err
 }
 
+// textsOfMonth counts by what people are grouped by, as far as it can be known of a text.
+const textsOfMonth = `
+	SELECT COALESCE(p.practice, ''), COALESCE(p.age_band, ''), COALESCE(p.sex, ''), COALESCE(p.sector, ''), COUNT(*), CAST(SUM(m.cost) AS BIGINT)
+	FROM message m
+	LEFT JOIN patient p ON p.id = m.patient
+	WHERE m.campaign = $1 AND m.sent_at >= $2 AND m.sent_at < $3 AND m.state IN ('accepted', 'sent', 'delivered', 'undelivered', 'failed')
+	GROUP BY p.practice, p.age_band, p.sex, p.sector`
+
 // countTexts counts the texts that have left for certain, campaign by campaign.
 func (db *DB) countTexts(tx *Tx, n staff.NetworkID, from, to int64, f *selfrefer.MonthFigures) error {
 	campaigns, err := list(tx, func(r scanner, id *int64) error { return r.Scan(id) },
@@ -404,12 +412,7 @@ func (db *DB) countTexts(tx *Tx, n staff.NetworkID, from, to int64, f *selfrefer
 			err := r.Scan(&a.Practice, &a.Age, &a.Sex, &a.Sector, &k, &cost)
 			f.Texted(a, k, float64(cost))
 			return err
-		}, `
-			SELECT COALESCE(p.practice, ''), COALESCE(p.age_band, ''), COALESCE(p.sex, ''), COALESCE(p.sector, ''), COUNT(*), CAST(SUM(m.cost) AS BIGINT)
-			FROM message m
-			LEFT JOIN patient p ON p.id = m.patient
-			WHERE m.campaign = $1 AND m.sent_at >= $2 AND m.sent_at < $3 AND m.state IN ('accepted', 'sent', 'delivered', 'undelivered', 'failed')
-			GROUP BY p.practice, p.age_band, p.sex, p.sector`, id, from, to)
+		}, textsOfMonth, id, from, to)
 		if err != nil {
 			return fmt.Errorf("count the texts of campaign %d: %w", id, err)
 		}

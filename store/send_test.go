@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -139,7 +140,46 @@ func (t *townsfolk) checkCounters(tb testing.TB) campaign.Counts {
 			tb.Errorf("%d messages are %s, the counter says %d", rows, s, counted[s])
 		}
 	}
+	checkCauses(tb, t.db, int64(t.campaign.ID))
 	return counted
+}
+
+// checkCauses compares the counters of why messages stand where they do, and those that add up all strata, with what they count.
+func checkCauses(tb testing.TB, db *DB, id int64) {
+	tb.Helper()
+	read := func(query string, args ...any) map[string]int {
+		counts := map[string]int{}
+		err := db.read(context.Background(), "test", func(tx *Tx) error {
+			_, err := list(tx, func(r scanner, _ *struct{}) error {
+				var key string
+				var n int
+				err := r.Scan(&key, &n)
+				if n != 0 {
+					counts[key] = n
+				}
+				return err
+			}, query, args...)
+			return err
+		})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return counts
+	}
+	for _, c := range []struct{ what, rows, counters string }{
+		{"did not arrive", `SELECT 'trouble:' || code, COUNT(*) FROM message WHERE campaign = $1 AND state IN ('undelivered', 'failed', 'rejected') GROUP BY code`,
+			`SELECT kind, CAST(SUM(n) AS BIGINT) FROM tally WHERE owner = -CAST($1 AS BIGINT) GROUP BY kind`},
+		{"withheld", `SELECT CAST(stratum AS TEXT), COUNT(*) FROM message WHERE campaign = $1 AND state = 'suppressed' AND code = 'practice_disagrees' GROUP BY stratum`,
+			`SELECT CAST(stratum AS TEXT), CAST(SUM(n) AS BIGINT) FROM tally WHERE owner = $1 AND kind = 'withheld' GROUP BY stratum`},
+		{"answers by hour", `SELECT CAST(hour AS TEXT), CAST(SUM(n) AS BIGINT) FROM tally WHERE owner = $1 AND kind = 'answer' GROUP BY hour`,
+			`SELECT CAST(hour AS TEXT), CAST(SUM(n) AS BIGINT) FROM tally WHERE owner = $1 AND kind = 'answered' GROUP BY hour`},
+		{"starts", `SELECT 'all', CAST(SUM(n) AS BIGINT) FROM tally WHERE owner = $1 AND kind = 'start' HAVING SUM(n) > 0`,
+			`SELECT 'all', CAST(SUM(n) AS BIGINT) FROM tally WHERE owner = $1 AND kind = 'started' HAVING SUM(n) > 0`},
+	} {
+		if rows, counters := read(c.rows, id), read(c.counters, id); !maps.Equal(rows, counters) {
+			tb.Errorf("%s: there are %v, the counters say %v", c.what, rows, counters)
+		}
+	}
 }
 
 func (t *townsfolk) state(tb testing.TB, id campaign.MessageID) (s campaign.MessageState) {

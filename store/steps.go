@@ -96,7 +96,7 @@ func (db *DB) forLook(tx *Tx, id campaign.ID, d throttle.Decision) (throttle.Dec
 	if look != campaign.LookDue || state != campaign.Running {
 		return d, nil
 	}
-	sums, err := campaignSums(tx, id, "")
+	sums, err := campaignSums(tx, id)
 	if err != nil {
 		return d, err
 	}
@@ -118,6 +118,15 @@ func (db *DB) forLook(tx *Tx, id campaign.ID, d throttle.Decision) (throttle.Dec
 	return d, db.audit(tx, staff.Entry{Network: network, Action: string(staff.RunCampaign), Target: fmt.Sprintf("campaign %d first-look", id), Outcome: "done"})
 }
 
+// firstSent finds the first text of a campaign that has left, where hardly any has too.
+const firstSent = `
+	SELECT m.id, m.frozen, m.patient, p.person
+	FROM message m
+	JOIN patient p ON p.id = m.patient
+	WHERE m.campaign = $1 AND m.state IN ('accepted', 'sent', 'delivered', 'undelivered', 'failed') AND m.frozen IS NOT NULL AND NOT m.shared
+	ORDER BY m.sent_at, m.id
+	LIMIT 1`
+
 // SentSample is a text of a campaign exactly as it left, for somebody to look at: of the name the first letter is left, of the links
 // nothing that could be followed. It is "" as long as none has left.
 func (db *DB) SentSample(ctx context.Context, n staff.NetworkID, id campaign.ID) (body string, err error) {
@@ -127,13 +136,7 @@ func (db *DB) SentSample(ctx context.Context, n staff.NetworkID, id campaign.ID)
 		}
 		var message, patient int64
 		var frozen, sealed []byte
-		err := tx.QueryRow(`
-			SELECT m.id, m.frozen, m.patient, p.person
-			FROM message m
-			JOIN patient p ON p.id = m.patient
-			WHERE m.campaign = $1 AND m.state IN ('accepted', 'sent', 'delivered', 'undelivered', 'failed') AND m.frozen IS NOT NULL AND NOT m.shared
-			ORDER BY m.sent_at, m.id
-			LIMIT 1`, int64(id)).Scan(&message, &frozen, &patient, &sealed)
+		err := tx.QueryRow(firstSent, int64(id)).Scan(&message, &frozen, &patient, &sealed)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}

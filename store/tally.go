@@ -22,7 +22,18 @@ const (
 
 	tallyServiceCost    = "service_cost"    // campaign: hundredths of a penny, of the texts that answer people
 	tallyCorrectionCost = "correction_cost" // campaign, and each correction: hundredths of a penny
+
+	// For pages, which need not tell strata apart: a row where those above have hundreds.
+	tallyAnswered = "answered" // campaign, by hour
+	tallyStarted  = "started"  // campaign
+
+	tallyWithheld = "withheld" // campaign, by stratum: suppressed because their practice does not agree
+	tallyTrouble  = "trouble:" // and the provider's code: texts that did not arrive; see troubleOwner
 )
+
+// troubleOwner owns what counts the texts of a campaign that did not arrive: so they are found without knowing their codes, and without reading
+// its other counters.
+func troubleOwner(id int64) int64 { return -id }
 
 // tallyShards spreads the rows that every worker bumps, so that they do not wait for each other on Postgres.
 const tallyShards = 16
@@ -47,12 +58,44 @@ func (db *DB) bump(tx *Tx, owner int64, kind string, stratum, hour, from int64, 
 	if n == 0 {
 		return nil
 	}
+	switch kind {
+	case tallyAnswer:
+		if err := db.bump(tx, owner, tallyAnswered, 0, hour, 0, n); err != nil {
+			return err
+		}
+	case tallyStart:
+		if err := db.bump(tx, owner, tallyStarted, 0, 0, 0, n); err != nil {
+			return err
+		}
+	}
 	c := counter{owner, kind, stratum, hour, from}
 	if db.engine == engineSQLite {
 		tx.counted = append(tx.counted, counted{c, n})
 		return nil
 	}
 	return tx.add(c, rand.Int64N(tallyShards), n)
+}
+
+// bumpCause counts messages by why they stand where they do, if that is counted: in or out of a state, with the code that they have there.
+func (db *DB) bumpCause(tx *Tx, owner, stratum int64, s campaign.MessageState, code string, n int) error {
+	switch s {
+	case campaign.Undelivered, campaign.Failed, campaign.Rejected:
+		return db.bump(tx, troubleOwner(owner), tallyTrouble+code, 0, 0, 0, n)
+	case campaign.Suppressed:
+		if code == campaign.DisagreesCode {
+			return db.bump(tx, owner, tallyWithheld, stratum, 0, 0, n)
+		}
+	}
+	return nil
+}
+
+// hasCause says whether messages in a state are counted by their codes.
+func hasCause(s campaign.MessageState) bool {
+	switch s {
+	case campaign.Undelivered, campaign.Failed, campaign.Rejected, campaign.Suppressed:
+		return true
+	}
+	return false
 }
 
 func (t *Tx) add(c counter, shard int64, n int) error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"path"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -25,6 +26,9 @@ import (
 
 // campaignSeed is how many rows come through the door; the others are copies of them.
 const campaignSeed = 1000
+
+// campaignDecisions is how many decisions stand in its history.
+const campaignDecisions = 1500
 
 // campaignDays is how long the campaign has been running.
 const campaignDays = 42
@@ -106,10 +110,11 @@ func (b *bench) campaignOn(ctx context.Context, database, engine string) (figure
 	}
 	figures = []figure{named("people counted by group, all in all", took.Seconds(), "s"), named("the longest round of counting", ms(longest), "ms"),
 		named("bare counters, half", quantile(bareWaits, .5), "ms"), named("bare counters, 99 in 100", quantile(bareWaits, .99), "ms")}
-	for _, p := range []deskPage{{name: "campaign", says: "How it goes"}, {name: "funnel", says: "Supported or passed on"}, {name: "fairness", says: "Newcombe"}} {
-		path := map[string]string{"funnel": "/funnel", "fairness": "/fairness"}[p.name]
-		p.path = func(int) string { return fmt.Sprintf("/desk/campaigns/%d%s", id, path) }
-		_, waits, err := clients(deskClients, each, func(i int) error { return site.get(ctx, i, p) })
+	for _, p := range []struct{ name, at, says string }{{"campaign", "", "How it goes"}, {"funnel", "/funnel", "Supported or passed on"}, {"fairness", "/fairness", "Newcombe"}, {"decisions", "/decisions", "Earlier decisions"},
+		{"fresh list", "/fresh-list", "Age of the list"}, {"practice", "/practices/" + w.network.Practices[0].ODS, "Which patients"}, {"stop", "/stop", "cannot be undone"}, {"campaigns", "/../../campaigns", "Running"}, {"lists", "/../../lists", "Upload"}} {
+		at := path.Clean(fmt.Sprintf("/desk/campaigns/%d%s", id, p.at))
+		page := deskPage{name: p.name, says: p.says, path: func(int) string { return at }}
+		_, waits, err := clients(deskClients, each, func(i int) error { return site.get(ctx, i, page) })
 		if err != nil {
 			return figures, fmt.Errorf("%s: %w", p.name, err)
 		}
@@ -152,7 +157,7 @@ func fillCampaign(ctx context.Context, db *sql.DB, id campaign.ID, a campaign.Au
 				answered_at = CASE WHEN (id / %[1]d * 31 + patient) %% 39 = 1 THEN %[2]d + patient %% %[3]d * 86400000 ELSE 0 END
 			WHERE campaign = %[4]d AND place %% 10 <> 0`, apart, start, campaignDays-1, int64(id)),
 		fmt.Sprintf(`UPDATE campaign SET launched_at = %d WHERE id = %d`, start, int64(id)),
-		fmt.Sprintf(`DELETE FROM tally WHERE owner = %d`, int64(id)),
+		fmt.Sprintf(`DELETE FROM tally WHERE owner IN (%[1]d, -%[1]d)`, int64(id)),
 		fmt.Sprintf(`INSERT INTO tally (owner, kind, stratum, hour, from_hour, shard, n)
 			SELECT campaign, 'is:' || state, stratum, 0, 0, 0, COUNT(*) FROM message WHERE campaign = %d GROUP BY campaign, state, stratum`, int64(id)),
 	}
@@ -164,6 +169,17 @@ func fillCampaign(ctx context.Context, db *sql.DB, id campaign.ID, a campaign.Au
 	} {
 		steps = append(steps, fmt.Sprintf(`INSERT INTO tally (owner, kind, stratum, hour, from_hour, shard, n)
 			SELECT campaign, '%s', %s AS s, %s AS h, %s AS f, 0, COUNT(*) FROM message WHERE campaign = %d AND %s GROUP BY 1, 3, 4, 5`, kind.name, kind.stratum, kind.hour, kind.from, int64(id), kind.where))
+	}
+	steps = append(steps,
+		fmt.Sprintf(`INSERT INTO tally (owner, kind, stratum, hour, from_hour, shard, n)
+			SELECT owner, 'answered', 0, hour, 0, 0, CAST(SUM(n) AS BIGINT) FROM tally WHERE owner = %d AND kind = 'answer' GROUP BY owner, hour`, int64(id)),
+		fmt.Sprintf(`INSERT INTO tally (owner, kind, stratum, hour, from_hour, shard, n)
+			SELECT owner, 'started', 0, 0, 0, 0, CAST(SUM(n) AS BIGINT) FROM tally WHERE owner = %d AND kind = 'start' GROUP BY owner`, int64(id)),
+		fmt.Sprintf(`INSERT INTO tally (owner, kind, stratum, hour, from_hour, shard, n)
+			SELECT -campaign, 'trouble:' || code, 0, 0, 0, 0, COUNT(*) FROM message WHERE campaign = %d AND state = 'undelivered' GROUP BY campaign, code`, int64(id)))
+	for i := range campaignDecisions { // in the last days a decision every few minutes
+		steps = append(steps, fmt.Sprintf(`INSERT INTO decision (id, campaign, at, n, binding, sentence, figures, forecast)
+			VALUES (%d, %d, %d, %d, 'maturity', '%d texts go now. Knowsley link workers can call back all who will answer in time.', '{}', '{}')`, 1000+i, int64(id), benchStart.UnixMilli()+int64(i-campaignDecisions)*300_000, i%40, i%40))
 	}
 	if postgres {
 		steps = append(steps, `VACUUM ANALYZE message`, `VACUUM ANALYZE patient`, `VACUUM ANALYZE tally`)

@@ -1,0 +1,51 @@
+package store
+
+import (
+	"context"
+	"strings"
+	"testing"
+)
+
+// planOf is how an engine would run a query, on tables that may be empty.
+func planOf(tb testing.TB, db *DB, query string, args ...any) string {
+	tb.Helper()
+	var plan strings.Builder
+	err := db.write(context.Background(), "test", func(tx *Tx) error {
+		explain := `EXPLAIN QUERY PLAN `
+		if db.engine == enginePostgres {
+			if _, err := tx.Exec(`SET LOCAL enable_seqscan = off`); err != nil {
+				return err
+			}
+			explain = `EXPLAIN `
+		}
+		_, err := list(tx, func(r scanner, _ *struct{}) error {
+			var line string
+			var n any
+			to := []any{&line}
+			if db.engine == engineSQLite {
+				to = []any{&n, &n, &n, &line}
+			}
+			err := r.Scan(to...)
+			plan.WriteString(line + "\n")
+			return err
+		}, explain+query, args...)
+		return err
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return plan.String()
+}
+
+// What a page or a report reads of a campaign is found by an index, however many texts it has.
+func TestTextsThatHaveLeft_plan(t *testing.T) {
+	eachEngine(t, func(t *testing.T, cfg Config) {
+		db := mustOpen(t, cfg)
+		if p := planOf(t, db, firstSent, 1); !strings.Contains(p, "message_left") || strings.Contains(p, "Sort") || strings.Contains(p, "TEMP B-TREE") {
+			t.Errorf("the first text is found by %s", p)
+		}
+		if p := planOf(t, db, textsOfMonth, 1, 2, 3); !strings.Contains(p, "message_left") {
+			t.Errorf("the texts of a month are found by %s", p)
+		}
+	})
+}
