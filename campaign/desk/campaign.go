@@ -55,6 +55,7 @@ type campaignData struct {
 	Facts     ui.SummaryList
 	Samples   []sampled
 	Decisions ui.Table
+	Earlier   bool // there may be more of them
 	Practices []practiceRow
 	Missing   int      // practices that have said neither yes nor no
 	Words     []string // what those that do not agree have said, and what follows
@@ -220,12 +221,7 @@ func (h *Handler) campaignData(ctx context.Context, who staff.Account, v campaig
 	if err != nil {
 		return nil, fmt.Errorf("read the decisions of campaign %d: %w", v.ID, err)
 	}
-	d.Decisions = ui.Table{Head: []ui.Cell{{Text: "When"}, {Text: "Texts", Numeric: true}, {Text: "What limited it"}, {Text: "Why"}}, Compact: true, Stacked: true, Empty: "There are no decisions yet."}
-	for _, x := range decisions {
-		clock, day, _ := strings.Cut(h.when(x.At), " ")
-		when := clock + " " + strings.ReplaceAll(day, " ", "\u00a0") // two lines: the long sentence squeezes this column, and would break it into four
-		d.Decisions.Rows = append(d.Decisions.Rows, []ui.Cell{{Text: when}, {Text: number(x.N), Numeric: true}, {Text: limitWords(x.Limit)}, {Text: x.Sentence}})
-	}
+	d.Decisions, d.Earlier = h.decisionTable(decisions), len(decisions) == decisionsShown
 	waiting := v.Counts[campaign.Held]
 	for _, k := range corrections {
 		waiting += k.Counts[campaign.Held]
@@ -334,13 +330,7 @@ func (h *Handler) buttons(who staff.Account, v campaign.View, n staff.Network, m
 			add(staff.RunCampaign, action{"Check and launch", at(campaign.Launch), "", false})
 		}
 		add(staff.ApproveCampaign, action{"Send it back", at(campaign.Return), "secondary", true})
-	case campaign.Running:
-		add(staff.RunCampaign, action{"Pause", at(campaign.Pause), "secondary", true})
-		add(staff.RunCampaign, action{"Stop for good", at(campaign.Stop), "warning", false})
-	case campaign.Paused:
-		add(staff.RunCampaign, action{"Go on sending", at(campaign.Resume), "", true})
-		add(staff.RunCampaign, action{"Stop for good", at(campaign.Stop), "warning", false})
-	}
+	} // what pauses and stops it is on each of its pages: see addRuns
 	// Not beside the buttons of a campaign that runs well: whoever sent a wrong text pauses or stops first.
 	switch over := v.State == campaign.Paused || v.State == campaign.Stopped || v.State == campaign.Finished; {
 	case !v.LinksOffAt.IsZero():
@@ -571,6 +561,7 @@ type askData struct {
 	People  ui.Field
 	Typed   bool // the number of people has to be typed
 	Change  bool // each part has a link to the step that changes it
+	Back    string
 }
 
 // askPage says what will happen before it happens: approving, launching, stopping.
@@ -608,8 +599,8 @@ func (h *Handler) showAsk(w http.ResponseWriter, r *http.Request, m campaign.Mov
 	}
 	title := map[campaign.Move]string{campaign.Approve: "Check and approve the campaign", campaign.Launch: "Check and launch the campaign", campaign.Stop: "Stop the campaign for good"}[m]
 	p, err := h.page(r.Context(), r, who, title, data)
-	p.Back = fmt.Sprintf("/desk/campaigns/%d", v.ID)
-	p.Errors = bad
+	data.Back = backTo(r.FormValue("back"), v.ID).String()
+	p.Back, p.Errors = data.Back, bad
 	h.show(w, r, status, "campaign-ask", p, err)
 }
 
@@ -752,6 +743,10 @@ func (h *Handler) movePage(w http.ResponseWriter, r *http.Request) {
 	id, err := h.move(r, m, r.PostForm.Get("hash"), typedPeople(r.PostForm.Get("people")))
 	if errors.Is(err, campaign.ErrPeople) {
 		h.showAsk(w, r, m, invalid{{Field: "people", Sentence: asSentence(campaign.ErrPeople.Error())}})
+		return
+	}
+	if err == nil {
+		movedBack(w, r, id, m)
 		return
 	}
 	h.moved(w, r, id, err)

@@ -66,6 +66,8 @@ type Campaigns interface {
 // Reports tells how a campaign goes.
 type Reports interface {
 	Decisions(ctx context.Context, n staff.NetworkID, id campaign.ID, limit int) ([]campaign.Decision, error)
+	// DecisionsBefore goes on before one of them.
+	DecisionsBefore(ctx context.Context, n staff.NetworkID, id campaign.ID, before int64, limit int) ([]campaign.Decision, error)
 	Days(ctx context.Context, n staff.NetworkID, id campaign.ID) ([]campaign.Day, error)
 	// Snapshot is what the pacer knows of a team, and Outlook the same with a campaign in it that need not be launched yet.
 	Snapshot(ctx context.Context, team staff.TeamID) (campaign.Snapshot, error)
@@ -240,6 +242,7 @@ func (h *Handler) routes() []route {
 		{"POST", "/desk/campaigns/{id}/messages/{message}", staff.SettleMessage, h.settlePage},
 		{"GET", "/desk/campaigns/{id}/funnel", staff.ViewCampaigns, h.funnelPage},
 		{"GET", "/desk/campaigns/{id}/fairness", staff.ViewCampaigns, h.fairPage},
+		{"GET", "/desk/campaigns/{id}/decisions", staff.ViewCampaigns, h.decisionsPage},
 		{"GET", "/desk/deprivation", staff.UploadList, h.deprivationPage},
 		{"POST", "/desk/deprivation", staff.UploadList, h.uploadDeciles},
 		{"GET", "/desk/system", staff.ViewSystem, h.systemPage},
@@ -263,6 +266,7 @@ func (h *Handler) routes() []route {
 		{"POST", "/api/v1/campaigns/{id}/links-on", staff.RunCampaign, h.apiLinks(false)},
 		{"GET", "/api/v1/campaigns/{id}/funnel", staff.ViewCampaigns, h.apiFunnel},
 		{"GET", "/api/v1/campaigns/{id}/fairness", staff.ViewCampaigns, h.apiFair},
+		{"GET", "/api/v1/campaigns/{id}/decisions", staff.ViewCampaigns, h.apiDecisions},
 		{"GET", "/api/v1/deprivation", staff.UploadList, h.apiDeciles},
 		{"POST", "/api/v1/deprivation", staff.UploadList, h.apiUploadDeciles},
 		{"GET", "/api/v1/campaigns/{id}/practices/{ods}", staff.ViewCampaigns, h.apiPractice},
@@ -401,6 +405,9 @@ func (h *Handler) page(ctx context.Context, r *http.Request, who staff.Account, 
 
 // show renders a page, or the failure to make it.
 func (h *Handler) show(w http.ResponseWriter, r *http.Request, status int, screen string, p ui.Page, err error) {
+	if err == nil {
+		err = h.addRuns(r, &p)
+	}
 	if err == nil && h.cfg.Alerts != nil {
 		p.Alerts, err = h.cfg.Alerts(r.Context(), staff.From(r.Context()))
 	}

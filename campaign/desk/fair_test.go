@@ -32,6 +32,11 @@ func (w *world) became(id campaign.ID, what string) {
 	defer db.Close()
 	_, err = db.Exec(what, int64(id), w.now.UnixMilli())
 	w.must(err)
+	for _, s := range []string{`DELETE FROM tally WHERE owner = -$1`, `INSERT INTO tally (owner, kind, stratum, hour, from_hour, shard, n)
+		SELECT -campaign, 'trouble:' || code, 0, 0, 0, 0, COUNT(*) FROM message WHERE campaign = $1 AND state = 'undelivered' GROUP BY campaign, code`} {
+		_, err = db.Exec(s, int64(id))
+		w.must(err)
+	}
 	w.now = w.now.AddDate(0, 0, 1)
 	epoch, _, err := w.db.Lead(context.Background(), "test", time.Hour)
 	w.must(err)

@@ -136,18 +136,11 @@ type funnelData struct {
 // funnelView reads what both pages of groups need.
 func (h *Handler) funnelView(r *http.Request) (who staff.Account, c campaign.Campaign, n staff.Network, f campaign.Funnel, err error) {
 	ctx := r.Context()
-	id, err := pathID(r, "id")
-	if err != nil {
+	if who, c, err = h.seen(r); err != nil {
 		return who, c, n, f, err
 	}
-	if who, err = h.may(ctx, staff.ViewCampaigns, fmt.Sprintf("campaign %d", id)); err != nil {
-		return who, c, n, f, err
-	}
-	if f, err = h.cfg.Store.Funnel(ctx, who.Network, campaign.ID(id)); err != nil {
-		return who, c, n, f, fmt.Errorf("read the funnel of campaign %d: %w", id, err)
-	}
-	if c, err = h.cfg.Store.Campaign(ctx, who.Network, campaign.ID(id)); err != nil {
-		return who, c, n, f, fmt.Errorf("read campaign %d: %w", id, err)
+	if f, err = h.cfg.Store.Funnel(ctx, who.Network, c.ID); err != nil {
+		return who, c, n, f, fmt.Errorf("read the funnel of campaign %d: %w", c.ID, err)
 	}
 	if n, err = h.cfg.Store.Network(ctx, who.Network); err != nil {
 		return who, c, n, f, fmt.Errorf("read the network: %w", err)

@@ -108,6 +108,7 @@ type Page struct {
 	Alerts       []Alert // what cannot wait, above all else, on desks
 	Notice       string  // what has just been done, in a green banner
 	Undo         *Undo   // beside the notice
+	Runs         *Runs   // what runs while its page is read, with what stops it
 	Refresh      int     // seconds after which a page without scripts loads itself again; 0: never
 	Errors       []FieldError
 	Data         any
@@ -119,6 +120,20 @@ type Undo struct {
 	Of             string // what it undoes, for who cannot see where the button stands
 	Words          string // beside it, where there is no notice
 	Event          string // its code: the notice says done=
+}
+
+// Runs is something that is under way, on each of its pages: what stops it is never more than one press away, and needs no scripts.
+type Runs struct {
+	Sentence string
+	Of       string // what it is, for who cannot see where the buttons stand
+	Buttons  []RunsButton
+	Back     string // the page that a press comes back to; posted as "back"
+}
+
+// RunsButton is a form that posts, or a link to a page that asks first.
+type RunsButton struct {
+	Text, Href, Variant string
+	Post                bool
 }
 
 // New fails on a public URL that is none, or on an asset folder with a broken manifest.
