@@ -21,8 +21,18 @@ import (
 type Reporter interface {
 	// ReportSpan is from which month to which there is something to tell; "" if nothing is yet.
 	ReportSpan(ctx context.Context, who staff.Account) (first, last Month, err error)
-	// ReportBasis counts the months that have not been counted yet, and gives all of them with the names of what they count.
+	// ReportBasis gives counted months with the names of what they count; [NotCounted] if some of them have not been counted yet.
 	ReportBasis(ctx context.Context, who staff.Account, from, to Month) (ReportBasis, error)
+	// CountReport begins to count the months that have not been, or joins whoever counts for the network already. It goes on when the caller has
+	// gone; wait gives how it ends, or the context's error if that ends first.
+	CountReport(ctx context.Context, who staff.Account, from, to Month) (wait func(context.Context) error, err error)
+}
+
+// NotCounted means that a report cannot be made yet: so many of its months have been counted.
+type NotCounted struct{ Counted, Of int }
+
+func (e NotCounted) Error() string {
+	return fmt.Sprintf("%d of %d months have been counted", e.Counted, e.Of)
 }
 
 // ReportBasis is what a report is made of: the months in their order, and what things are called.

@@ -79,6 +79,7 @@ type DB struct {
 	heads     sync.Map     // campaign.ID -> *headcount
 	owed      debts        // journal records that the database has yet to take
 	closed    closedHours  // counters that the pacer need not read again
+	counts    reportCounts // months being counted for whoever waits for a report
 	room      *room
 	clock     clockWatch
 	alarms    chan string // codes that the database has yet to take
@@ -156,6 +157,7 @@ func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
 			return nil, err
 		}
 	}
+	db.countReports()
 	return db, nil
 }
 

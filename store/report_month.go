@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/wellpaced/wellpaced/selfrefer"
@@ -136,7 +137,82 @@ func (db *DB) reportSpan(ctx context.Context, n staff.NetworkID) (first, last se
 	return first, last, err
 }
 
-// ReportBasis counts what has not been counted yet.
+// counting is a network's months being counted for whoever waits for a report.
+type counting struct {
+	from, to selfrefer.Month
+	over     chan struct{}
+	err      error // once it is over
+}
+
+// reportCounts has one count for each network at most: two at once would do the same work.
+type reportCounts struct {
+	ctx  context.Context // ends when the database is closed
+	mu   sync.Mutex
+	by   map[staff.NetworkID]*counting
+	runs sync.WaitGroup
+}
+
+// countReports lets reports be counted until the database is closed.
+func (db *DB) countReports() {
+	ctx, stop := context.WithCancel(context.Background())
+	db.counts.ctx, db.counts.by = ctx, map[staff.NetworkID]*counting{}
+	db.onClose(func() error {
+		stop()
+		db.counts.runs.Wait()
+		return nil
+	})
+}
+
+// CountReport counts in the background: whoever asked may close the browser.
+func (db *DB) CountReport(ctx context.Context, who staff.Account, from, to selfrefer.Month) (wait func(context.Context) error, err error) {
+	first, last, err := db.ReportSpan(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	if err := (selfrefer.ReportQuery{From: from, To: to}).Check(first, last); err != nil || first == "" {
+		return nil, selfrefer.ErrReport
+	}
+	c := db.beginCount(who.Network, from, to)
+	return func(ctx context.Context) error {
+		for {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-c.over:
+			}
+			if c.err != nil || c.from <= from && to <= c.to {
+				return c.err
+			}
+			c = db.beginCount(who.Network, from, to) // that was of other months
+		}
+	}, nil
+}
+
+// beginCount begins to count months, or gives the network's count that is under way.
+func (db *DB) beginCount(n staff.NetworkID, from, to selfrefer.Month) *counting {
+	r := &db.counts
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c := r.by[n]; c != nil {
+		return c
+	}
+	c := &counting{from: from, to: to, over: make(chan struct{})}
+	r.by[n] = c
+	r.runs.Go(func() {
+		for m := from; m <= to && c.err == nil; m = m.Add(1) {
+			if _, err := db.month(r.ctx, n, m); err != nil {
+				c.err = fmt.Errorf("count %s: %w", m, err)
+			}
+		}
+		r.mu.Lock()
+		delete(r.by, n)
+		r.mu.Unlock()
+		close(c.over)
+	})
+	return c
+}
+
+// ReportBasis reads what has been counted.
 func (db *DB) ReportBasis(ctx context.Context, who staff.Account, from, to selfrefer.Month) (b selfrefer.ReportBasis, err error) {
 	first, last, err := db.ReportSpan(ctx, who)
 	if err != nil {
@@ -145,14 +221,25 @@ func (db *DB) ReportBasis(ctx context.Context, who staff.Account, from, to selfr
 	if err := (selfrefer.ReportQuery{From: from, To: to}).Check(first, last); err != nil || first == "" {
 		return b, selfrefer.ErrReport
 	}
-	for m := from; m <= to; m = m.Add(1) {
-		f, err := db.month(ctx, who.Network, m)
+	err = db.read(ctx, "what a report is made of", func(tx *Tx) error {
+		b = selfrefer.ReportBasis{}
+		b.Months, err = list(tx, func(r scanner, f *selfrefer.MonthFigures) error {
+			var text string
+			if err := r.Scan(&text); err != nil {
+				return err
+			}
+			return json.Unmarshal([]byte(text), f)
+		}, `SELECT figures FROM report_month WHERE network = $1 AND month >= $2 AND month <= $3 ORDER BY month`, int64(who.Network), string(from), string(to))
 		if err != nil {
-			return b, fmt.Errorf("count %s: %w", m, err)
+			return err
 		}
-		b.Months = append(b.Months, f)
-	}
-	err = db.read(ctx, "what a report names", func(tx *Tx) error {
+		of := 1
+		for m := from; m < to; m = m.Add(1) {
+			of++
+		}
+		if len(b.Months) < of {
+			return selfrefer.NotCounted{Counted: len(b.Months), Of: of}
+		}
 		named := func(query string) (map[string]string, error) {
 			names := map[string]string{}
 			_, err := list(tx, func(r scanner, _ *struct{}) error {

@@ -2,8 +2,10 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -47,6 +49,9 @@ func (r *reportWorld) asks(n int, sector, sex string, reasons ...string) (ids []
 
 func (r *reportWorld) report(q selfrefer.ReportQuery) selfrefer.Report {
 	r.tb.Helper()
+	wait, err := r.db.CountReport(context.Background(), r.manager, q.From, q.To)
+	r.must(err)
+	r.must(wait(context.Background()))
 	basis, err := r.db.ReportBasis(context.Background(), r.manager, q.From, q.To)
 	r.must(err)
 	report, err := selfrefer.NewReport(q, basis)
@@ -205,5 +210,55 @@ func TestReportsAreDrawnUp(t *testing.T) {
 		if n := w.count(`SELECT COUNT(*) FROM report_month WHERE month <= '2026-06'`); n != 0 {
 			t.Errorf("%d months are kept for too long", n)
 		}
+	})
+}
+
+// Months are counted on when whoever asked for them has gone; who asks meanwhile waits for the same count, and each report says how far it is.
+func TestReportIsCountedInTheBackground(t *testing.T) {
+	eachEngine(t, func(t *testing.T, cfg Config) {
+		ctx := context.Background()
+		w := mustReportWorld(t, cfg)
+		w.asks(7, "L36 1", "f", "carer")
+		w.now = time.Date(2026, 9, 4, 12, 0, 0, 0, time.UTC)
+		span := func(from, to selfrefer.Month) error {
+			_, err := w.db.ReportBasis(ctx, w.manager, from, to)
+			return err
+		}
+		if err := span("2026-05", "2026-08"); !errors.Is(err, selfrefer.NotCounted{Counted: 0, Of: 4}) {
+			t.Fatalf("before: %v", err)
+		}
+		gone, leave := context.WithCancel(ctx)
+		wait, err := w.db.CountReport(gone, w.manager, "2026-05", "2026-06")
+		w.must(err)
+		leave()
+		if err := wait(gone); err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("waited for by somebody who has gone: %v", err)
+		}
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				wait, err := w.db.CountReport(ctx, w.manager, "2026-06", "2026-07")
+				if err == nil {
+					err = wait(ctx)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if err := span("2026-05", "2026-07"); err != nil {
+			t.Errorf("counted: %v", err)
+		}
+		if err := span("2026-06", "2026-08"); !errors.Is(err, selfrefer.NotCounted{Counted: 2, Of: 3}) {
+			t.Errorf("a month more: %v", err)
+		}
+		_, err = w.db.CountReport(ctx, w.worker, "2026-06", "2026-07")
+		wantErr(t, err, staff.ErrDenied)
+		_, err = w.db.CountReport(ctx, w.manager, "2026-06", "2026-09")
+		wantErr(t, err, selfrefer.ErrReport)
+		// Closing the database does not wait for months.
+		_, err = w.db.CountReport(ctx, w.manager, "2026-08", "2026-08")
+		w.must(err)
 	})
 }

@@ -161,6 +161,8 @@ type Handler struct {
 	Config
 	zone *time.Location
 	slow *slowdown
+	// patience is how long a request waits for the months of a report.
+	patience time.Duration
 	// hashing bounds how many passwords are checked at a time: each check takes 19 MB on purpose.
 	hashing chan struct{}
 	// asking bounds how often one address may begin with a passkey or at the provider: each beginning is a row in the database.
@@ -175,7 +177,7 @@ func New(c Config) (*Handler, error) {
 	if c.Store == nil || c.UI == nil || c.Nav == nil || c.Now == nil || c.Machine == nil || c.Log == nil || c.ClientIP == nil {
 		return nil, errors.New("the link workers' desk: the fields of Config without a zero value that is explained must be set")
 	}
-	h := &Handler{Config: c, zone: c.Calendar.Location, slow: newSlowdown(), hashing: make(chan struct{}, 2), foretell: make(chan struct{}, 1), asking: limit.NewLimiter(limit.Per(30, time.Minute), 10_000)}
+	h := &Handler{Config: c, zone: c.Calendar.Location, slow: newSlowdown(), patience: reportPatience, hashing: make(chan struct{}, 2), foretell: make(chan struct{}, 1), asking: limit.NewLimiter(limit.Per(30, time.Minute), 10_000)}
 	var err error
 	if h.keys, err = newKeys(c.PublicURL); err != nil {
 		return nil, fmt.Errorf("set up passkeys: %w", err)

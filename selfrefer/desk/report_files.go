@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -23,7 +24,14 @@ func (h *Handler) reportFile(name, kind string, write func(io.Writer, selfrefer.
 			return err
 		}
 		report, err := h.report(r, who, q)
-		if err != nil {
+		var not selfrefer.NotCounted
+		switch {
+		case errors.As(err, &not) && strings.HasPrefix(r.URL.Path, "/api/"):
+			return comeAgain(w, r, not)
+		case errors.As(err, &not): // the page tells how far it is, and has the link to the file again
+			http.Redirect(w, r, reportsPath+"?"+reportQuery(q), http.StatusSeeOther)
+			return nil
+		case err != nil:
 			return err
 		}
 		var b bytes.Buffer

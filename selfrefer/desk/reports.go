@@ -2,6 +2,7 @@ package desk
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -22,6 +23,7 @@ const dateWords = "2 January 2006"
 // reportsScreen is the data of reports.html.
 type reportsScreen struct {
 	None           string // why there is no report
+	Counting       *reportCounting
 	From, To, Only ui.Field
 	Of             string
 	Most           int // that is hidden
@@ -81,18 +83,6 @@ func (h *Handler) askedReport(r *http.Request, who staff.Account) (q selfrefer.R
 	return q, first, last, nil
 }
 
-func (h *Handler) report(r *http.Request, who staff.Account, q selfrefer.ReportQuery) (selfrefer.Report, error) {
-	basis, err := h.Store.ReportBasis(r.Context(), who, q.From, q.To)
-	if err != nil {
-		return selfrefer.Report{}, fmt.Errorf("count the months: %w", err)
-	}
-	report, err := selfrefer.NewReport(q, basis)
-	if err != nil {
-		return report, invalid{{Field: "only", Sentence: "Select a group that has enough people in these months"}}
-	}
-	return report, nil
-}
-
 func (h *Handler) reportsPage(w http.ResponseWriter, r *http.Request, who staff.Account) error {
 	q, first, last, err := h.askedReport(r, who)
 	var report selfrefer.Report
@@ -101,6 +91,10 @@ func (h *Handler) reportsPage(w http.ResponseWriter, r *http.Request, who staff.
 	}
 	status := http.StatusOK
 	var bad invalid
+	var not selfrefer.NotCounted
+	if errors.As(err, &not) {
+		return h.showCounting(w, r, q, not)
+	}
 	switch e, ok := err.(invalid); {
 	case err == nil:
 	case !ok:
@@ -115,7 +109,10 @@ func (h *Handler) reportsPage(w http.ResponseWriter, r *http.Request, who staff.
 	default:
 		status, bad = http.StatusUnprocessableEntity, e
 		q.By, q.Value = "", ""
-		if report, err = h.report(r, who, q); err != nil {
+		if report, err = h.report(r, who, q); errors.As(err, &not) {
+			return h.showCounting(w, r, q, not)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -282,6 +279,10 @@ func (h *Handler) getReport(w http.ResponseWriter, r *http.Request, who staff.Ac
 		return err
 	}
 	report, err := h.report(r, who, q)
+	var not selfrefer.NotCounted
+	if errors.As(err, &not) {
+		return comeAgain(w, r, not)
+	}
 	if err != nil {
 		return err
 	}
