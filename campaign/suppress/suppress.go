@@ -77,21 +77,26 @@ func List(counts []int) (hidden []bool) {
 // shown[g][k] is what was last shown of a number, 0 before it ever was: while it has grown by 1 to 4 since, it is hidden too. And before[g][k] is
 // what it was when the table was last shown, whether hidden or not: even whoever knows all of that cannot work out of a number that is hidden
 // now that it has grown by 1 to 4 since. Both are nil for a table that is shown for the first time.
+//
+// Whoever has made the list knows how many of each group came to the first stage, for the list is where they were counted. What is hidden beside a
+// small number must therefore hide it from them too: hiding the first stage of another group, which they know, does not.
 func Nested(counts, shown, before [][]int) (hidden [][]bool) {
 	hidden = make([][]bool, len(counts))
 	for g, row := range counts {
 		hidden[g] = make([]bool, len(row))
 	}
-	nest(counts, shown, hidden, false)
-	if before != nil {
-		nest(counts, before, hidden, true)
+	for _, told := range []bool{false, true} {
+		nest(counts, shown, hidden, false, told)
+		if before != nil {
+			nest(counts, before, hidden, true, told)
+		}
 	}
 	return hidden
 }
 
 // nest hides further numbers of nested groups, given what is known of them before: beside those that are small, or only for the sake of those
-// that are hidden already.
-func nest(counts, known [][]int, hidden [][]bool, only bool) {
+// that are hidden already; told, from whoever knows the first stage. Hiding more never tells what was hidden before.
+func nest(counts, known [][]int, hidden [][]bool, only, told bool) {
 	groups, stages := len(counts), 0
 	if groups > 0 {
 		stages = len(counts[0])
@@ -116,14 +121,20 @@ func nest(counts, known [][]int, hidden [][]bool, only bool) {
 			if k+1 < stages {
 				left -= row[k+1]
 			}
-			at[g][k] = n.add(arc{from: from, to: node, value: c, floor: min(last, c), cost: cellCost(c), hidden: hidden[g][k], open: only && !hidden[g][k]})
+			a := arc{from: from, to: node, value: c, floor: min(last, c), cost: cellCost(c), hidden: hidden[g][k], open: only && !hidden[g][k]}
+			if told && k == 0 {
+				a.hidden, a.open, a.fixed = false, true, true
+			}
+			at[g][k] = n.add(a)
 			n.add(arc{from: node, to: start + 1 + k, value: left, hidden: true}) // it is not shown, but may follow from what is
 		}
 	}
 	n.hide()
 	for g := range hidden {
 		for k := range hidden[g] {
-			hidden[g][k] = n.arcs[at[g][k]].hidden
+			if !told || k > 0 {
+				hidden[g][k] = n.arcs[at[g][k]].hidden
+			}
 		}
 	}
 }

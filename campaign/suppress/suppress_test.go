@@ -284,6 +284,88 @@ func TestNoSmallNumberFollowsFromTwoTablesOfOnePage(t *testing.T) {
 	})
 }
 
+// Whoever has made the list knows how many of each group were on it: every table that agrees with that, with the totals and with what is shown is
+// tried. No small number is narrowed further than that knowledge alone narrows it.
+func TestNoSmallNumberFollowsForWhoeverMadeTheList(t *testing.T) {
+	const groups, stages = 3, 3
+	rapid.Check(t, func(t *rapid.T) {
+		truth := grid(groups, stages)
+		for g := range truth {
+			n := rapid.IntRange(0, 9).Draw(t, "invited")
+			for k := range truth[g] {
+				truth[g][k] = n
+				n = rapid.IntRange(0, n).Draw(t, "further")
+			}
+		}
+		hidden := Nested(truth, nil, nil)
+		total := func(n [][]int, k int) (sum int) {
+			for g := range n {
+				sum += n[g][k]
+			}
+			return sum
+		}
+		var shown, possible [groups][stages]seen // with what is shown, and without
+		var stopped, stoppable [groups][stages]seen
+		guess := grid(groups, stages)
+		var try func(g, k int)
+		try = func(g, k int) {
+			if g == groups {
+				agrees := true
+				for k := range stages {
+					if total(guess, k) != total(truth, k) {
+						return
+					}
+					for g := range groups {
+						agrees = agrees && (hidden[g][k] || guess[g][k] == truth[g][k])
+					}
+				}
+				for g := range groups {
+					for k := range stages {
+						left := guess[g][k]
+						if k+1 < stages {
+							left -= guess[g][k+1]
+						}
+						possible[g][k].note(guess[g][k])
+						stoppable[g][k].note(left)
+						if agrees {
+							shown[g][k].note(guess[g][k])
+							stopped[g][k].note(left)
+						}
+					}
+				}
+				return
+			}
+			next := func() {
+				if k+1 == stages {
+					try(g+1, 0)
+				} else {
+					try(g, k+1)
+				}
+			}
+			if k == 0 {
+				guess[g][0] = truth[g][0]
+				next()
+				return
+			}
+			for n := range guess[g][k-1] + 1 {
+				guess[g][k] = n
+				next()
+			}
+		}
+		try(0, 0)
+		for g := range groups {
+			for k := range stages {
+				if k > 0 && Small(truth[g][k]) && shown[g][k] != possible[g][k] {
+					t.Fatalf("%v shown as %v: number %d of group %d is narrowed from %v to %v", truth, hidden, k, g, possible[g][k], shown[g][k])
+				}
+				if k+1 < stages && Small(truth[g][k]-truth[g][k+1]) && stopped[g][k] != stoppable[g][k] {
+					t.Fatalf("%v shown as %v: how many of group %d stop at %d is narrowed from %v to %v", truth, hidden, g, k, stoppable[g][k], stopped[g][k])
+				}
+			}
+		}
+	})
+}
+
 // The same table day by day, as it grows. Whoever knows what was last shown of each number, and even whoever knows all of the day before, tries
 // all growths that agree with what is shown.
 func TestNoFewPeopleFollowFromTwoDays(t *testing.T) {
