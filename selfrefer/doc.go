@@ -10,6 +10,10 @@
 // A [Reply] that is not a mere STOP is a referral; short ones are told apart by the files in replies/, as a hint to staff. An opt-out can be
 // undone by who made it, see [Undo], and goes to and comes from other systems by [OptOuts].
 //
+// A [Restriction] hides a referral, and never a count: caseloads, what a team has before it, the totals of a campaign and the reports have it in
+// them. A work that is there is counted, or too many texts would go and too much be given to whoever has it; that one more person is with somebody
+// tells nobody who. What lists by row, the queue and its numbers among them, leaves out what somebody may not see.
+//
 // A network may change some of what its patients read: the lines of urgent help and the reasons to choose from. [Words] holds that, and
 // [Words.Check] what it may not do: nobody takes 999 off the page, or the last line for somebody who cannot cope or cannot hear.
 package selfrefer

@@ -46,7 +46,7 @@ var noticeKinds = []noticeKind{
 	{EscalatedToYou, true, "A colleague has told you of a self-referral: read why.", "Colleagues have told you of %s self-referrals: read why.", "open", "A colleague tells you of a danger", nil, true},
 	{GlassBroken, true, "Somebody has opened a restricted self-referral: read why.", "Restricted self-referrals were opened %s times: read why.", "open", "Somebody opens a restricted referral, and you are told of it", nil, true},
 	{PromiseEnds, false, "The promise made for a self-referral is about to break.", "The promises made for %s self-referrals are about to break.", "open", "A promise is about to break", nil, false},
-	{HandedToYou, false, "A colleague has handed you a self-referral.", "Colleagues have handed you %s self-referrals.", "mine", "A colleague hands you a referral", nil, false},
+	{HandedToYou, false, "A self-referral has been handed to you.", "%s self-referrals have been handed to you.", "mine", "A referral is handed to you", nil, false},
 	{AskIfIn, false, "A colleague who should be at work has opened nothing today: are they in?", "%s colleagues who should be at work have opened nothing today: are they in?", "open", "A colleague has opened nothing by mid-morning", nil, false},
 }
 

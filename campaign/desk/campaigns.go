@@ -16,6 +16,7 @@ import (
 type campaignsData struct {
 	Campaigns ui.Table
 	CanEdit   bool
+	Deciles   bool // this person may upload them
 }
 
 func (h *Handler) campaignsPage(w http.ResponseWriter, r *http.Request) {
@@ -30,7 +31,7 @@ func (h *Handler) campaignsPage(w http.ResponseWriter, r *http.Request) {
 		h.pageError(w, r, fmt.Errorf("read the campaigns: %w", err))
 		return
 	}
-	data := campaignsData{CanEdit: can(who, staff.EditCampaign)}
+	data := campaignsData{CanEdit: can(who, staff.EditCampaign), Deciles: can(who, staff.UploadList)}
 	data.Campaigns = ui.Table{Head: []ui.Cell{{Text: "Campaign"}, {Text: "State"}, {Text: "Launched"}}, RowHeaders: true, Stacked: true, Empty: "There are no campaigns yet."}
 	for _, c := range all {
 		launched := "Not yet"

@@ -18,7 +18,7 @@ func busyMachinery(context.Context) Machinery {
 		Queue: Queue{Waiting: 1234, InHand: 20, Again: 3, Dead: 1, Oldest: 190 * time.Second, Processes: []Process{
 			{Host: "knowsley-central-pcn-worker-1.example", PID: 4711, AtOnce: 20, Since: civil}, {Host: "worker-2", PID: 4712, AtOnce: 20, Since: civil.AddDate(0, 0, -1)}}},
 		Mail:  "Does not work at the moment: The mail server cannot be reached.",
-		Mails: []Mail{{At: civil, To: "lee@riverside.example", Subject: "Wellpaced: something waits for you", Text: "A colleague has handed you a self-referral."}},
+		Mails: []Mail{{At: civil, To: "lee@riverside.example", Subject: "Wellpaced: something waits for you", Text: "A self-referral has been handed to you."}},
 		Disk:  Disk{Free: 200 << 20, Floor: 256 << 20, Ballast: 16 << 20}}
 }
 
@@ -41,7 +41,7 @@ func TestSystemPage(t *testing.T) {
 	if page.Code != http.StatusOK {
 		t.Fatalf("%d: %s", page.Code, page.Body)
 	}
-	for _, want := range []string{"Nothing is sent now:", "nearly full", "test, since", "Can be reached", "1,234", "3 minutes", "worker-2", "4712", "The provider refuses our account", "200 MB", "256 MB", "16 MB, dropped", "The mail server cannot be reached.", "lee@riverside.example", "Wellpaced: something waits for you", "A colleague has handed you a self-referral.", "Nothing: the database has all of it"} {
+	for _, want := range []string{"Nothing is sent now:", "nearly full", "test, since", "Can be reached", "1,234", "3 minutes", "worker-2", "4712", "The provider refuses our account", "200 MB", "256 MB", "16 MB, dropped", "The mail server cannot be reached.", "lee@riverside.example", "Wellpaced: something waits for you", "A self-referral has been handed to you.", "Nothing: the database has all of it"} {
 		if !strings.Contains(page.Body.String(), want) {
 			t.Errorf("the page does not say %q", want)
 		}

@@ -122,13 +122,14 @@ func nav(who staff.Account, path string) []ui.NavItem {
 		{"Capacity", "/desk/capacity", staff.ViewCapacity},
 		{"What patients read", "/desk/words", staff.ViewWords},
 		{"Opt-outs", "/desk/optouts", staff.ManageOptOuts},
+		{"Who looked", "/desk/glass", staff.ReadGlass},
 		{"Practices", "/desk/practices", staff.ExportPractice},
 		{"Staff", "/desk/staff", staff.ManageStaff},
 		{"Webhooks", "/desk/webhooks", staff.ManageWebhooks},
 		{"System", "/desk/system", staff.ViewSystem},
 	} {
 		if staff.May(who, p.do, who.Network) == nil {
-			current := strings.HasPrefix(path, p.href) || p.do == staff.ViewLists && strings.HasPrefix(path, "/desk/uploads/")
+			current := strings.HasPrefix(path, p.href) || p.do == staff.ViewLists && strings.HasPrefix(path, "/desk/uploads/") || p.do == staff.ViewCampaigns && path == "/desk/deprivation"
 			items = append(items, ui.NavItem{Text: p.text, Href: p.href, Current: current})
 		}
 	}

@@ -155,7 +155,7 @@ func TestSend(t *testing.T) {
 	}
 	m := o.taken()[0]
 	for _, want := range []string{"wellpaced@riverside.nhs.uk wanda@riverside.nhs.uk\n", "Subject: Wellpaced: something urgent waits for you\r\n", `From: "Wellpaced" <wellpaced@riverside.nhs.uk>`, "To: <wanda@riverside.nhs.uk>", "Message-ID: <notice.42@riverside.nhs.uk>", "Auto-Submitted: auto-generated",
-		"Content-Type: text/plain", "An urgent self-referral is waiting, and nobody has claimed it.\r\nSign in: https://pcn.nhs.uk/desk/queue?state", "Colleagues have handed you 2 self-referrals."} {
+		"Content-Type: text/plain", "An urgent self-referral is waiting, and nobody has claimed it.\r\nSign in: https://pcn.nhs.uk/desk/queue?state", "2 self-referrals have been handed to you."} {
 		if !strings.Contains(m, want) {
 			t.Errorf("the mail does not say %q:\n%s", want, m)
 		}
