@@ -351,6 +351,34 @@ const (
 	goesOn = ` JOIN referral g ON g.id = x.referral JOIN referral r ON r.id = CASE WHEN g.joined_to <> 0 THEN g.joined_to ELSE g.id END ` + andPatient
 )
 
+// What is counted in a month, each found by an index however many referrals there are. The plus keeps SQLite from an index that has the network and
+// not the time.
+const (
+	receivedInMonth = `SELECT` + attributes + `, r.source, r.urgent, COUNT(*) FROM referral r` + andPatient + `
+		WHERE r.network = $1 AND r.received_at >= $2 AND r.received_at < $3 AND r.state <> 'duplicate'` + byThem + `, r.source, r.urgent`
+	askedInMonth = `SELECT` + attributes + `, x.reason, COUNT(*) FROM referral r JOIN referral_asked x ON x.referral = r.id` + andPatient + `
+		WHERE r.network = $1 AND r.received_at >= $2 AND r.received_at < $3 AND r.state <> 'duplicate' AND x.reason NOT IN ('?', '!')` + byThem + `, x.reason`
+	contactedInMonth = `SELECT` + attributes + `, r.received_at, r.contacted_at, r.due_at FROM referral r` + andPatient + `
+		WHERE +r.network = $1 AND r.team IN (SELECT id FROM team WHERE network = $1 UNION ALL SELECT 0) AND r.contacted_at > 0 AND r.contacted_at >= $2 AND r.contacted_at < $3 AND r.state <> 'duplicate'`
+	endedInMonth = `SELECT ` + attributes + `, r.state, COALESCE(e.reason, ''), COUNT(*) FROM referral r` + andPatient + `
+		LEFT JOIN referral_event e ON e.referral = r.id AND e.reason <> ''
+			AND NOT EXISTS (SELECT 1 FROM referral_event l WHERE l.referral = e.referral AND l.reason <> '' AND l.id > e.id)
+		WHERE r.network = $1 AND r.closed_at > 0 AND r.closed_at >= $2 AND r.closed_at < $3 AND r.state IN ('onward', 'closed', 'declined', 'unreachable')` + byThem + `, r.state, e.reason`
+	onwardInMonth = `SELECT` + attributes + `, x.service, COUNT(DISTINCT r.id) FROM onward x` + goesOn + `
+		WHERE x.network = $1 AND x.made_on >= $2 AND x.made_on < $3 AND x.removed_at = 0` + byThem + `, x.service`
+	interventionsInMonth = `SELECT` + attributes + `, x.kind, COUNT(DISTINCT r.id), COUNT(*), CAST(SUM(x.minutes) AS BIGINT) FROM intervention x` + goesOn + `
+		WHERE x.network = $1 AND x.made_on >= $2 AND x.made_on < $3 AND x.removed_at = 0` + byThem + `, x.kind`
+	goalsInMonth = `SELECT` + attributes + `, x.state, COUNT(DISTINCT r.id) FROM goal x` + goesOn + `
+		WHERE x.network = $1 AND x.ended_on >= $2 AND x.ended_on < $3 AND x.removed_at = 0 AND x.state IN ('reached', 'given_up')` + byThem + `, x.state`
+	measuresInMonth = `SELECT` + attributes + `, r.id, x.kind, s.item, s.score,
+			(SELECT b.score FROM measure y JOIN measure_score b ON b.measure = y.id
+				WHERE y.referral = x.referral AND y.kind = x.kind AND b.item = s.item AND y.removed_at = 0 AND (y.made_on < x.made_on OR y.made_on = x.made_on AND y.id < x.id)
+				ORDER BY y.made_on, y.id LIMIT 1)
+		FROM measure x JOIN measure_score s ON s.measure = x.id` + goesOn + `
+		WHERE x.network = $1 AND x.made_on >= $2 AND x.made_on < $3 AND x.removed_at = 0 AND x.kind IN ('ons4', 'loneliness')
+		ORDER BY x.made_on, x.id`
+)
+
 // attributesOf are where to scan attributes to.
 func attributesOf(a *selfrefer.Attributes, campaign *int64) []any {
 	return []any{&a.Practice, campaign, &a.Age, &a.Sex, &a.Language, &a.Sector}
@@ -383,54 +411,38 @@ func (db *DB) countMonth(tx *Tx, n staff.NetworkID, m selfrefer.Month, f *selfre
 	var k, number, minutes int
 	var urgent bool
 	var code string
-	err := each("referrals", `SELECT`+attributes+`, r.source, r.urgent, COUNT(*) FROM referral r`+andPatient+`
-		WHERE r.network = $1 AND r.received_at >= $2 AND r.received_at < $3 AND r.state <> 'duplicate'`+byThem+`, r.source, r.urgent`,
-		times, []any{&code, &urgent, &k}, func(a selfrefer.Attributes) { f.Received(a, selfrefer.Source(code), urgent, k) })
+	err := each("referrals", receivedInMonth, times, []any{&code, &urgent, &k}, func(a selfrefer.Attributes) { f.Received(a, selfrefer.Source(code), urgent, k) })
 	if err != nil {
 		return err
 	}
-	err = each("reasons", `SELECT`+attributes+`, x.reason, COUNT(*) FROM referral r JOIN referral_asked x ON x.referral = r.id`+andPatient+`
-		WHERE r.network = $1 AND r.received_at >= $2 AND r.received_at < $3 AND r.state <> 'duplicate' AND x.reason NOT IN ('?', '!')`+byThem+`, x.reason`,
-		times, []any{&code, &k}, func(a selfrefer.Attributes) { f.Asked(a, code, k) })
+	err = each("reasons", askedInMonth, times, []any{&code, &k}, func(a selfrefer.Attributes) { f.Asked(a, code, k) })
 	if err != nil {
 		return err
 	}
 	var received, contacted, due int64
-	err = each("first contacts", `SELECT`+attributes+`, r.received_at, r.contacted_at, r.due_at FROM referral r`+andPatient+`
-		WHERE r.network = $1 AND r.team IN (SELECT id FROM team WHERE network = $1 UNION ALL SELECT 0) AND r.contacted_at > 0 AND r.contacted_at >= $2 AND r.contacted_at < $3 AND r.state <> 'duplicate'`,
-		times, []any{&received, &contacted, &due}, func(a selfrefer.Attributes) {
-			at := timeOf(contacted).In(zone)
-			monday := at.AddDate(0, 0, -(int(at.Weekday())+6)%7)
-			f.Contacted(a, selfrefer.DayOf(monday, zone), db.Calendar.Working(timeOf(received), timeOf(contacted)), contacted <= due)
-		})
+	err = each("first contacts", contactedInMonth, times, []any{&received, &contacted, &due}, func(a selfrefer.Attributes) {
+		at := timeOf(contacted).In(zone)
+		monday := at.AddDate(0, 0, -(int(at.Weekday())+6)%7)
+		f.Contacted(a, selfrefer.DayOf(monday, zone), db.Calendar.Working(timeOf(received), timeOf(contacted)), contacted <= due)
+	})
 	if err != nil {
 		return err
 	}
 	var why string
-	err = each("outcomes", `SELECT `+attributes+`, r.state, COALESCE(e.reason, ''), COUNT(*) FROM referral r`+andPatient+`
-		LEFT JOIN referral_event e ON e.referral = r.id AND e.reason <> ''
-			AND NOT EXISTS (SELECT 1 FROM referral_event l WHERE l.referral = e.referral AND l.reason <> '' AND l.id > e.id)
-		WHERE r.network = $1 AND r.closed_at > 0 AND r.closed_at >= $2 AND r.closed_at < $3 AND r.state IN ('onward', 'closed', 'declined', 'unreachable')`+byThem+`, r.state, e.reason`,
-		times, []any{&code, &why, &k}, func(a selfrefer.Attributes) { f.Ended(a, selfrefer.State(code), selfrefer.Discharge(why), k) })
+	err = each("outcomes", endedInMonth, times, []any{&code, &why, &k}, func(a selfrefer.Attributes) { f.Ended(a, selfrefer.State(code), selfrefer.Discharge(why), k) })
 	if err != nil {
 		return err
 	}
 	var service int64
-	err = each("onward referrals", `SELECT`+attributes+`, x.service, COUNT(DISTINCT r.id) FROM onward x`+goesOn+`
-		WHERE x.network = $1 AND x.made_on >= $2 AND x.made_on < $3 AND x.removed_at = 0`+byThem+`, x.service`,
-		days, []any{&service, &k}, func(a selfrefer.Attributes) { f.Passed(a, strconv.FormatInt(service, 10), k) })
+	err = each("onward referrals", onwardInMonth, days, []any{&service, &k}, func(a selfrefer.Attributes) { f.Passed(a, strconv.FormatInt(service, 10), k) })
 	if err != nil {
 		return err
 	}
-	err = each("interventions", `SELECT`+attributes+`, x.kind, COUNT(DISTINCT r.id), COUNT(*), CAST(SUM(x.minutes) AS BIGINT) FROM intervention x`+goesOn+`
-		WHERE x.network = $1 AND x.made_on >= $2 AND x.made_on < $3 AND x.removed_at = 0`+byThem+`, x.kind`,
-		days, []any{&code, &k, &number, &minutes}, func(a selfrefer.Attributes) { f.Did(a, code, k, number, minutes) })
+	err = each("interventions", interventionsInMonth, days, []any{&code, &k, &number, &minutes}, func(a selfrefer.Attributes) { f.Did(a, code, k, number, minutes) })
 	if err != nil {
 		return err
 	}
-	err = each("goals", `SELECT`+attributes+`, x.state, COUNT(DISTINCT r.id) FROM goal x`+goesOn+`
-		WHERE x.network = $1 AND x.ended_on >= $2 AND x.ended_on < $3 AND x.removed_at = 0 AND x.state IN ('reached', 'given_up')`+byThem+`, x.state`,
-		days, []any{&code, &k}, func(a selfrefer.Attributes) { f.Goal(a, selfrefer.GoalState(code), k) })
+	err = each("goals", goalsInMonth, days, []any{&code, &k}, func(a selfrefer.Attributes) { f.Goal(a, selfrefer.GoalState(code), k) })
 	if err != nil {
 		return err
 	}
@@ -455,13 +467,7 @@ func countMeasures(tx *Tx, f *selfrefer.MonthFigures, each func(string, string, 
 	var q question
 	var after int
 	var before *int
-	err := each("measures", `SELECT`+attributes+`, r.id, x.kind, s.item, s.score,
-			(SELECT b.score FROM measure y JOIN measure_score b ON b.measure = y.id
-				WHERE y.referral = x.referral AND y.kind = x.kind AND b.item = s.item AND y.removed_at = 0 AND (y.made_on < x.made_on OR y.made_on = x.made_on AND y.id < x.id)
-				ORDER BY y.made_on, y.id LIMIT 1)
-		FROM measure x JOIN measure_score s ON s.measure = x.id`+goesOn+`
-		WHERE x.network = $1 AND x.made_on >= $2 AND x.made_on < $3 AND x.removed_at = 0 AND x.kind IN ('ons4', 'loneliness')
-		ORDER BY x.made_on, x.id`, days, []any{&q.referral, &q.kind, &q.item, &after, &before}, func(a selfrefer.Attributes) {
+	err := each("measures", measuresInMonth, days, []any{&q.referral, &q.kind, &q.item, &after, &before}, func(a selfrefer.Attributes) {
 		if before == nil {
 			return
 		}

@@ -49,3 +49,30 @@ func TestTextsThatHaveLeft_plan(t *testing.T) {
 		}
 	})
 }
+
+// A month is counted by what is of the month: no query reads a whole table, and a page of decisions reads no more than it shows.
+func TestMonthAndDecisions_plan(t *testing.T) {
+	eachEngine(t, func(t *testing.T, cfg Config) {
+		db := mustOpen(t, cfg)
+		times, days := []any{1, 2, 3}, []any{1, "2026-06-01", "2026-07-01"}
+		for _, q := range []struct {
+			name, query, index string
+			args               []any
+		}{
+			{"received", receivedInMonth, "referral_received", times}, {"asked", askedInMonth, "referral_received", times}, {"contacted", contactedInMonth, "referral_contacted", times},
+			{"ended", endedInMonth, "referral_ended", times}, {"onward", onwardInMonth, "onward_made", days}, {"interventions", interventionsInMonth, "intervention_made", days},
+			{"goals", goalsInMonth, "goal_ended", days}, {"measures", measuresInMonth, "measure_made", days}, {"decisions", decisionsBefore, "decision_campaign", []any{1, 1 << 40, 20}},
+		} {
+			p := planOf(t, db, q.query, q.args...)
+			if !strings.Contains(p, q.index) {
+				t.Errorf("%s: not by %s, but %s", q.name, q.index, p)
+			}
+			for line := range strings.Lines(p) {
+				line = strings.TrimSpace(line)
+				if strings.Contains(line, "Seq Scan") || strings.HasPrefix(line, "SCAN ") && !strings.Contains(line, "CONSTANT ROW") && !strings.Contains(line, "team") {
+					t.Errorf("%s reads all of a table: %s", q.name, line)
+				}
+			}
+		}
+	})
+}
