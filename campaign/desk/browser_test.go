@@ -202,5 +202,11 @@ func TestScreens(t *testing.T) {
 	check(at, "campaign-counted")
 	check(at+"/funnel", "funnel")
 	check(at+"/fairness", "fairness")
+	check(at+"/decisions", "decisions")
+	p.Goto(at + "/funnel")
+	if p.Follow("#runs button") != 200 || !strings.Contains(p.URL(), "/funnel?done=") { // by whoever reads the funnel, without leaving it
+		t.Errorf("the press on the funnel leads to %s", p.URL())
+	}
+	check(p.URL(), "funnel-paused")
 	check(server.URL+"/desk/deprivation", "deprivation")
 }

@@ -611,7 +611,7 @@ func (h *Handler) askData(ctx context.Context, who staff.Account, v campaign.Vie
 		d.Points = []string{
 			fmt.Sprintf("%s will not be sent. A stopped campaign cannot be started again.", count(v.Counts[campaign.Planned]+v.Counts[campaign.Released], "text", "texts")),
 			"Texts that have left cannot be called back. Answers to them still arrive, and the team still answers.",
-			"If you only want to wait, go back and pause it.",
+			map[bool]string{true: "If you only want to wait, pause it: the button is above.", false: "If you only want to wait, leave it paused."}[v.State == campaign.Running],
 		}
 		return d, nil
 	}

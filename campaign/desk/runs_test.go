@@ -169,3 +169,25 @@ func TestCampaignOfOthersHasNoPages(t *testing.T) {
 		}
 	}
 }
+
+// Each picture of a campaign has its numbers behind it as a table.
+func TestEachPictureOfACampaignHasItsTable(t *testing.T) {
+	w := newWorld(t, nil)
+	w.must(w.db.SetWorker(t.Context(), w.by[staff.Administrator], w.by[staff.SeniorLinkWorker].ID, throttle.Worker{Week: officeHours, FirstContact: .5, Minutes: 45, Places: -1}))
+	draft := w.made(w.by[staff.CampaignManager], url.Values{"name": {"Next"}, "list": {fmt.Sprint(int64(w.listOf(60, "400").ID))}})
+	id := w.launched(w.listOf(400, "999"))
+	w.decide(id, 5)
+	w.tell(id)
+	for path, pictures := range map[string]int{campaignPath(id): 2, draft + "/steps/forecast": 1} {
+		figures := strings.Split(w.body(w.by[staff.CampaignManager], path), "<figure")[1:]
+		if len(figures) < pictures {
+			t.Errorf("%s has %d pictures, not %d", path, len(figures), pictures)
+		}
+		for i, f := range figures {
+			f, _, _ = strings.Cut(f, "</figure>")
+			if !strings.Contains(f, "<svg") || !strings.Contains(f, "<table") || strings.Count(f, "<tr") < 2 {
+				t.Errorf("picture %d of %s has no table: %s", i, path, f)
+			}
+		}
+	}
+}
