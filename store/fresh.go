@@ -56,22 +56,17 @@ func (db *DB) Freshenings(ctx context.Context, n staff.NetworkID, id campaign.ID
 		if err != nil {
 			return err
 		}
-		people, err := peopleOf(tx, c.Audience)
+		own, err := scanAudience(tx.QueryRow(`SELECT `+audienceColumns+` FROM audience WHERE id = $1`, int64(c.Audience)))
 		if err != nil {
 			return err
 		}
 		all, err = list(tx, scanFresh, `SELECT `+freshColumns+` FROM freshening f JOIN audience a ON a.id = f.audience WHERE f.campaign = $1 ORDER BY f.id DESC LIMIT 20`, int64(id))
 		for i := range all {
-			all[i].People = people
+			all[i].People = own.Ledger.Invited // a page must not count a million people
 		}
 		return err
 	})
 	return all, err
-}
-
-func peopleOf(tx *Tx, a campaign.AudienceID) (n int, err error) {
-	err = tx.QueryRow(`SELECT COUNT(*) FROM patient WHERE audience = $1 AND invited`, int64(a)).Scan(&n)
-	return n, err
 }
 
 // StartFresh begins to screen a campaign's list against a fresh one. Nothing of the campaign is sent until it is over. The caller runs Freshen
@@ -106,15 +101,23 @@ func (db *DB) StartFresh(ctx context.Context, who staff.Account, id campaign.ID,
 		case !a.ScreenedAt.After(own.ScreenedAt) || !a.ScreenedAt.After(c.FreshAt):
 			return campaign.ErrNotFresh
 		}
-		missing, err := list(tx, func(r scanner, ods *string) error { return r.Scan(ods) }, `
-			SELECT DISTINCT p.practice FROM patient p
-			WHERE p.audience = $1 AND p.invited AND NOT EXISTS (SELECT 1 FROM patient q WHERE q.audience = $2 AND q.practice = p.practice AND q.invited)
-			ORDER BY p.practice`, int64(c.Audience), int64(fresh))
+		shares, err := invitedByPractice(tx, c)
 		if err != nil {
 			return err
 		}
+		var missing campaign.ErrFreshLacks
+		for _, s := range shares {
+			var n int
+			err := tx.QueryRow(`SELECT COUNT(*) FROM (SELECT 1 FROM patient WHERE audience = $1 AND practice = $2 AND invited LIMIT 1) AS one`, int64(fresh), s.ODS).Scan(&n)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				missing = append(missing, s.ODS)
+			}
+		}
 		if len(missing) > 0 {
-			return campaign.ErrFreshLacks(missing)
+			return missing
 		}
 		_, err = tx.Exec(`INSERT INTO freshening (id, campaign, audience, account, at, state, done, counts) VALUES ($1, $2, $3, $4, $5, 'counting', 0, '{}')`,
 			db.newID(), int64(id), int64(fresh), int64(who.ID), tx.now)
