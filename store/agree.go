@@ -200,6 +200,8 @@ func practiceShares(tx *Tx, c campaign.Campaign) (all []campaign.PracticeShare, 
 	return all, nil
 }
 
+const withheldByStratum = `SELECT stratum, CAST(SUM(n) AS BIGINT) FROM tally WHERE owner = $1 AND kind = '` + tallyWithheld + `' AND hour = 0 GROUP BY stratum`
+
 // withheldBy adds up by practice what is kept back because it does not agree, by counters: a page of a million texts need not look at them.
 func withheldBy(tx *Tx, id campaign.ID) (map[string]int, error) {
 	var raw string
@@ -219,7 +221,7 @@ func withheldBy(tx *Tx, id campaign.ID) (map[string]int, error) {
 		ods, _, _ := strings.Cut(st.Names[stratum], " ") // then the age band and, of a reminder, the step
 		by[ods] += n
 		return nil
-	}, `SELECT stratum, CAST(SUM(n) AS BIGINT) FROM tally WHERE owner = $1 AND kind = '`+tallyWithheld+`' AND hour = 0 GROUP BY stratum`, int64(id))
+	}, withheldByStratum, int64(id))
 	return by, err
 }
 

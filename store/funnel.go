@@ -51,6 +51,14 @@ func funnelOf(tx *Tx, id campaign.ID) (f campaign.Funnel, err error) {
 	return f, json.Unmarshal([]byte(body), &f)
 }
 
+const troublesByCode = `
+	SELECT kind, CAST(SUM(n) AS BIGINT)
+	FROM tally
+	WHERE owner = $1
+	GROUP BY kind
+	HAVING SUM(n) > 0
+	ORDER BY 2 DESC, kind`
+
 // Troubles counts the texts of a campaign that did not arrive, by code.
 func (db *DB) Troubles(ctx context.Context, n staff.NetworkID, id campaign.ID) (all []campaign.Trouble, err error) {
 	err = db.read(ctx, "delivery problems", func(tx *Tx) error {
@@ -61,13 +69,7 @@ func (db *DB) Troubles(ctx context.Context, n staff.NetworkID, id campaign.ID) (
 			err := r.Scan(&t.Code, &t.Texts)
 			t.Code = strings.TrimPrefix(t.Code, tallyTrouble)
 			return err
-		}, `
-			SELECT kind, CAST(SUM(n) AS BIGINT)
-			FROM tally
-			WHERE owner = $1
-			GROUP BY kind
-			HAVING SUM(n) > 0
-			ORDER BY 2 DESC, kind`, troubleOwner(int64(id)))
+		}, troublesByCode, troubleOwner(int64(id)))
 		return err
 	})
 	return all, err

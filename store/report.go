@@ -10,6 +10,14 @@ import (
 	"github.com/wellpaced/wellpaced/throttle"
 )
 
+// hoursOfDays reads what days are made of: of a campaign and of its team, each hour once.
+const hoursOfDays = `
+	SELECT kind, hour, SUM(n)
+	FROM tally
+	WHERE owner IN ($1, $2) AND kind IN ('released', 'contact', 'referral', 'answered')
+	GROUP BY kind, hour
+	ORDER BY hour`
+
 // Days gives a campaign's life by civil day, from its launch to now. It reads counters: its cost does not grow with the list.
 func (db *DB) Days(ctx context.Context, n staff.NetworkID, id campaign.ID) (days []campaign.Day, err error) {
 	err = db.read(ctx, "campaign days", func(tx *Tx) error {
@@ -33,12 +41,7 @@ func (db *DB) Days(ctx context.Context, n staff.NetworkID, id campaign.ID) (days
 			next := day(d.Add(36 * time.Hour))
 			days = append(days, campaign.Day{Date: d, Capacity: throttle.Capacity(policy.Calendar, policy.Roster, nil, d, next)})
 		}
-		rows, err := tx.Query(`
-			SELECT kind, hour, SUM(n)
-			FROM tally
-			WHERE owner IN ($1, $2) AND kind IN ('released', 'contact', 'referral', 'answered')
-			GROUP BY kind, hour
-			ORDER BY hour`, int64(c.ID), int64(c.Team))
+		rows, err := tx.Query(hoursOfDays, int64(c.ID), int64(c.Team))
 		if err != nil {
 			return err
 		}

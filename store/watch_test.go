@@ -76,3 +76,21 @@ func TestMonthAndDecisions_plan(t *testing.T) {
 		}
 	})
 }
+
+// The page of a campaign reads its own counters of a few kinds, by the key that begins with owner and kind.
+func TestCampaignPage_plan(t *testing.T) {
+	eachEngine(t, func(t *testing.T, cfg Config) {
+		db := mustOpen(t, cfg)
+		for _, q := range []struct {
+			query string
+			args  []any
+		}{{sumsOfCampaign, []any{1}}, {hoursOfDays, []any{1, 2}}, {withheldByStratum, []any{1}}, {troublesByCode, []any{-1}}} {
+			p := planOf(t, db, q.query, q.args...)
+			byKey := strings.Contains(p, "SEARCH tally USING") && strings.Contains(p, "(owner=?") || strings.Contains(p, "tally_pkey")
+			byKind := q.args[0] == -1 || strings.Contains(p, "kind=?") || strings.Contains(p, "kind = ")
+			if !byKey || !byKind || strings.Contains(p, "SCAN tally") || strings.Contains(p, "Seq Scan") {
+				t.Errorf("%s\nis run as %s", q.query, p)
+			}
+		}
+	})
+}
