@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/wellpaced/wellpaced/campaign/suppress"
 )
 
 // unknown is what an attacker knows of a number: between which it lies.
@@ -66,6 +68,8 @@ func attack(known map[string]unknown, all []equation) {
 	}
 }
 
+var madeDeciles = map[string]string{"L36 1": "1", "L36 2": "2", "L37 3": "1", "L37 4": "2", "L38 5": "2"}
+
 // made is a network's months by the dice: few people, so that much is small.
 func made(dice *rand.Rand, months int) (basis ReportBasis) {
 	pick := func(from ...string) string { return from[dice.IntN(len(from))] }
@@ -73,7 +77,7 @@ func made(dice *rand.Rand, months int) (basis ReportBasis) {
 		var m MonthFigures
 		for range 5 + dice.IntN(120) {
 			a := Attributes{Practice: pick("A", "A", "A", "B", "B", "C"), Campaign: pick("1", "1", "2"), Age: pick("18-39", "40-64", "40-64", "65+"), Sex: pick("f", "f", "f", "m"), Language: pick("English", "English", "English", "English", "Polish", "Welsh"),
-				Sector: pick("L36 1", "L36 2", "L36 2", "L36 3")}
+				Sector: pick("L36 1", "L36 2", "L36 2", "L36 2", "L37 3", "L37 3", "L37 4", "L38 5")}
 			m.Received(a, Source(pick("link", "link", "link", "reply", "call")), dice.IntN(12) == 0, 1)
 			for _, reason := range []string{"money", "housing", "covid"} {
 				if dice.IntN(3) == 0 {
@@ -91,12 +95,14 @@ func made(dice *rand.Rand, months int) (basis ReportBasis) {
 			}
 			m.Texted(a, 1+dice.IntN(3), 240)
 		}
+
+		m.Deciles = madeDeciles
 		basis.Months = append(basis.Months, m)
 	}
 	return basis
 }
 
-// Whoever reads every report that there is, of all months and groups, cannot narrow any number of people from 1 to 4.
+// Whoever reads every report that there is, of all months and groups, and the pages of a campaign beside them, cannot narrow any number of people from 1 to 4.
 func TestNothingSmallCanBeWorkedOut(t *testing.T) {
 	for seed := range uint64(25) {
 		dice := rand.New(rand.NewPCG(seed, 1))
@@ -141,6 +147,35 @@ func TestNothingSmallCanBeWorkedOut(t *testing.T) {
 								sums = append(sums, e)
 							}
 						}
+					}
+				}
+			}
+		}
+		// The pages of a campaign that was alone in a month tell by district, or by decile, what the report tells by sector.
+		areaOf := districtOf
+		if seed%2 == 1 {
+			areaOf = func(sector string) string { return madeDeciles[sector] }
+		}
+		for i, m := range basis.Months {
+			for _, table := range []string{countReceived, countContacted, countTexted} {
+				areas := map[string]*equation{}
+				for _, sector := range inOrder(m.By[BySector]) {
+					k := key(i, "area", areaOf(sector), table, all)
+					if areas[k] == nil {
+						areas[k] = &equation{sum: k}
+					}
+					areas[k].parts = append(areas[k].parts, key(i, BySector, sector, table, all))
+					truth[k] += m.people(BySector, sector, table, all)
+				}
+				names := inOrder(areas)
+				var counts []int
+				for _, k := range names {
+					sums = append(sums, *areas[k])
+					counts = append(counts, truth[k])
+				}
+				for j, hide := range suppress.List(counts)[:len(names)] {
+					if !hide {
+						known[names[j]] = unknown{float64(counts[j]), float64(counts[j])}
 					}
 				}
 			}

@@ -2,6 +2,7 @@ package selfrefer
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/wellpaced/wellpaced/campaign/suppress"
@@ -113,9 +114,11 @@ const WaitStep = 6 * time.Minute
 
 // MonthFigures are the counts of one month. They are never shown as they are: [NewReport] hides what is too small.
 type MonthFigures struct {
-	All   Cut                        `json:"all"`
-	By    map[string]map[string]*Cut `json:"by,omitempty"`
-	Weeks map[Day]map[int]int        `json:"weeks,omitempty"` // waits by the Monday of the week of the first contact; of a week at the edge, the month's part
+	All Cut                        `json:"all"`
+	By  map[string]map[string]*Cut `json:"by,omitempty"`
+	// Deciles are those of the sectors, as they were when the month was counted: a campaign tells its people by decile.
+	Deciles map[string]string   `json:"deciles,omitempty"`
+	Weeks   map[Day]map[int]int `json:"weeks,omitempty"` // waits by the Monday of the week of the first contact; of a week at the edge, the month's part
 }
 
 // each runs over all the groups that somebody is in, and everybody.
@@ -261,6 +264,35 @@ func (f MonthFigures) hidden() map[cell]bool {
 				}
 			}
 		}
+		// Campaigns tell their people by postcode district, or by decile: in a month with one campaign alone, that is a sum of some sectors.
+		for _, areaOf := range []func(sector string) string{districtOf, func(sector string) string { return f.Deciles[sector] }} {
+			areas := map[string][]string{}
+			for _, sector := range inOrder(f.By[BySector]) {
+				areas[areaOf(sector)] = append(areas[areaOf(sector)], sector)
+			}
+			names := inOrder(areas)
+			sums := make([]int, len(names))
+			for a, name := range names {
+				sectors := areas[name]
+				counts := make([]int, len(sectors))
+				for i, sector := range sectors {
+					counts[i] = f.people(BySector, sector, table, code)
+					sums[a] += counts[i]
+				}
+				for i, hide := range suppress.List(counts)[:len(sectors)] {
+					if hide {
+						out[cell{BySector, sectors[i], table, code}] = true
+					}
+				}
+			}
+			for a, hide := range suppress.List(sums)[:len(names)] { // what is hidden there must not follow from what is shown here
+				for _, sector := range areas[names[a]] {
+					if hide {
+						out[cell{BySector, sector, table, code}] = true
+					}
+				}
+			}
+		}
 		parts = append(parts, func() {
 			for by, groups := range f.By {
 				for v := range groups {
@@ -344,6 +376,12 @@ func (f MonthFigures) hidden() map[cell]bool {
 		part()
 	}
 	return out
+}
+
+// districtOf is the postcode district that a sector belongs to.
+func districtOf(sector string) string {
+	district, _, _ := strings.Cut(sector, " ")
+	return district
 }
 
 // people is a count; by is "" for everybody's.

@@ -449,7 +449,22 @@ func (db *DB) countMonth(tx *Tx, n staff.NetworkID, m selfrefer.Month, f *selfre
 	if err := countMeasures(tx, f, each, days); err != nil {
 		return err
 	}
-	return db.countTexts(tx, n, from, to, f)
+	if err := db.countTexts(tx, n, from, to, f); err != nil {
+		return err
+	}
+	d, err := deprivationOf(tx, n)
+	if err != nil {
+		return fmt.Errorf("read the deciles: %w", err)
+	}
+	for sector := range f.By[selfrefer.BySector] {
+		if decile := d.Decile(sector); decile != "" {
+			if f.Deciles == nil {
+				f.Deciles = map[string]string{}
+			}
+			f.Deciles[sector] = decile
+		}
+	}
+	return nil
 }
 
 // countMeasures sets the last answer that somebody gave in the month beside their first ever, question by question.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wellpaced/wellpaced/campaign"
 	"github.com/wellpaced/wellpaced/selfrefer"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 )
@@ -219,6 +220,7 @@ func TestReportIsCountedInTheBackground(t *testing.T) {
 		ctx := context.Background()
 		w := mustReportWorld(t, cfg)
 		w.asks(7, "L36 1", "f", "carer")
+		w.must(w.db.SetDeprivation(ctx, w.manager, campaign.Deprivation{Sectors: map[string]int{"L36 1": 3, "L36 2": 4}}))
 		w.now = time.Date(2026, 9, 4, 12, 0, 0, 0, time.UTC)
 		span := func(from, to selfrefer.Month) error {
 			_, err := w.db.ReportBasis(ctx, w.manager, from, to)
@@ -249,6 +251,9 @@ func TestReportIsCountedInTheBackground(t *testing.T) {
 		all.Wait()
 		if err := span("2026-05", "2026-07"); err != nil {
 			t.Errorf("counted: %v", err)
+		}
+		if n := w.count(`SELECT COUNT(*) FROM report_month WHERE month = '2026-05' AND figures LIKE '%"deciles":{"L36 1":"3"}%'`); n != 1 {
+			t.Error("the month does not keep the deciles of its sectors")
 		}
 		if err := span("2026-06", "2026-08"); !errors.Is(err, selfrefer.NotCounted{Counted: 2, Of: 3}) {
 			t.Errorf("a month more: %v", err)
