@@ -258,8 +258,12 @@ type OptOuts interface {
 	// ImportOptOuts puts the rows out of reach, each before the next claim of its number; a dry run changes nothing.
 	ImportOptOuts(ctx context.Context, n staff.NetworkID, by staff.AccountID, rows []OptOutRow, dryRun bool) (OptOutLedger, error)
 	ExportOptOuts(ctx context.Context, n staff.NetworkID, by staff.AccountID) (Exported, error)
+	// ExportOptOutsAfter gives a page of at most limit, blind ones among them; staff.ErrNotFound if after is no place that a page ended at.
+	ExportOptOutsAfter(ctx context.Context, n staff.NetworkID, by staff.AccountID, after string, limit int) (out Exported, next string, err error)
 	// Corrections lists what practices still have to put right, oldest first.
 	Corrections(ctx context.Context, n staff.NetworkID, by staff.AccountID) ([]Correction, error)
+	// CorrectionsAfter goes on behind the one that was told last and when it came.
+	CorrectionsAfter(ctx context.Context, n staff.NetworkID, by staff.AccountID, at time.Time, after int64, limit int) ([]Correction, error)
 	// Corrected ticks one off. staff.ErrNotFound across networks.
 	Corrected(ctx context.Context, n staff.NetworkID, by staff.AccountID, id int64) error
 }

@@ -246,6 +246,8 @@ type Practices interface {
 	PracticeNews(ctx context.Context, who staff.Account) ([]PracticeNews, error)
 	// PracticeFiles lists those of a practice, newest first.
 	PracticeFiles(ctx context.Context, who staff.Account, ods string) ([]PracticeFile, error)
+	// PracticeFilesAfter goes on behind the file that was told last.
+	PracticeFilesAfter(ctx context.Context, who staff.Account, ods string, after int64, limit int) ([]PracticeFile, error)
 	// MakePracticeFile takes what no file has taken. ErrNothingNew if there is nothing. One that was begun and not finished is finished.
 	MakePracticeFile(ctx context.Context, who staff.Account, ods string) (PracticeFile, error)
 	// MakeAgain makes a file with the entries of an earlier one.

@@ -193,6 +193,7 @@ func ToldOfGlass(guardian staff.AccountID, colleagues []staff.Account, by staff.
 
 // Look is one time that somebody opened a referral.
 type Look struct {
+	ID        int64
 	At        time.Time
 	By        staff.AccountID
 	Reference string // of the case it is about: what was joined is looked at, too
@@ -212,6 +213,8 @@ type Restricter interface {
 	BreakGlass(ctx context.Context, who staff.Account, id ReferralID, reason string) error
 	// Breakings are those that who is told of, the latest first.
 	Breakings(ctx context.Context, who staff.Account) ([]Breaking, error)
+	// BreakingsAfter goes on behind the one that was told last.
+	BreakingsAfter(ctx context.Context, who staff.Account, after BreakingID, limit int) ([]Breaking, error)
 	Acknowledge(ctx context.Context, who staff.Account, id BreakingID, note string) error
 	// Guardian is the network's Caldicott guardian; 0 if none is set.
 	Guardian(ctx context.Context, n staff.NetworkID) (staff.AccountID, error)
@@ -219,4 +222,6 @@ type Restricter interface {
 
 	// WhoLooked lists who has opened a referral, and what is one case with it, the latest first. That is audited, too.
 	WhoLooked(ctx context.Context, who staff.Account, id ReferralID) (reference string, all []Look, err error)
+	// WhoLookedAfter goes on behind the look that was told last.
+	WhoLookedAfter(ctx context.Context, who staff.Account, id ReferralID, after int64, limit int) (reference string, all []Look, err error)
 }

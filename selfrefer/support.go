@@ -91,6 +91,12 @@ type Task struct {
 	Urgent    bool // the referral
 }
 
+// TaskPlace is where a task stands in somebody's list, which goes by day. The zero value is before the first, and no place.
+type TaskPlace struct {
+	Due Day
+	ID  EntryID
+}
+
 // MaxTasks is how many a list of somebody's tasks holds, the most pressing: more than anybody reads.
 const MaxTasks = 200
 
@@ -578,6 +584,8 @@ type Aftercare interface {
 	ReferralTasks(ctx context.Context, who staff.Account, id ReferralID) ([]Task, error)
 	// Tasks lists what somebody has to do, by day: what is theirs by name, and what belongs to the referrals that they have.
 	Tasks(ctx context.Context, who staff.Account) ([]Task, error)
+	// TasksAfter gives a page, and where the next one goes on. Of some referrals somebody may not be told: a page may hold fewer than limit.
+	TasksAfter(ctx context.Context, who staff.Account, after TaskPlace, limit int) (all []Task, next TaskPlace, err error)
 	// SupportOffer is what a network offers to record; own measures that are not used any more are last.
 	SupportOffer(ctx context.Context, n staff.NetworkID) ([]Kind, []OwnMeasure, error)
 	SetKinds(ctx context.Context, who staff.Account, kinds []Kind) error

@@ -252,6 +252,8 @@ type Webhooks interface {
 	TestWebhook(ctx context.Context, who staff.Account, hook int64) error
 	// Deliveries are the last ones, newest first.
 	Deliveries(ctx context.Context, who staff.Account, hook int64) ([]Delivery, error)
+	// DeliveriesAfter goes on behind the delivery that was told last.
+	DeliveriesAfter(ctx context.Context, who staff.Account, hook, after int64, limit int) ([]Delivery, error)
 	// Redeliver sends one again that was delivered or given up.
 	Redeliver(ctx context.Context, who staff.Account, hook, delivery int64) error
 }

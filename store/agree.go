@@ -279,26 +279,37 @@ func (db *DB) SeesCampaign(ctx context.Context, who staff.Account, id campaign.I
 
 // CampaignsSeen are the newest campaigns that somebody may see.
 func (db *DB) CampaignsSeen(ctx context.Context, who staff.Account, limit int) (all []campaign.Campaign, err error) {
+	return db.CampaignsSeenAfter(ctx, who, 0, limit)
+}
+
+// CampaignsSeenAfter goes on behind the campaign that was told last; 0 begins with the newest.
+func (db *DB) CampaignsSeenAfter(ctx context.Context, who staff.Account, after campaign.ID, limit int) (all []campaign.Campaign, err error) {
 	if who.Role != staff.PracticeViewer {
-		return db.Campaigns(ctx, who.Network, limit)
+		err = db.read(ctx, "campaigns", func(tx *Tx) (err error) {
+			all, err = campaignsOf(tx, campaignsOrder, int64(who.Network), beforeID(int64(after)), limit)
+			return err
+		})
+		return all, err
 	}
 	codes := who.PracticeCodes()
 	if len(codes) == 0 {
 		return nil, nil
 	}
-	args := []any{int64(who.Network)}
+	args := []any{int64(who.Network), beforeID(int64(after))}
 	for _, code := range codes {
 		args = append(args, code)
 	}
 	err = db.read(ctx, "a viewer's campaigns", func(tx *Tx) (err error) {
 		all, err = campaignsOf(tx, `
-			WHERE network = $1 AND EXISTS (
-				SELECT 1 FROM patient p WHERE p.audience = campaign.audience AND p.invited AND p.practice IN `+tx.engine.placeholders(1, 1, len(codes))+`)
+			WHERE network = $1 AND id < $2 AND EXISTS (
+				SELECT 1 FROM patient p WHERE p.audience = campaign.audience AND p.invited AND p.practice IN `+tx.engine.placeholders(2, 1, len(codes))+`)
 			ORDER BY id DESC LIMIT `+strconv.Itoa(limit), args...)
 		return err
 	})
 	return all, err
 }
+
+const campaignsOrder = `WHERE network = $1 AND id < $2 ORDER BY id DESC LIMIT $3`
 
 // SetGrounds states why a draft may use its list. Whoever has agreed to other grounds is asked again.
 func (db *DB) SetGrounds(ctx context.Context, who staff.Account, id campaign.ID, g campaign.Grounds) error {

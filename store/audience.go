@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -475,8 +476,14 @@ func (db *DB) Audience(ctx context.Context, n staff.NetworkID, id campaign.Audie
 
 // Audiences lists a network's lists, newest first.
 func (db *DB) Audiences(ctx context.Context, n staff.NetworkID, limit int) (all []campaign.Audience, err error) {
+	return db.AudiencesAfter(ctx, n, 0, limit)
+}
+
+// AudiencesAfter goes on behind the list that was told last; 0 begins with the newest.
+func (db *DB) AudiencesAfter(ctx context.Context, n staff.NetworkID, after campaign.AudienceID, limit int) (all []campaign.Audience, err error) {
 	err = db.read(ctx, "audiences", func(tx *Tx) error {
-		rows, err := tx.Query(`SELECT `+audienceColumns+` FROM audience WHERE network = $1 AND state <> 'abandoned' ORDER BY id DESC LIMIT $2`, int64(n), limit)
+		all = nil
+		rows, err := tx.Query(audiencesQuery, int64(n), beforeID(int64(after)), limit)
 		if err != nil {
 			return err
 		}
@@ -491,6 +498,16 @@ func (db *DB) Audiences(ctx context.Context, n staff.NetworkID, limit int) (all 
 		return rows.Err()
 	})
 	return all, err
+}
+
+const audiencesQuery = `SELECT ` + audienceColumns + ` FROM audience WHERE network = $1 AND id < $2 AND state <> 'abandoned' ORDER BY id DESC LIMIT $3`
+
+// beforeID is the bound of a listing that begins with the newest.
+func beforeID(after int64) int64 {
+	if after == 0 {
+		return math.MaxInt64
+	}
+	return after
 }
 
 // NotInvited walks the rejected and excluded rows of a list in the file's order; after is the last row seen.

@@ -792,13 +792,13 @@ func (db *DB) Decisions(ctx context.Context, n staff.NetworkID, id campaign.ID, 
 	return all, err
 }
 
-// DecisionsBefore goes on with the history of a campaign's decisions before one of them, newest first.
-func (db *DB) DecisionsBefore(ctx context.Context, n staff.NetworkID, id campaign.ID, before int64, limit int) (all []campaign.Decision, err error) {
-	err = db.read(ctx, "earlier decisions", func(tx *Tx) error {
+// DecisionsAfter goes on behind the decision that was told last, newest first; 0 begins with the newest.
+func (db *DB) DecisionsAfter(ctx context.Context, n staff.NetworkID, id campaign.ID, after int64, limit int) (all []campaign.Decision, err error) {
+	err = db.read(ctx, "decisions", func(tx *Tx) error {
 		if _, err := campaignOf(tx, n, id, ""); err != nil {
 			return err
 		}
-		all, err = decisions(tx, id, before, limit)
+		all, err = decisions(tx, id, beforeID(after), limit)
 		return err
 	})
 	return all, err

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -167,6 +168,37 @@ func (db *DB) Breakings(ctx context.Context, who staff.Account) (all []selfrefer
 	return all, err
 }
 
+// BreakingsAfter goes on behind the one that was told last; 0 begins with the newest.
+func (db *DB) BreakingsAfter(ctx context.Context, who staff.Account, after selfrefer.BreakingID, limit int) (all []selfrefer.Breaking, err error) {
+	if err := staff.May(who, staff.ReadGlass, who.Network); err != nil {
+		return nil, err
+	}
+	err = db.read(ctx, "who has broken the glass", func(tx *Tx) error {
+		all = nil
+		// Of some only others are told: a page is filled from as many rows as that takes.
+		for from := beforeID(int64(after)); len(all) < limit; {
+			var last int64
+			if err := tx.QueryRow(breakingsEnd, int64(who.Network), from, breakingsShown).Scan(&last); err != nil {
+				return fmt.Errorf("read who has broken the glass: %w", err)
+			}
+			if last == 0 {
+				return nil
+			}
+			some, err := db.breakings(tx, who, fmt.Sprintf(`AND g.event < %d AND g.event >= %d`, from, last), breakingsShown)
+			if err != nil {
+				return err
+			}
+			all, from = append(all, some...), last
+		}
+		all = all[:limit]
+		return nil
+	})
+	return all, err
+}
+
+// breakingsEnd is the last of the next so many.
+const breakingsEnd = `SELECT COALESCE(MIN(event), 0) FROM (SELECT event FROM glass WHERE network = $1 AND event < $2 ORDER BY event DESC LIMIT $3) x`
+
 // Acknowledge notes that whoever is told of it has read that the glass was broken.
 func (db *DB) Acknowledge(ctx context.Context, who staff.Account, id selfrefer.BreakingID, note string) error {
 	note = strings.TrimSpace(note)
@@ -257,6 +289,11 @@ const looksShown = 5000
 // WhoLooked lists who has opened a referral, from the audit. Whoever may open it may know, and the guardian, and an administrator:
 // patients ask them.
 func (db *DB) WhoLooked(ctx context.Context, who staff.Account, id selfrefer.ReferralID) (reference string, all []selfrefer.Look, err error) {
+	return db.WhoLookedAfter(ctx, who, id, 0, looksShown)
+}
+
+// WhoLookedAfter goes on behind the look that was told last; 0 begins with the latest.
+func (db *DB) WhoLookedAfter(ctx context.Context, who staff.Account, id selfrefer.ReferralID, after int64, limit int) (reference string, all []selfrefer.Look, err error) {
 	var refusal error
 	err = db.write(ctx, "who has looked", func(tx *Tx) error {
 		all = nil
@@ -269,7 +306,7 @@ func (db *DB) WhoLooked(ctx context.Context, who staff.Account, id selfrefer.Ref
 		}
 		if refusal == nil {
 			reference = r.Reference
-			if all, err = db.looks(tx, r); err != nil {
+			if all, err = db.looks(tx, r, after, limit); err != nil {
 				return err
 			}
 		}
@@ -296,7 +333,7 @@ func (db *DB) mayKnowLooks(tx *Tx, who staff.Account, r selfrefer.Referral) (ref
 	return refusal, err
 }
 
-func (db *DB) looks(tx *Tx, r selfrefer.Referral) (all []selfrefer.Look, err error) {
+func (db *DB) looks(tx *Tx, r selfrefer.Referral, after int64, limit int) (all []selfrefer.Look, err error) {
 	ids, _, err := caseOf(tx, r.ID)
 	if err != nil {
 		return nil, err
@@ -309,20 +346,23 @@ func (db *DB) looks(tx *Tx, r selfrefer.Referral) (all []selfrefer.Look, err err
 		some, err := list(tx, func(row scanner, l *selfrefer.Look) error {
 			var at int64
 			var action string
-			err := row.Scan(&at, (*int64)(&l.By), &action)
+			err := row.Scan(&l.ID, &at, (*int64)(&l.By), &action)
 			l.At, l.Reference, l.Glass = timeOf(at), one.Reference, action != string(staff.ViewReferral)
 			return err
-		}, `
-			SELECT at, account, action
-			FROM audit
-			WHERE target = $1 AND network = $2 AND outcome = 'done' AND action IN ('referral.view', 'referral.break_glass')
-			ORDER BY id DESC
-			LIMIT $3`, fmt.Sprintf("referral %d", id), int64(r.Network), looksShown)
+		}, looksQuery, fmt.Sprintf("referral %d", id), int64(r.Network), beforeID(after), limit)
 		if err != nil {
 			return nil, fmt.Errorf("read who has looked at referral %d: %w", id, err)
 		}
 		all = append(all, some...)
 	}
-	slices.SortStableFunc(all, func(a, b selfrefer.Look) int { return b.At.Compare(a.At) })
-	return all[:min(len(all), looksShown)], nil
+	slices.SortFunc(all, func(a, b selfrefer.Look) int { return cmp.Compare(b.ID, a.ID) })
+	return all[:min(len(all), limit)], nil
 }
+
+// The plus keeps SQLite from the index of the network's whole audit: what was done to one referral is few rows.
+const looksQuery = `
+	SELECT id, at, account, action
+	FROM audit
+	WHERE target = $1 AND +network = $2 AND id < $3 AND outcome = 'done' AND action IN ('referral.view', 'referral.break_glass')
+	ORDER BY id DESC
+	LIMIT $4`

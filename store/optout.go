@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"strconv"
 	"sync"
@@ -399,6 +402,18 @@ const openCorrections = `(done_at = 0 AND withdrawn_at = 0 OR done_at > 0 AND wi
 
 // Corrections lists what the practices of a network still have to put right, oldest first. Who looked is in the audit.
 func (db *DB) Corrections(ctx context.Context, n staff.NetworkID, by staff.AccountID) (all []selfrefer.Correction, err error) {
+	return db.CorrectionsAfter(ctx, n, by, time.Time{}, 0, math.MaxInt32)
+}
+
+const correctionsQuery = `
+	SELECT id, network, why, practice, shared, at, withdrawn_at, person
+	FROM correction
+	WHERE network = $1 AND (at, id) > ($2, $3) AND ` + openCorrections + `
+	ORDER BY at, id
+	LIMIT $4`
+
+// CorrectionsAfter goes on behind the one that was told last, which came at a time; the zero values begin with the oldest.
+func (db *DB) CorrectionsAfter(ctx context.Context, n staff.NetworkID, by staff.AccountID, at time.Time, after int64, limit int) (all []selfrefer.Correction, err error) {
 	err = db.write(ctx, "list corrections", func(tx *Tx) error {
 		all, err = list(tx, func(row scanner, c *selfrefer.Correction) error {
 			var at, withdrawn int64
@@ -410,11 +425,7 @@ func (db *DB) Corrections(ctx context.Context, n staff.NetworkID, by staff.Accou
 			c.At, c.Withdrawn = timeOf(at), withdrawn > 0
 			c.Name, c.Born, c.NHS, c.Phone = d.name(), d.born(), d.nhs(), d.phone()
 			return err
-		}, `
-			SELECT id, network, why, practice, shared, at, withdrawn_at, person
-			FROM correction
-			WHERE network = $1 AND `+openCorrections+`
-			ORDER BY at, id`, int64(n))
+		}, correctionsQuery, int64(n), msOf(at), after, limit)
 		if err != nil {
 			return fmt.Errorf("list corrections: %w", err)
 		}
@@ -557,46 +568,95 @@ func (db *DB) importOne(ctx context.Context, rec optOutRecord, dryRun bool) (fre
 
 // ExportOptOuts gives all opt-outs of a network for another system. Those of which only the blind index is left are counted.
 func (db *DB) ExportOptOuts(ctx context.Context, n staff.NetworkID, by staff.AccountID) (out selfrefer.Exported, err error) {
-	err = db.read(ctx, "export opt-outs", func(tx *Tx) error {
-		out = selfrefer.Exported{}
-		_, err := list(tx, func(row scanner, _ *struct{}) error {
-			var kind string
-			var s selfrefer.Suppressed
-			var ix, sealed []byte
-			var at int64
-			if err := row.Scan(&kind, &ix, &s.Why, &at, &sealed); err != nil {
-				return err
-			}
-			if sealed == nil {
-				out.Blind++
-				return nil
-			}
-			plain, err := db.sealer.open("suppression", "who", suppressionRow(int64(n), kind, ix), sealed)
-			if err != nil {
-				return err
-			}
-			s.At = timeOf(at)
-			if kind == "nhs" {
-				s.NHS, err = person.ParseNHSNumber(string(plain))
-			} else {
-				s.Phone, err = person.ParseE164(string(plain))
-			}
-			if err != nil {
-				return errors.New("a number cannot be read") // the error would quote it
-			}
-			out.Rows = append(out.Rows, s)
-			return nil
-		}, `SELECT kind, ix, why, at, who FROM suppression WHERE network = $1 ORDER BY at, kind, ix`, int64(n))
+	err = db.read(ctx, "export opt-outs", func(tx *Tx) (err error) {
+		out, _, err = db.exported(tx, n, `SELECT kind, ix, why, at, who FROM suppression WHERE network = $1 ORDER BY at, kind, ix`, int64(n))
 		return err
 	})
 	if err != nil {
 		return selfrefer.Exported{}, err
 	}
-	err = db.write(ctx, "audit opt-outs", func(tx *Tx) error {
-		return db.audit(tx, staff.Entry{Network: n, Account: by, Action: "optout.export", Target: fmt.Sprintf("%d rows", len(out.Rows)), Outcome: "done"})
+	return out, db.auditExport(ctx, n, by, len(out.Rows))
+}
+
+// optOutKey is the place of an opt-out in the order in which they are paged.
+type optOutKey struct {
+	Kind string
+	Ix   []byte
+}
+
+// exported reads opt-outs, and where each stands.
+func (db *DB) exported(tx *Tx, n staff.NetworkID, query string, args ...any) (out selfrefer.Exported, at []optOutKey, err error) {
+	at, err = list(tx, func(row scanner, k *optOutKey) error {
+		var s selfrefer.Suppressed
+		var sealed []byte
+		var at int64
+		if err := row.Scan(&k.Kind, &k.Ix, &s.Why, &at, &sealed); err != nil {
+			return err
+		}
+		if sealed == nil {
+			out.Blind++
+			return nil
+		}
+		plain, err := db.sealer.open("suppression", "who", suppressionRow(int64(n), k.Kind, k.Ix), sealed)
+		if err != nil {
+			return err
+		}
+		s.At = timeOf(at)
+		if k.Kind == "nhs" {
+			s.NHS, err = person.ParseNHSNumber(string(plain))
+		} else {
+			s.Phone, err = person.ParseE164(string(plain))
+		}
+		if err != nil {
+			return errors.New("a number cannot be read") // the error would quote it
+		}
+		out.Rows = append(out.Rows, s)
+		return nil
+	}, query, args...)
+	return out, at, err
+}
+
+func (db *DB) auditExport(ctx context.Context, n staff.NetworkID, by staff.AccountID, rows int) error {
+	return db.write(ctx, "audit opt-outs", func(tx *Tx) error {
+		return db.audit(tx, staff.Entry{Network: n, Account: by, Action: "optout.export", Target: fmt.Sprintf("%d rows", rows), Outcome: "done"})
+	})
+}
+
+const optOutsQuery = `SELECT kind, ix, why, at, who FROM suppression WHERE network = $1 AND (kind, ix) > ($2, $3) ORDER BY kind, ix LIMIT $4`
+
+// ExportOptOutsAfter gives one page of them, the blind ones among them counted, and where the next one goes on: "" if there is none. The place is
+// sealed, because it is made of what a number was hashed to; staff.ErrNotFound if it is none that was given for the network.
+func (db *DB) ExportOptOutsAfter(ctx context.Context, n staff.NetworkID, by staff.AccountID, after string, limit int) (out selfrefer.Exported, next string, err error) {
+	network := strconv.FormatInt(int64(n), 10)
+	from := optOutKey{Ix: []byte{}}
+	if after != "" {
+		sealed, err := base64.RawURLEncoding.DecodeString(after)
+		if err != nil {
+			return out, "", staff.ErrNotFound
+		}
+		plain, err := db.sealer.open("suppression", "page", network, sealed)
+		if err != nil || json.Unmarshal(plain, &from) != nil {
+			return out, "", staff.ErrNotFound
+		}
+	}
+	var at []optOutKey
+	err = db.read(ctx, "export opt-outs", func(tx *Tx) (err error) {
+		out, at, err = db.exported(tx, n, optOutsQuery, int64(n), from.Kind, from.Ix, limit)
+		return err
 	})
 	if err != nil {
-		return selfrefer.Exported{}, err
+		return selfrefer.Exported{}, "", err
 	}
-	return out, nil
+	if len(at) == limit {
+		plain, err := json.Marshal(at[limit-1])
+		if err != nil {
+			return selfrefer.Exported{}, "", fmt.Errorf("write where a page ends: %w", err)
+		}
+		sealed, err := db.sealer.seal("suppression", "page", network, plain)
+		if err != nil {
+			return selfrefer.Exported{}, "", err
+		}
+		next = base64.RawURLEncoding.EncodeToString(sealed)
+	}
+	return out, next, db.auditExport(ctx, n, by, len(out.Rows))
 }

@@ -262,6 +262,15 @@ func scanDelivery(r scanner, d *selfrefer.Delivery) error {
 
 // Deliveries are the last fifty of a webhook.
 func (db *DB) Deliveries(ctx context.Context, who staff.Account, hook int64) (all []selfrefer.Delivery, err error) {
+	return db.DeliveriesAfter(ctx, who, hook, 0, 50)
+}
+
+const deliveriesQuery = `SELECT ` + deliveryColumns + ` FROM outbox WHERE webhook = $1 AND id < $2
+	AND NOT EXISTS (SELECT 1 FROM restriction_name n JOIN restriction_on w ON w.origin = n.origin WHERE n.account = $3 AND n.may = FALSE AND w.referral = outbox.about)
+	ORDER BY id DESC LIMIT $4`
+
+// DeliveriesAfter goes on behind the delivery that was told last; 0 begins with the newest.
+func (db *DB) DeliveriesAfter(ctx context.Context, who staff.Account, hook, after int64, limit int) (all []selfrefer.Delivery, err error) {
 	if err := staff.May(who, staff.ManageWebhooks, who.Network); err != nil {
 		return nil, err
 	}
@@ -273,9 +282,7 @@ func (db *DB) Deliveries(ctx context.Context, who staff.Account, hook int64) (al
 		if err != nil {
 			return err
 		}
-		all, err = list(tx, scanDelivery, `SELECT `+deliveryColumns+` FROM outbox WHERE webhook = $1
-			AND NOT EXISTS (SELECT 1 FROM restriction_name n JOIN restriction_on w ON w.origin = n.origin WHERE n.account = $2 AND n.may = FALSE AND w.referral = outbox.about)
-			ORDER BY id DESC LIMIT 50`, hook, int64(who.ID))
+		all, err = list(tx, scanDelivery, deliveriesQuery, hook, beforeID(after), int64(who.ID), limit)
 		return err
 	})
 	return all, err

@@ -294,6 +294,13 @@ func (db *DB) practiceOf(tx *Tx, n staff.NetworkID, ods string) (p staff.Practic
 
 // PracticeFiles lists the last hundred files of a practice.
 func (db *DB) PracticeFiles(ctx context.Context, who staff.Account, ods string) (all []selfrefer.PracticeFile, err error) {
+	return db.PracticeFilesAfter(ctx, who, ods, 0, 100)
+}
+
+const filesOrder = `AND practice = $2 AND id < $3 ORDER BY id DESC LIMIT $4`
+
+// PracticeFilesAfter goes on behind the file that was told last; 0 begins with the newest.
+func (db *DB) PracticeFilesAfter(ctx context.Context, who staff.Account, ods string, after int64, limit int) (all []selfrefer.PracticeFile, err error) {
 	if err := staff.May(who, staff.ExportPractice, who.Network); err != nil {
 		return nil, err
 	}
@@ -302,7 +309,7 @@ func (db *DB) PracticeFiles(ctx context.Context, who staff.Account, ods string) 
 		if err != nil {
 			return err
 		}
-		all, err = db.practiceFiles(tx, who.Network, `AND practice = $2 ORDER BY id DESC LIMIT 100`, ods)
+		all, err = db.practiceFiles(tx, who.Network, filesOrder, ods, beforeID(after), limit)
 		for i := range all {
 			all[i].Practice = p
 		}

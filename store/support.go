@@ -421,28 +421,40 @@ func (db *DB) ReferralTasks(ctx context.Context, who staff.Account, id selfrefer
 
 // Tasks lists what somebody has to do, by day. What hangs on a referral that they may not look at is not in it.
 func (db *DB) Tasks(ctx context.Context, who staff.Account) (all []selfrefer.Task, err error) {
+	all, _, err = db.TasksAfter(ctx, who, selfrefer.TaskPlace{}, selfrefer.MaxTasks)
+	return all, err
+}
+
+// tasksQueries are of what somebody was given, and of what hangs on referrals that they have.
+var tasksQueries = []string{
+	`SELECT ` + taskColumns + ` FROM task t WHERE t.network = $1 AND t.for_account = $2 AND t.done_at = 0 AND (t.due, t.id) > ($3, $4) ORDER BY t.due, t.id LIMIT $5`,
+	// CROSS JOIN keeps SQLite to this order: the tasks that are open are few, the referrals that somebody ever had are many.
+	`SELECT ` + taskColumns + ` FROM task t CROSS JOIN referral r
+		WHERE t.network = $1 AND t.for_account = 0 AND t.done_at = 0 AND (t.due, t.id) > ($3, $4) AND r.id = t.referral AND r.claimed_by = $2 ORDER BY t.due, t.id LIMIT $5`,
+}
+
+// TasksAfter goes on behind the task that was told last, and tells where the next page does; the most pressing come first.
+func (db *DB) TasksAfter(ctx context.Context, who staff.Account, after selfrefer.TaskPlace, limit int) (all []selfrefer.Task, next selfrefer.TaskPlace, err error) {
 	if err := staff.May(who, staff.WorkReferral, who.Network); err != nil {
-		return nil, err
+		return nil, next, err
 	}
 	err = db.read(ctx, "tasks", func(tx *Tx) error {
-		all = nil
-		for _, q := range []string{
-			`SELECT ` + taskColumns + ` FROM task t WHERE t.network = $1 AND t.for_account = $2 AND t.done_at = 0 ORDER BY t.due, t.id LIMIT $3`,
-			// CROSS JOIN keeps SQLite to this order: the tasks that are open are few, the referrals that somebody ever had are many.
-			`SELECT ` + taskColumns + ` FROM task t CROSS JOIN referral r
-				WHERE t.network = $1 AND t.for_account = 0 AND t.done_at = 0 AND r.id = t.referral AND r.claimed_by = $2 ORDER BY t.due, t.id LIMIT $3`,
-		} {
-			more, err := list(tx, db.scanTask, q, int64(who.Network), int64(who.ID), selfrefer.MaxTasks)
+		all, next = nil, selfrefer.TaskPlace{}
+		for _, q := range tasksQueries {
+			more, err := list(tx, db.scanTask, q, int64(who.Network), int64(who.ID), string(after.Due), int64(after.ID), limit+1)
 			if err != nil {
 				return err
 			}
 			all = append(all, more...)
 		}
 		slices.SortFunc(all, func(a, b selfrefer.Task) int { return cmp.Or(cmp.Compare(a.Due, b.Due), cmp.Compare(a.ID, b.ID)) })
-		all = all[:min(len(all), selfrefer.MaxTasks)]
+		if len(all) > limit {
+			all = all[:limit]
+			next = selfrefer.TaskPlace{Due: all[limit-1].Due, ID: all[limit-1].ID}
+		}
 		return db.nameTasks(tx, who, &all)
 	})
-	return all, err
+	return all, next, err
 }
 
 // nameTasks says whose referral each task is about, and leaves out those that somebody may not look at.

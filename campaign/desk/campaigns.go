@@ -45,25 +45,6 @@ func (h *Handler) campaignsPage(w http.ResponseWriter, r *http.Request) {
 	h.show(w, r, http.StatusOK, "campaigns", p, err)
 }
 
-func (h *Handler) apiCampaigns(w http.ResponseWriter, r *http.Request) {
-	ctx := r.Context()
-	who, err := h.may(ctx, staff.ViewCampaigns, "campaigns")
-	if err != nil {
-		h.apiError(ctx, w, err)
-		return
-	}
-	all, err := h.cfg.Store.CampaignsSeen(ctx, who, listsShown)
-	if err != nil {
-		h.apiError(ctx, w, fmt.Errorf("read the campaigns: %w", err))
-		return
-	}
-	campaigns := []campaignAnswer{}
-	for _, c := range all {
-		campaigns = append(campaigns, campaignJSON(c))
-	}
-	writeJSON(w, http.StatusOK, map[string]any{"campaigns": campaigns})
-}
-
 // move takes a campaign one step further on behalf of a page or a call. hash is what the person has seen, "" if a program does not say.
 // people is the number of people that whoever approves has typed, 0 if none.
 func (h *Handler) move(r *http.Request, m campaign.Move, hash string, people int) (campaign.ID, error) {

@@ -2,20 +2,13 @@ package desk
 
 import (
 	"fmt"
-	"math"
 	"net/http"
-	"strconv"
+	"net/url"
 	"strings"
 
 	"github.com/wellpaced/wellpaced/campaign"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 	"github.com/wellpaced/wellpaced/selfrefer/ui"
-)
-
-// How many decisions a page of their history has, and the most that a call gets.
-const (
-	decisionsAPage = 50
-	mostDecisions  = 200
 )
 
 // decisionsData is the history of a campaign's decisions.
@@ -55,30 +48,25 @@ func (h *Handler) seen(r *http.Request) (who staff.Account, c campaign.Campaign,
 	return who, c, nil
 }
 
-// history reads decisions from where a cursor points, and tells where to go on; 0 at the end.
-func (h *Handler) history(r *http.Request, limit int) (c campaign.Campaign, all []campaign.Decision, next int64, err error) {
+// history reads decisions from where a cursor points, and tells where to go on; "" at the end.
+func (h *Handler) history(r *http.Request) (c campaign.Campaign, all []campaign.Decision, next string, err error) {
 	who, c, err := h.seen(r)
 	if err != nil {
-		return c, nil, 0, err
+		return c, nil, "", err
 	}
-	before := int64(math.MaxInt64)
-	if after := r.URL.Query().Get("after"); after != "" {
-		if before, err = strconv.ParseInt(after, 10, 64); err != nil {
-			return c, nil, 0, invalid{{Field: "after", Sentence: "Give after as the answer before has it in next."}}
-		}
+	page, after, err := pageAsked(r, usualPage)
+	if err != nil {
+		return c, nil, "", err
 	}
-	if all, err = h.cfg.Store.DecisionsBefore(r.Context(), who.Network, c.ID, before, limit+1); err != nil {
-		return c, nil, 0, fmt.Errorf("read the decisions of campaign %d: %w", c.ID, err)
+	if all, err = h.cfg.Store.DecisionsAfter(r.Context(), who.Network, c.ID, after, page.Fetch()); err != nil {
+		return c, nil, "", fmt.Errorf("read the decisions of campaign %d: %w", c.ID, err)
 	}
-	if len(all) > limit {
-		all = all[:limit]
-		next = all[limit-1].ID
-	}
+	all, next = ui.CutPage(all, page, func(d campaign.Decision) string { return ui.Next(d.ID) })
 	return c, all, next, nil
 }
 
 func (h *Handler) decisionsPage(w http.ResponseWriter, r *http.Request) {
-	c, all, next, err := h.history(r, decisionsAPage)
+	c, all, next, err := h.history(r)
 	if err != nil {
 		h.pageError(w, r, err)
 		return
@@ -86,8 +74,8 @@ func (h *Handler) decisionsPage(w http.ResponseWriter, r *http.Request) {
 	d := &decisionsData{Name: c.Name, Decisions: h.decisionTable(all)}
 	d.Decisions.Caption = "Decisions, newest first"
 	here := campaignPath(c.ID) + "/decisions"
-	if next != 0 {
-		d.Older = fmt.Sprintf("%s?after=%d", here, next)
+	if next != "" {
+		d.Older = here + "?after=" + url.QueryEscape(next)
 	}
 	if r.URL.Query().Has("after") {
 		d.Newest = here
@@ -97,17 +85,9 @@ func (h *Handler) decisionsPage(w http.ResponseWriter, r *http.Request) {
 	h.show(w, r, http.StatusOK, "decisions", p, err)
 }
 
+// apiDecisions tells what the pacer decided for a campaign and why, the newest first.
 func (h *Handler) apiDecisions(w http.ResponseWriter, r *http.Request) {
-	limit := decisionsAPage
-	if asked := r.URL.Query().Get("limit"); asked != "" {
-		n, err := strconv.Atoi(asked)
-		if err != nil || n < 1 || n > mostDecisions {
-			h.apiError(r.Context(), w, invalid{{Field: "limit", Sentence: fmt.Sprintf("Give limit as a number from 1 to %d.", mostDecisions)}})
-			return
-		}
-		limit = n
-	}
-	_, all, next, err := h.history(r, limit)
+	_, all, next, err := h.history(r)
 	if err != nil {
 		h.apiError(r.Context(), w, err)
 		return
@@ -115,12 +95,9 @@ func (h *Handler) apiDecisions(w http.ResponseWriter, r *http.Request) {
 	answer := struct {
 		Decisions []decisionAnswer `json:"decisions"`
 		Next      string           `json:"next,omitempty"`
-	}{Decisions: []decisionAnswer{}}
+	}{Decisions: []decisionAnswer{}, Next: next}
 	for _, d := range all {
 		answer.Decisions = append(answer.Decisions, decisionAnswer{d.At, d.N, d.Limit, d.Sentence})
-	}
-	if next != 0 {
-		answer.Next = strconv.FormatInt(next, 10)
 	}
 	writeJSON(w, http.StatusOK, answer)
 }

@@ -66,8 +66,6 @@ type Campaigns interface {
 // Reports tells how a campaign goes.
 type Reports interface {
 	Decisions(ctx context.Context, n staff.NetworkID, id campaign.ID, limit int) ([]campaign.Decision, error)
-	// DecisionsBefore goes on before one of them.
-	DecisionsBefore(ctx context.Context, n staff.NetworkID, id campaign.ID, before int64, limit int) ([]campaign.Decision, error)
 	Days(ctx context.Context, n staff.NetworkID, id campaign.ID) ([]campaign.Day, error)
 	// Snapshot is what the pacer knows of a team, and Outlook the same with a campaign in it that need not be launched yet.
 	Snapshot(ctx context.Context, team staff.TeamID) (campaign.Snapshot, error)
@@ -111,6 +109,7 @@ type Store interface {
 	Consents
 	Agreements
 	Corrections
+	Pages
 	Networks
 }
 
@@ -251,6 +250,7 @@ func (h *Handler) routes() []route {
 		{"POST", "/api/v1/lists", staff.UploadList, h.apiUpload},
 		{"GET", "/api/v1/lists/{id}", staff.ViewLists, h.apiList},
 		{"GET", "/api/v1/lists/{id}/not-invited.csv", staff.ViewLists, h.notInvited},
+		{"GET", "/api/v1/lists/{id}/not-invited", staff.ViewLists, h.apiNotInvited},
 		{"GET", "/api/v1/lists/{id}/compare", staff.ViewLists, h.apiCompare},
 		{"GET", "/api/v1/lists/{id}/groups", staff.ViewLists, h.apiGroups},
 		{"POST", "/api/v1/lists/{id}/narrow", staff.UploadList, h.apiNarrow},
@@ -258,6 +258,7 @@ func (h *Handler) routes() []route {
 		{"POST", "/api/v1/campaigns", staff.EditCampaign, h.apiCreate},
 		{"GET", "/api/v1/campaigns/{id}", staff.ViewCampaigns, h.apiCampaign},
 		{"PUT", "/api/v1/campaigns/{id}", staff.EditCampaign, h.apiSave},
+		{"GET", "/api/v1/campaigns/{id}/decisions", staff.ViewCampaigns, h.apiDecisions},
 		{"GET", "/api/v1/campaigns/{id}/outlook", staff.ViewCampaigns, h.apiOutlook},
 		{"POST", "/api/v1/campaigns/{id}/test", staff.EditCampaign, h.apiTest},
 		{"POST", "/api/v1/campaigns/{id}/{move}", "", h.apiMove},
@@ -266,7 +267,6 @@ func (h *Handler) routes() []route {
 		{"POST", "/api/v1/campaigns/{id}/links-on", staff.RunCampaign, h.apiLinks(false)},
 		{"GET", "/api/v1/campaigns/{id}/funnel", staff.ViewCampaigns, h.apiFunnel},
 		{"GET", "/api/v1/campaigns/{id}/fairness", staff.ViewCampaigns, h.apiFair},
-		{"GET", "/api/v1/campaigns/{id}/decisions", staff.ViewCampaigns, h.apiDecisions},
 		{"GET", "/api/v1/deprivation", staff.UploadList, h.apiDeciles},
 		{"POST", "/api/v1/deprivation", staff.UploadList, h.apiUploadDeciles},
 		{"GET", "/api/v1/campaigns/{id}/practices/{ods}", staff.ViewCampaigns, h.apiPractice},

@@ -340,5 +340,6 @@ func (h *Handler) apiUploadDeciles(w http.ResponseWriter, r *http.Request) {
 		h.apiError(r.Context(), w, err)
 		return
 	}
+	w.Header().Set("Location", "/api/v1/deprivation")
 	writeJSON(w, http.StatusCreated, decilesJSON(d))
 }

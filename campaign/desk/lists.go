@@ -412,22 +412,3 @@ func listJSON(a campaign.Audience) listAnswer {
 	}
 	return l
 }
-
-func (h *Handler) apiLists(w http.ResponseWriter, r *http.Request) {
-	ctx := r.Context()
-	who, err := h.may(ctx, staff.ViewLists, "lists")
-	if err != nil {
-		h.apiError(ctx, w, err)
-		return
-	}
-	all, err := h.cfg.Store.Audiences(ctx, who.Network, listsShown)
-	if err != nil {
-		h.apiError(ctx, w, fmt.Errorf("read the lists: %w", err))
-		return
-	}
-	lists := []listAnswer{}
-	for _, a := range all {
-		lists = append(lists, listJSON(a))
-	}
-	writeJSON(w, http.StatusOK, map[string]any{"lists": lists})
-}

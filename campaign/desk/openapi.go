@@ -5,6 +5,7 @@ import (
 
 	"github.com/wellpaced/wellpaced/campaign"
 	"github.com/wellpaced/wellpaced/selfrefer/lang"
+	"github.com/wellpaced/wellpaced/selfrefer/ui"
 )
 
 type object = map[string]any
@@ -53,19 +54,20 @@ func OpenAPI() map[string]any {
 		"policy": thing(object{"windows": windows, "daily_cap": number, "budget": pounds, "price": pounds, "rate": object{"type": "number"}, "first": instant, "last": instant, "first_look": yes}),
 		"held":   word, "created_by": number, "submitted_by": number, "approved_by": number, "created_at": instant, "launched_at": instant, "finished_at": instant, "links_off_at": instant, "fresh_at": instant, "grounds": grounds,
 		"hash": with(word, object{"description": "What an approval is for"})}
+	orNull := object{"type": []string{"object", "null"}}
 	states := object{}
 	for _, s := range campaign.MessageStates {
 		states[string(s)] = number
 	}
 	view := thing(with(basics, object{"messages": thing(states), "texts": number, "planning": yes, "people": with(number, object{"description": "Who gets its texts; an approval for more than 200 has to give this number"}),
 		"first_look": object{"enum": []string{"due", "waiting", "done"}, "description": "waiting: the first texts have gone, and resume says that they are right"}, "waits": with(word, object{"description": "Why nothing at all is sent: a restored database does not know yet what left"}), "opened": number, "answers": number, "cost": pounds, "texts_back": number,
-		"forecast": thing(object{"finish_from": instant, "finish_likely": instant, "finish_to": instant, "contact_by": instant,
+		"forecast": with(thing(object{"finish_from": instant, "finish_likely": instant, "finish_to": instant, "contact_by": instant,
 			"next_day": with(thing(object{"mean": decimal, "p05": decimal, "p25": decimal, "p75": decimal, "p95": decimal}),
 				object{"type": []string{"object", "null"}, "description": "Answers within 24 hours of the decision, to texts that have gone; p05 to p95 holds nine in ten. A count k fills k-0.5 to k+0.5: round these, and a bound just below 0 is 0"}),
 			"queue_ahead": object{"type": "array", "description": "Who will wait if no more texts go; p10 to p90 holds eight in ten. can_answer: first calls that the team can make within its promise from then on",
-				"items": thing(object{"at": instant, "mean": decimal, "p10": decimal, "p90": decimal, "can_answer": decimal})}}),
+				"items": thing(object{"at": instant, "mean": decimal, "p10": decimal, "p90": decimal, "can_answer": decimal})}}), orNull),
 		"silent_since":  with(instant, object{"description": "Since when answers have stopped, while sending waits for somebody to look at the link"}),
-		"last_decision": thing(object{"at": instant, "n": number, "limit": word, "sentence": word}),
+		"last_decision": with(thing(object{"at": instant, "n": number, "limit": word, "sentence": word}), orNull),
 		"practices":     object{"type": "array", "description": "A practice viewer's own alone", "items": thing(share)}}))
 
 	content := func(kind string, schema object) object { return object{kind: object{"schema": schema}} }
@@ -160,6 +162,15 @@ func OpenAPI() map[string]any {
 			"processes": object{"type": "array", "items": thing(object{"host": word, "pid": number, "at_once": number, "since": instant})}}),
 		"messages": thing(states), "alarms": object{"type": "array", "items": thing(object{"at": instant, "code": word, "campaign": number, "sentence": word})},
 		"journal_owed": number, "disk": thing(object{"free_bytes": size, "floor_bytes": size, "ballast_bytes": size}), "mail": word})), nil)}
+	maps.Copy(paths, object{
+		"/api/v1/campaigns/{id}/decisions": object{"get": call("campaignDecisions", "What the pacer decided and why, the newest first", answer("200", "The decisions", thing(object{"decisions": object{"type": "array",
+			"items": thing(object{"at": instant, "n": number, "limit": word, "sentence": word})}})), object{"parameters": []object{id}})},
+		"/api/v1/lists/{id}/not-invited": object{"get": call("notInvitedRows", "Rows that are not invited, in the file’s order", answer("200", "The rows, by their numbers in the file", thing(object{"rows": object{"type": "array",
+			"items": thing(object{"row": number, "kind": object{"enum": []string{"rejected", "excluded"}}, "code": word, "reason": word})}})), object{"parameters": []object{id}})},
+	})
+	for path, usual := range map[string]int{"/api/v1/lists": listsShown, "/api/v1/campaigns": listsShown, "/api/v1/campaigns/{id}/decisions": usualPage, "/api/v1/lists/{id}/not-invited": usualPage} {
+		ui.DescribePages(paths[path].(object)["get"].(object), usual)
+	}
 	for m, summary := range map[campaign.Move]string{
 		campaign.Submit: "Submit a draft for approval", campaign.Approve: "Approve, as a second person", campaign.Return: "Send back to draft", campaign.Launch: "Launch",
 		campaign.Pause: "Pause", campaign.Resume: "Go on sending", campaign.Stop: "Stop for good",

@@ -35,10 +35,6 @@ func fairPaths(call func(name, summary string, responses, more object) object, a
 		"/api/v1/campaigns/{id}/fairness": object{"get": call("campaignFairness", "Who answers a campaign, and who does not", answer("200", "Numbers and rates by group",
 			thing(object{"counted_to": counted, "groups": grouped(object{"delivered": shown, "answered": shown, "contacted": shown, "answer_rate": rate, "contact_rate": rate}),
 				"least_heard": object{"type": "array", "items": thing(object{"by": word, "group": word, "sentence": word})}})), of)},
-		"/api/v1/campaigns/{id}/decisions": object{"get": call("campaignDecisions", "What the pacer has decided, newest first", answer("200", "Decisions; next is there where there are more",
-			thing(object{"decisions": object{"type": "array", "items": thing(object{"at": instant, "n": number, "limit": word, "sentence": word})}, "next": word})),
-			object{"parameters": []object{id, {"name": "limit", "in": "query", "schema": object{"type": "integer", "minimum": 1, "maximum": mostDecisions, "default": decisionsAPage}, "description": "How many"},
-				{"name": "after", "in": "query", "schema": word, "description": "Goes on where an answer's next says"}}})},
 		"/api/v1/deprivation": object{
 			"get":  call("deprivation", "How the network's file of deciles was read", answer("200", "Its ledger", deciles), nil),
 			"post": call("uploadDeprivation", "Upload deciles of deprivation by postcode or postcode sector", answer("201", "Its ledger", deciles), body("multipart/form-data", upload, true)),

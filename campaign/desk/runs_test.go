@@ -117,7 +117,7 @@ func TestStopIsOnEveryPage(t *testing.T) {
 func TestDecisionsGoBackToTheFirst(t *testing.T) {
 	w := newWorld(t, nil)
 	id := w.launched(w.listOf(400, "999"))
-	const n = decisionsAPage + 7
+	const n = usualPage + 7
 	w.decide(id, 1)
 	for i := range n { // of those that let nothing go, each is kept that has another limit than the one before
 		_, err := w.db.Release(t.Context(), w.epoch, []throttle.Decision{{Campaign: strconv.FormatInt(int64(id), 10), At: w.now, Limit: []throttle.Limit{throttle.LimitRate, throttle.LimitMaturity}[i%2], Sentence: fmt.Sprintf("Nothing goes, for reason %d.", i)}})
@@ -130,11 +130,11 @@ func TestDecisionsGoBackToTheFirst(t *testing.T) {
 	}
 	first := w.body(viewer, home+"/decisions")
 	older := regexp.MustCompile(`href="([^"]*)">Earlier decisions`).FindStringSubmatch(first)
-	if rows := strings.Count(first, "Nothing goes, for reason"); rows != decisionsAPage || older == nil {
+	if rows := strings.Count(first, "Nothing goes, for reason"); rows != usualPage || older == nil {
 		t.Fatalf("the first page has %d decisions, and leads on to %v", rows, older)
 	}
 	second := w.body(viewer, older[1])
-	if rows := strings.Count(second, "Nothing goes, for reason"); rows != n-decisionsAPage || !strings.Contains(second, "1 texts go now.") || strings.Contains(second, "Earlier decisions") || !strings.Contains(second, `href="`+home+`/decisions">The newest`) {
+	if rows := strings.Count(second, "Nothing goes, for reason"); rows != n-usualPage || !strings.Contains(second, "1 texts go now.") || strings.Contains(second, "Earlier decisions") || !strings.Contains(second, `href="`+home+`/decisions">The newest`) {
 		t.Errorf("the second page: %s", second)
 	}
 	at, all := "/api/v1"+strings.TrimPrefix(home, "/desk")+"/decisions", []string{}

@@ -21,6 +21,7 @@ import (
 	campaigndesk "github.com/wellpaced/wellpaced/campaign/desk"
 	"github.com/wellpaced/wellpaced/campaign/queue"
 	"github.com/wellpaced/wellpaced/campaign/twilio"
+	"github.com/wellpaced/wellpaced/cmd/wellpaced/api"
 	"github.com/wellpaced/wellpaced/selfrefer"
 	referdesk "github.com/wellpaced/wellpaced/selfrefer/desk"
 	"github.com/wellpaced/wellpaced/selfrefer/form"
@@ -244,8 +245,12 @@ func (a *app) routes() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	about, err := api.Page()
+	if err != nil {
+		return nil, err
+	}
 	workers, err := referdesk.New(referdesk.Config{Store: a.db, UI: pages, Nav: nav, Now: a.Now, Machine: a.Machine, Log: a.Log.With("comp", "desk"), ClientIP: clientIP, Secure: secure,
-		PublicURL: a.PublicURL, Provider: a.Provider, Demo: a.Demo, Pacing: a.pacing, Mail: a.mailing})
+		PublicURL: a.PublicURL, Provider: a.Provider, Demo: a.Demo, Pacing: a.pacing, About: about, Mail: a.mailing})
 	if err != nil {
 		return nil, err
 	}
@@ -383,7 +388,8 @@ func (a *app) run(ctx context.Context) error {
 				_, past := a.db.PurgeSteps(ctx)
 				_, told := a.db.PurgeMails(ctx)
 				_, uploads := a.db.PurgeUploads(ctx)
-				return errors.Join(err, old, past, told, uploads, a.db.RetireJournals(ctx))
+				_, calls := a.db.PurgeCalls(ctx)
+				return errors.Join(err, old, past, told, uploads, calls, a.db.RetireJournals(ctx))
 			})
 		})
 		loops.Go(func() error {

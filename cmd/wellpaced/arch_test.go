@@ -80,6 +80,7 @@ var oneHome = map[string]string{
 	"github.com/prometheus/client_golang": "cmd/wellpaced",
 	"github.com/tsenart/vegeta":           "cmd/wellpaced",
 	"github.com/wneessen/go-mail":         "selfrefer/mail",
+	"github.com/yuin/goldmark":            "cmd/wellpaced/api",
 }
 
 const twilioGo = "github.com/twilio/twilio-go"

@@ -70,7 +70,7 @@ func TestStory_wholeCaseByKeyboard(t *testing.T) {
 	site := "http://localhost" + listen[strings.LastIndexByte(listen, ':'):] // passkeys are bound to a name
 	s := newStand(t, "", "", func(o *options) { o.Listen, o.PublicURL = listen, site })
 	n := s.network("Knowsley Test PCN", "N8300")
-	n.api("Liz", "POST", "/services", object{"name": "Elm House Friday club", "reasons": []string{"loneliness"}, "places": 3}, 200)
+	n.api("Liz", "POST", "/services", object{"name": "Elm House Friday club", "reasons": []string{"loneliness"}, "places": 3}, 201)
 	rows := people(2, "N8300")
 	n.launch(n.upload(listOf(rows), 201).at("id"), nil)
 	s.paced(len(rows))

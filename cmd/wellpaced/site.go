@@ -2,10 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
-	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 
 	campaigndesk "github.com/wellpaced/wellpaced/campaign/desk"
+	"github.com/wellpaced/wellpaced/cmd/wellpaced/api"
 	referdesk "github.com/wellpaced/wellpaced/selfrefer/desk"
 	"github.com/wellpaced/wellpaced/selfrefer/form"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
@@ -39,11 +39,17 @@ func (a *app) mux(pages *ui.Renderer, patient *form.Handler, workers *referdesk.
 		r.Get("/api/v1/openapi.json", openAPI(workers))
 		patient.Routes(r)
 		r.Group(func(r chi.Router) {
-			r.Use(workers.Authenticate)
+			r.Use(workers.Authenticate, (&api.Idempotency{Calls: a.db, Needs: needs(workers.Access(), managers.Access()), Log: a.Log.With("comp", "api")}).Around)
 			workers.Routes(r)
 			managers.Routes(r)
 		})
-		r.NotFound(func(w http.ResponseWriter, r *http.Request) { pages.Error(w, r, http.StatusNotFound, "", nil) })
+		r.NotFound(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasPrefix(r.URL.Path, "/api/") {
+				ui.Problem(w, http.StatusNotFound, "not_found", "There is nothing at this address. /api/v1/openapi.json tells what there is.")
+				return
+			}
+			pages.Error(w, r, http.StatusNotFound, "", nil)
+		})
 	})
 	return r
 }
@@ -64,19 +70,21 @@ func (a *app) readyz(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// openAPI merges what each desk says of its own calls.
+// needs looks up what a route needs.
+func needs(tables ...[]staff.Route) func(method, pattern string) (staff.Action, bool) {
+	do := map[string]staff.Action{}
+	for _, e := range slices.Concat(tables...) {
+		do[e.Method+" "+e.Pattern] = e.Do
+	}
+	return func(method, pattern string) (staff.Action, bool) {
+		a, known := do[method+" "+pattern]
+		return a, known && a != ""
+	}
+}
+
+// openAPI serves the description of the API.
 func openAPI(workers *referdesk.Handler) http.HandlerFunc {
-	paths := map[string]any{}
-	maps.Copy(paths, campaigndesk.OpenAPI())
-	maps.Copy(paths, workers.OpenAPI())
-	doc, err := json.Marshal(map[string]any{
-		"openapi": "3.1.0",
-		"info":    map[string]any{"title": "Wellpaced", "version": "1", "description": "Bearer tokens come from: wellpaced staff token."},
-		"paths":   paths,
-		"components": map[string]any{"securitySchemes": map[string]any{
-			"bearer": map[string]any{"type": "http", "scheme": "bearer"}}},
-		"security": []any{map[string]any{"bearer": []any{}}},
-	})
+	doc, err := api.Document(campaigndesk.OpenAPI(), workers.OpenAPI())
 	if err != nil {
 		panic("openapi: " + err.Error()) // maps of strings and maps
 	}

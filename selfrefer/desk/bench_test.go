@@ -17,6 +17,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/wellpaced/wellpaced/cmd/wellpaced/api"
 	"github.com/wellpaced/wellpaced/selfrefer"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 	"github.com/wellpaced/wellpaced/selfrefer/ui"
@@ -93,7 +94,7 @@ func newBench(tb testing.TB) *bench {
 	b.server = httptest.NewUnstartedServer(nil)
 	renderer := must(ui.New(ui.Config{}))(tb)
 	logger := slog.New(slog.NewJSONHandler(b.log, nil))
-	b.desk = must(New(Config{Store: b.db, UI: renderer, Now: b.civil, Machine: b.wall, Log: logger, PublicURL: "http://" + b.server.Listener.Addr().String(), Demo: true, // no second factor, but where a test wants one
+	b.desk = must(New(Config{About: must(api.Page())(tb), Store: b.db, UI: renderer, Now: b.civil, Machine: b.wall, Log: logger, PublicURL: "http://" + b.server.Listener.Addr().String(), Demo: true, // no second factor, but where a test wants one
 		Nav: func(_ staff.Account, path string) []ui.NavItem {
 			return []ui.NavItem{{Text: "Queue", Href: queuePath, Current: strings.HasPrefix(path, queuePath)}, {Text: "Capacity", Href: rosterPath, Current: strings.HasPrefix(path, rosterPath)}}
 		},

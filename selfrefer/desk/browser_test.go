@@ -99,6 +99,7 @@ func TestBrowser(t *testing.T) {
 		{"desk-referral-urgent", fmt.Sprint("/desk/referrals/", urgent), lin},
 		{"desk-capacity", rosterPath, sam},
 		{"desk-account-mail", accountPath, sam},
+		{"desk-api", apiPath, sam},
 		{"desk-optouts", optOutsPath, b.who[staff.Administrator]},
 		{"desk-practices", practicesPath, b.who[staff.Administrator]},
 		{"desk-practice", practicesPath + "/N83006", b.who[staff.Administrator]},

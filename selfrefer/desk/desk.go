@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html/template"
 	"io"
 	"log/slog"
 	"net/http"
@@ -152,6 +153,8 @@ type Config struct {
 	Calendar throttle.Calendar
 	// Pacing is what the pacer knows of a team now, for what a change of the roster would do. nil: nothing is known of campaigns.
 	Pacing func(ctx context.Context, team staff.TeamID) (Pacing, error)
+	// About is what the page about the API says; without it there is no such page.
+	About template.HTML
 	// Mail says whether mails go anywhere; the zero value is that they do not.
 	Mail Mailing
 }

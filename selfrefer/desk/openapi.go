@@ -6,6 +6,7 @@ import (
 
 	"github.com/wellpaced/wellpaced/selfrefer"
 	"github.com/wellpaced/wellpaced/selfrefer/lang"
+	"github.com/wellpaced/wellpaced/selfrefer/ui"
 )
 
 type object = map[string]any
@@ -147,8 +148,8 @@ func (h *Handler) OpenAPI() map[string]any {
 		fields(object{"dry_run": yes, "before": brings, "after": brings}, "dry_run", "before", "after")}}, object{
 		"parameters": []any{team, param("query", "dry_run", yes, "tell and change nothing")}, "requestBody": object{"required": true, "content": json(capacity)}})
 	paths := object{
-		"/api/v1/referrals": object{"get": call("A part of the queue, in the order of calling", "Up to 50 referrals, and where to go on", fields(object{"referrals": list(referral), "next": whole}, "referrals"), object{
-			"parameters": []any{param("query", "state", object{"type": "string", "enum": states, "default": "open"}, "which part"), param("query", "after", whole, "the answer's next"),
+		"/api/v1/referrals": object{"get": call("A part of the queue, in the order of calling", "The referrals", fields(object{"referrals": list(referral)}, "referrals"), object{
+			"parameters": []any{param("query", "state", object{"type": "string", "enum": states, "default": "open"}, "which part"),
 				param("query", "practice", text, "an ODS code; open parts alone"), param("query", "reason", text, "a reason's code; open parts alone"), param("query", "language", text, "as in the answer; open parts alone")}})},
 		"/api/v1/referrals/search": object{"post": call("Find referrals of your network by name, reference, NHS number or phone number; audited", "At most 50, the newest first", fields(object{"referrals": list(referral), "more": yes}, "referrals", "more"), object{
 			"requestBody": object{"required": true, "content": json(fields(object{"find": object{"type": "string", "maxLength": 200}}, "find"))}})},
@@ -174,10 +175,15 @@ func (h *Handler) OpenAPI() map[string]any {
 			"put": putCapacity,
 		},
 	}
-	described := describe{call: call, json: json, param: param, list: list, fields: fields, holder: holder}
+	described := describe{call: call, json: json, param: param, list: list, fields: fields, holder: holder, referral: referral}
 	maps.Copy(paths, supportCalls(described))
 	maps.Copy(paths, reportCalls(described))
 	maps.Copy(paths, restrictCalls(described, problem))
 	maps.Copy(paths, shareCalls(described))
-	return h.toOthers(paths, call, problem)
+	paths = h.toOthers(paths, call, problem)
+	for path, usual := range map[string]int{"/api/v1/referrals": pageSize, "/api/v1/referrals/{id}/looked": usualPage, "/api/v1/glass": usualPage, "/api/v1/tasks": selfrefer.MaxTasks, "/api/v1/services": 0, "/api/v1/optouts": 0,
+		"/api/v1/corrections": 0, "/api/v1/practices/{ods}/files": 100, "/api/v1/webhooks": 0, "/api/v1/webhooks/{hook}/deliveries": usualPage} {
+		ui.DescribePages(paths[path].(object)["get"].(object), usual)
+	}
+	return paths
 }

@@ -16,12 +16,6 @@ func (h *Handler) toOthers(paths object, call func(summary, ok string, schema ob
 	ods, file, hook, delivery := path("ods", text, "a practice's ODS code"), path("file", whole, "of a file"), path("hook", whole, "of a webhook"), path("delivery", whole, "of a delivery")
 	format := path("format", object{"type": "string", "enum": []string{"csv", "fhir"}}, "CSV, or a FHIR R4 bundle of type collection")
 	with := func(parameters ...any) object { return object{"parameters": parameters} }
-	created := func(o object) object {
-		answers := o["responses"].(object)
-		answers["201"] = answers["200"]
-		delete(answers, "200")
-		return o
-	}
 	nothing := func(summary string, parameters ...any) object {
 		return object{"summary": summary, "parameters": parameters, "responses": object{"204": object{"description": "Done"}, "401": problem("No token, or one that is over"), "403": problem("Your role does not allow this"),
 			"404": problem("There is no such thing in your network"), "409": problem("The webhook is off (code webhook_off)")}}
@@ -34,14 +28,14 @@ func (h *Handler) toOthers(paths object, call func(summary, ok string, schema ob
 	for k, v := range aHook {
 		newHook[k] = v
 	}
-	makeFile := created(call("Make a file of what this practice has not been told; one that was begun is finished", "The file", aFile, with(ods)))
+	makeFile := made(call("Make a file of what this practice has not been told; one that was begun is finished", "The file", aFile, with(ods)))
 	makeFile["responses"].(object)["409"] = problem("There is nothing new (code nothing_new)")
-	again := created(call("Make a file that tells the same as an earlier one, on purpose; audited", "The new file", aFile, object{"parameters": []any{ods, file}, "requestBody": in(fields(object{"reason": object{"type": "string", "maxLength": maxReason}}))}))
+	again := made(call("Make a file that tells the same as an earlier one, on purpose; audited", "The new file", aFile, object{"parameters": []any{ods, file}, "requestBody": in(fields(object{"reason": object{"type": "string", "maxLength": maxReason}}))}))
 	again["responses"].(object)["410"] = problem("The file is too old (code file_deleted)")
 	download := call("Download a file, each time the same; audited", "The file", object{"type": "string", "format": "binary"}, with(ods, file, format))
 	download["responses"].(object)["200"] = object{"description": "The file, streamed. A connection that ends early is half a file.", "content": object{"text/csv": object{"schema": text}, "application/fhir+json": object{"schema": object{"type": "object"}}}}
 	download["responses"].(object)["410"] = problem("The file is too old (code file_deleted)")
-	addHook := created(call("Set up a webhook: each event comes at least once, in no certain order, signed as Standard Webhooks 1 says", "The webhook with its secret", fields(newHook), object{
+	addHook := made(call("Set up a webhook: each event comes at least once, in no certain order, signed as Standard Webhooks 1 says", "The webhook with its secret", fields(newHook), object{
 		"requestBody": in(fields(object{"url": object{"type": "string", "format": "uri", "description": "https, and no private network"}, "events": list(object{"type": "string", "enum": selfrefer.HookEvents})}))}))
 	for p, methods := range map[string]any{
 		"/api/v1/practices":                                       object{"get": call("What each practice has not been told yet", "Counts by kind", fields(object{"practices": list(fields(object{"ods": text, "name": text, "new": counts, "begun": yes}))}), object{})},

@@ -25,7 +25,7 @@ func restrictCalls(d describe, problem func(words string) object) object {
 	looks := d.fields(object{"reference": text, "looks": d.list(d.fields(object{"at": at, "by": d.holder, "reference": text, "broke_the_glass": yes}, "at", "by", "reference", "broke_the_glass"))}, "reference", "looks")
 	breakings := d.fields(object{"guardian": d.holder, "breakings": d.list(d.fields(object{"id": whole, "referral": whole, "reference": text, "by": d.holder, "at": at, "until": at, "reason": text,
 		"acknowledged_by": d.holder, "acknowledged": at, "note": text}, "id", "referral", "reference", "by", "at", "until", "reason"))}, "breakings")
-	broken := d.call("Break the glass of a referral that you may not open: it stands open to you for an hour, and the Caldicott guardian is told at once with your name and reason", "The referral", object{"type": "object"}, with(id))
+	broken := d.call("Break the glass of a referral that you may not open: it stands open to you for an hour, and the Caldicott guardian is told at once with your name and reason", "The referral", d.referral, with(id))
 	broken["requestBody"] = in(d.fields(object{"reason": object{"type": "string", "minLength": selfrefer.MinGlassReason, "maxLength": selfrefer.MaxReason}}, "reason"))
 	broken["responses"].(object)["409"] = problem("You can open it anyway (code not_now)")
 	return object{

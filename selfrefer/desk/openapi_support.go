@@ -4,12 +4,13 @@ import "github.com/wellpaced/wellpaced/selfrefer"
 
 // describe are the words in which OpenAPI writes.
 type describe struct {
-	call   func(summary, ok string, schema object, more object) object
-	json   func(schema object) object
-	param  func(in, name string, schema object, words string) object
-	list   func(of object) object
-	fields func(props object, required ...string) object
-	holder object
+	call     func(summary, ok string, schema object, more object) object
+	json     func(schema object) object
+	param    func(in, name string, schema object, words string) object
+	list     func(of object) object
+	fields   func(props object, required ...string) object
+	holder   object
+	referral object
 }
 
 // discharges are the codes of why a support ends.
@@ -18,6 +19,14 @@ func discharges() (codes []selfrefer.Discharge) {
 		codes = append(codes, d.Reason)
 	}
 	return codes
+}
+
+// made says of a call that it makes something: 201, and where that is.
+func made(call object) object {
+	answers := call["responses"].(object)
+	answers["201"] = answers["200"]
+	delete(answers, "200")
+	return call
 }
 
 // supportCalls describes what happens after the call: tasks, support, and the directory of services.
@@ -83,7 +92,7 @@ func supportCalls(d describe) object {
 			"get": d.call("The directory of local services", "The services, by name", d.fields(object{"services": d.list(service)}, "services"), object{"parameters": []any{
 				d.param("query", "find", text, "words"), d.param("query", "reason", text, "a reason's code"), d.param("query", "language", text, "by name"), d.param("query", "area", text, "as in the answer"),
 				d.param("query", "places", one([]string{"free"}), "those that are not full"), d.param("query", "show", one([]string{"inactive"}), "those that are not active")}}),
-			"post": d.call("Add a service", "The service", service, object{"requestBody": body(service)}),
+			"post": made(d.call("Add a service", "The service", service, object{"requestBody": body(service)})),
 		},
 		"/api/v1/services/import": object{"post": d.call("Take services from another directory; every one is accounted for", "The ledger", ledger, object{"parameters": []any{d.param("query", "dry_run", yes, "count and change nothing")}, "requestBody": file})},
 		"/api/v1/services/{service}": object{

@@ -36,6 +36,9 @@ type optOutsScreen struct {
 	Rows   []correctionRow
 	CSV    string
 	Export string
+
+	Next, First string
+	More        bool // there are more than this page holds
 }
 
 type correctionRow struct {
@@ -46,11 +49,25 @@ type correctionRow struct {
 }
 
 func (h *Handler) optOutsPage(w http.ResponseWriter, r *http.Request, who staff.Account) error {
-	all, practices, err := h.corrections(r, who)
+	page, err := asked(r, usualPage)
 	if err != nil {
 		return err
 	}
-	s := optOutsScreen{CSV: optOutsPath + "/corrections.csv", Export: optOutsPath + "/optouts.csv"}
+	all, next, err := h.correctionsPage(r, who, page)
+	if err != nil {
+		return err
+	}
+	practices, err := h.practiceNames(r, who)
+	if err != nil {
+		return err
+	}
+	s := optOutsScreen{CSV: optOutsPath + "/corrections.csv", Export: optOutsPath + "/optouts.csv", More: page.After != "" || next != ""}
+	if next != "" {
+		s.Next = optOutsPath + "?after=" + next
+	}
+	if page.After != "" {
+		s.First = optOutsPath
+	}
 	for _, c := range all {
 		row := correctionRow{Action: fmt.Sprintf("%s/%d", optOutsPath, c.ID), Said: corrections[c.Why].said, Do: corrections[c.Why].do, When: h.when(c.At), Practice: cmp.Or(practices[c.Practice], c.Practice, "Practice not known"), Shared: c.Shared}
 		if c.Withdrawn {
@@ -67,21 +84,39 @@ func (h *Handler) optOutsPage(w http.ResponseWriter, r *http.Request, who staff.
 	return h.show(w, r, http.StatusOK, "optouts", ui.Page{Title: "What practices must correct", Notice: notice, Data: s})
 }
 
-// corrections reads what is to be done, and what the practices are called.
-func (h *Handler) corrections(r *http.Request, who staff.Account) ([]selfrefer.Correction, map[string]string, error) {
-	all, err := h.Store.Corrections(r.Context(), who.Network, who.ID)
+// correctionsPage reads a page of what is to be done, or all of it.
+func (h *Handler) correctionsPage(r *http.Request, who staff.Account, page ui.Asked) (all []selfrefer.Correction, next string, err error) {
+	at, err := place(page, 2)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the corrections: %w", err)
+		return nil, "", err
 	}
+	if page.Limit == 0 {
+		all, err = h.Store.Corrections(r.Context(), who.Network, who.ID)
+	} else {
+		from := time.Time{}
+		if page.After != "" {
+			from = time.UnixMilli(at[0])
+		}
+		all, err = h.Store.CorrectionsAfter(r.Context(), who.Network, who.ID, from, at[1], page.Fetch())
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("read the corrections: %w", err)
+	}
+	all, next = ui.CutPage(all, page, func(c selfrefer.Correction) string { return ui.Next(c.At.UnixMilli(), c.ID) })
+	return all, next, nil
+}
+
+// practiceNames is what the practices are called.
+func (h *Handler) practiceNames(r *http.Request, who staff.Account) (map[string]string, error) {
 	network, err := h.Store.Network(r.Context(), who.Network)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the network: %w", err)
+		return nil, fmt.Errorf("read the network: %w", err)
 	}
 	practices := map[string]string{}
 	for _, p := range network.Practices {
 		practices[p.ODS] = p.Name
 	}
-	return all, practices, nil
+	return practices, nil
 }
 
 func (h *Handler) corrected(w http.ResponseWriter, r *http.Request, who staff.Account) error {
@@ -101,7 +136,11 @@ func (h *Handler) corrected(w http.ResponseWriter, r *http.Request, who staff.Ac
 }
 
 func (h *Handler) correctionsCSV(w http.ResponseWriter, r *http.Request, who staff.Account) error {
-	all, practices, err := h.corrections(r, who)
+	all, _, err := h.correctionsPage(r, who, ui.Asked{})
+	if err != nil {
+		return err
+	}
+	practices, err := h.practiceNames(r, who)
 	if err != nil {
 		return err
 	}
@@ -184,14 +223,25 @@ type optOutJSON struct {
 }
 
 func (h *Handler) listOptOuts(w http.ResponseWriter, r *http.Request, who staff.Account) error {
-	all, err := h.Store.ExportOptOuts(r.Context(), who.Network, who.ID)
+	page, err := asked(r, 0)
+	if err != nil {
+		return err
+	}
+	var all selfrefer.Exported
+	next := ""
+	if page.Limit == 0 { // whoever knows nothing of pages must not take the first for all: people would be texted who do not want it
+		all, err = h.Store.ExportOptOuts(r.Context(), who.Network, who.ID)
+	} else if all, next, err = h.Store.ExportOptOutsAfter(r.Context(), who.Network, who.ID, page.After, page.Limit); errors.Is(err, staff.ErrNotFound) {
+		return invalid(ui.WrongAfter())
+	}
 	if err != nil {
 		return fmt.Errorf("export opt-outs: %w", err)
 	}
 	out := struct {
 		OptOuts []optOutJSON `json:"optouts"`
 		Blind   int          `json:"blind"` // in force, and not known in clear any more
-	}{[]optOutJSON{}, all.Blind}
+		Next    string       `json:"next,omitempty"`
+	}{[]optOutJSON{}, all.Blind, next}
 	for _, o := range all.Rows {
 		j := optOutJSON{Why: o.Why, At: o.At.UTC()}
 		if !o.Phone.IsZero() {
@@ -242,13 +292,18 @@ type correctionJSON struct {
 }
 
 func (h *Handler) listCorrections(w http.ResponseWriter, r *http.Request, who staff.Account) error {
-	all, _, err := h.corrections(r, who)
+	page, err := asked(r, 0)
+	if err != nil {
+		return err
+	}
+	all, next, err := h.correctionsPage(r, who, page)
 	if err != nil {
 		return err
 	}
 	out := struct {
 		Corrections []correctionJSON `json:"corrections"`
-	}{[]correctionJSON{}}
+		Next        string           `json:"next,omitempty"`
+	}{[]correctionJSON{}, next}
 	for _, c := range all {
 		j := correctionJSON{ID: c.ID, Why: c.Why, Practice: c.Practice, Shared: c.Shared, Withdrawn: c.Withdrawn, At: c.At.UTC(), Name: c.Name.Reveal()}
 		if !c.Born.IsZero() {

@@ -155,3 +155,38 @@ func TestReferralPage_replies(t *testing.T) {
 	id := b.refer(selfrefer.Answers{IfAnother: "say you are the bank, he hits me", Needs: "there is no food"}, selfrefer.Verified)
 	b.send(lin, "GET", fmt.Sprint("/desk/referrals/", id), "").holds(t, 200, `</span>hits me</mark></strong>`, `</span>no food</mark>`)
 }
+
+// However many corrections wait, a page holds fifty of them, and the file holds all.
+func TestOptOutsPage_manyPages(t *testing.T) {
+	b := newBench(t)
+	ada := b.who[staff.Administrator]
+	const many = 53
+	for i := range many {
+		phone := must(person.ParseE164(fmt.Sprintf("+4477009001%02d", i)))(t)
+		if err := b.db.OptOut(context.Background(), selfrefer.OptOut{Network: b.net.ID, Phone: phone, Why: selfrefer.WhyStop, All: true, At: b.civil()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done := `>Done<`
+	first := b.send(ada, "GET", optOutsPath, "")
+	first.holds(t, 200, "Next 50", "Download the whole list")
+	if n := strings.Count(first.body, done); n != usualPage || strings.Contains(first.body, "Back to the start") {
+		t.Errorf("the first page holds %d", n)
+	}
+	_, after, _ := strings.Cut(first.body, `href="`+optOutsPath+`?after=`)
+	after, _, _ = strings.Cut(after, `"`)
+	second := b.send(ada, "GET", optOutsPath+"?after="+after, "")
+	second.holds(t, 200, "Back to the start")
+	if n := strings.Count(second.body, done); n != many-usualPage || strings.Contains(second.body, "Next 50") {
+		t.Errorf("the second page holds %d", n)
+	}
+	for i := range many {
+		if number := fmt.Sprintf("07700 9001%02d", i); strings.Contains(first.body, number) == strings.Contains(second.body, number) {
+			t.Errorf("%s is on both pages, or on neither", number)
+		}
+	}
+	if file := b.send(ada, "GET", optOutsPath+"/corrections.csv", ""); strings.Count(file.body, "07700 9001") != many {
+		t.Error("the file does not hold all")
+	}
+	b.send(ada, "GET", optOutsPath+"?after=nowhere", "").holds(t, 422, "as it was given")
+}

@@ -172,6 +172,7 @@ func (h *Handler) makePracticeFile(w http.ResponseWriter, r *http.Request, who s
 	if err != nil {
 		return fmt.Errorf("make a practice's file: %w", err)
 	}
+	w.Header().Set("Location", fmt.Sprintf("/api/v1/practices/%s/files/%d/csv", ods, f.ID))
 	return writeJSON(w, http.StatusCreated, fileAsJSON(f))
 }
 
@@ -204,6 +205,7 @@ func (h *Handler) practiceFileAgain(w http.ResponseWriter, r *http.Request, who 
 		return fmt.Errorf("make a practice's file again: %w", err)
 	}
 	if isAPI(r) {
+		w.Header().Set("Location", fmt.Sprintf("/api/v1/practices/%s/files/%d/csv", ods, f.ID))
 		return writeJSON(w, http.StatusCreated, fileAsJSON(f))
 	}
 	http.Redirect(w, r, practicePath(ods)+"?done=again", http.StatusSeeOther)
@@ -309,13 +311,23 @@ func (h *Handler) listPractices(w http.ResponseWriter, r *http.Request, who staf
 }
 
 func (h *Handler) listPracticeFiles(w http.ResponseWriter, r *http.Request, who staff.Account) error {
-	files, err := h.Store.PracticeFiles(r.Context(), who, chi.URLParam(r, "ods"))
+	page, err := asked(r, 100)
+	if err != nil {
+		return err
+	}
+	at, err := place(page, 1)
+	if err != nil {
+		return err
+	}
+	files, err := h.Store.PracticeFilesAfter(r.Context(), who, chi.URLParam(r, "ods"), at[0], page.Fetch())
 	if err != nil {
 		return fmt.Errorf("read the files of a practice: %w", err)
 	}
+	files, next := ui.CutPage(files, page, func(f selfrefer.PracticeFile) string { return ui.Next(f.ID) })
 	out := struct {
 		Files []fileJSON `json:"files"`
-	}{[]fileJSON{}}
+		Next  string     `json:"next,omitempty"`
+	}{[]fileJSON{}, next}
 	for _, f := range files {
 		out.Files = append(out.Files, fileAsJSON(f))
 	}

@@ -112,7 +112,7 @@ func queueFilter(r *http.Request, who staff.Account) (selfrefer.Filter, error) {
 	if s := q.Get("after"); s != "" {
 		var err error
 		if f.After, err = strconv.ParseInt(s, 10, 64); err != nil || f.After < 0 {
-			return f, invalid{{Field: "after", Sentence: "The place to go on from must be the id of a referral."}}
+			return f, invalid{{Field: "after", Sentence: "after must be the next of the page before, as it was given."}}
 		}
 	}
 	return f, nil
@@ -523,13 +523,22 @@ func (h *Handler) listed(r selfrefer.Referral, who staff.Account, name func(staf
 }
 
 func (h *Handler) listReferrals(w http.ResponseWriter, r *http.Request, who staff.Account) error {
+	page, err := asked(r, pageSize)
+	if err != nil {
+		return err
+	}
 	f, err := queueFilter(r, who)
 	if err != nil {
 		return err
 	}
-	all, next, err := h.queue(r, f)
+	f.Limit = page.Limit
+	all, end, err := h.queue(r, f)
 	if err != nil {
 		return err
+	}
+	next := ""
+	if end != 0 {
+		next = ui.Next(end)
 	}
 	name, err := h.names(r.Context(), who.Network)
 	if err != nil {
@@ -537,7 +546,7 @@ func (h *Handler) listReferrals(w http.ResponseWriter, r *http.Request, who staf
 	}
 	out := struct {
 		Referrals []referralJSON `json:"referrals"`
-		Next      int64          `json:"next,omitempty"` // for ?after=; absent at the end
+		Next      string         `json:"next,omitempty"` // for ?after=; absent at the end
 	}{[]referralJSON{}, next}
 	for _, ref := range all {
 		out.Referrals = append(out.Referrals, h.listed(ref, who, name))

@@ -82,12 +82,12 @@ func TestQueuePaging(t *testing.T) {
 		b.pass(time.Second)
 	}
 	var seen []selfrefer.ReferralID
-	for after := int64(0); ; {
+	for after := "0"; ; {
 		var page struct {
 			Referrals []struct {
 				ID selfrefer.ReferralID `json:"id"`
 			} `json:"referrals"`
-			Next int64 `json:"next"`
+			Next string `json:"next"`
 		}
 		if got := b.call(lin, "GET", fmt.Sprint("/referrals?after=", after), "", &page); got != 200 {
 			t.Fatalf("status %d", got)
@@ -95,7 +95,7 @@ func TestQueuePaging(t *testing.T) {
 		for _, r := range page.Referrals {
 			seen = append(seen, r.ID)
 		}
-		if after = page.Next; after == 0 {
+		if after = page.Next; after == "" {
 			break
 		}
 	}

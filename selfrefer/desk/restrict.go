@@ -483,10 +483,27 @@ func (h *Handler) breakGlassAPI(w http.ResponseWriter, r *http.Request, who staf
 }
 
 func (h *Handler) listLooks(w http.ResponseWriter, r *http.Request, who staff.Account) error {
-	_, reference, all, name, err := h.looked(r, who)
+	page, err := asked(r, usualPage)
 	if err != nil {
 		return err
 	}
+	at, err := place(page, 1)
+	if err != nil {
+		return err
+	}
+	id, err := pathID[selfrefer.ReferralID](r, "id")
+	if err != nil {
+		return err
+	}
+	reference, all, err := h.Store.WhoLookedAfter(r.Context(), who, id, at[0], page.Fetch())
+	if err != nil {
+		return fmt.Errorf("read who has looked: %w", err)
+	}
+	name, err := h.names(r.Context(), who.Network)
+	if err != nil {
+		return err
+	}
+	all, next := ui.CutPage(all, page, func(l selfrefer.Look) string { return ui.Next(l.ID) })
 	type look struct {
 		At        time.Time  `json:"at"`
 		By        holderJSON `json:"by"`
@@ -496,7 +513,8 @@ func (h *Handler) listLooks(w http.ResponseWriter, r *http.Request, who staff.Ac
 	out := struct {
 		Reference string `json:"reference"`
 		Looks     []look `json:"looks"`
-	}{reference, []look{}}
+		Next      string `json:"next,omitempty"`
+	}{reference, []look{}, next}
 	for _, l := range all {
 		out.Looks = append(out.Looks, look{l.At.UTC(), holderJSON{l.By, name(l.By)}, l.Reference, l.Glass})
 	}
@@ -504,10 +522,19 @@ func (h *Handler) listLooks(w http.ResponseWriter, r *http.Request, who staff.Ac
 }
 
 func (h *Handler) listBreakings(w http.ResponseWriter, r *http.Request, who staff.Account) error {
-	all, err := h.Store.Breakings(r.Context(), who)
+	page, err := asked(r, usualPage)
+	if err != nil {
+		return err
+	}
+	at, err := place(page, 1)
+	if err != nil {
+		return err
+	}
+	all, err := h.Store.BreakingsAfter(r.Context(), who, selfrefer.BreakingID(at[0]), page.Fetch())
 	if err != nil {
 		return fmt.Errorf("read who has broken the glass: %w", err)
 	}
+	all, next := ui.CutPage(all, page, func(b selfrefer.Breaking) string { return ui.Next(int64(b.ID)) })
 	guardian, err := h.Store.Guardian(r.Context(), who.Network)
 	if err != nil {
 		return fmt.Errorf("read who the guardian is: %w", err)
@@ -531,7 +558,8 @@ func (h *Handler) listBreakings(w http.ResponseWriter, r *http.Request, who staf
 	out := struct {
 		Guardian  *holderJSON `json:"guardian,omitempty"`
 		Breakings []breaking  `json:"breakings"`
-	}{nil, []breaking{}}
+		Next      string      `json:"next,omitempty"`
+	}{nil, []breaking{}, next}
 	if guardian != 0 {
 		out.Guardian = &holderJSON{guardian, name(guardian)}
 	}

@@ -55,6 +55,7 @@ func (h *Handler) routes() []route {
 		{"GET", invitationPath + "/{secret}", "", h.invitationPage},
 		{"POST", invitationPath + "/{secret}", "", h.acceptInvitation},
 		{"GET", accountPath, "", h.own(h.accountPage)},
+		{"GET", apiPath, "", h.own(h.apiPage)},
 		{"GET", passwordPath, "", h.own(h.passwordPage)},
 		{"POST", passwordPath, "", h.own(h.changePassword)},
 		{"GET", setUpPath, "", h.own(h.setUpPage)},

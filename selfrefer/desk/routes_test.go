@@ -47,6 +47,7 @@ func TestRolesAndRoutes(t *testing.T) {
 		"GET /desk/invitations/{secret}":      {"", "/desk/invitations/guess", "", []int{410}, 410},
 		"POST /desk/invitations/{secret}":     {"", "/desk/invitations/guess", form("password", "gull kettle seven"), []int{410}, 410},
 		"GET /desk/account":                   {"", "/desk/account", "", []int{403}, 403}, // by a token: these are for browsers
+		"GET /desk/api":                       {"", "/desk/api", "", []int{403}, 403},
 		"GET /desk/account/password":          {"", "/desk/account/password", "", []int{403}, 403},
 		"POST /desk/account/password":         {"", "/desk/account/password", form("old", testPassword, "new", "gull kettle seven"), []int{403}, 403},
 		"GET /desk/account/set-up":            {"", "/desk/account/set-up", "", []int{403}, 403},

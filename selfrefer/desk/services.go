@@ -652,14 +652,21 @@ func (h *Handler) listServices(w http.ResponseWriter, r *http.Request, who staff
 	if err != nil {
 		return fmt.Errorf("read the directory: %w", err)
 	}
+	page, err := asked(r, 0)
+	if err != nil {
+		return err
+	}
 	f := readServiceFilter(r.URL.Query())
+	all, next, err := servicesAfter(all, f.Takes, page)
+	if err != nil {
+		return err
+	}
 	out := struct {
 		Services []serviceJSON `json:"services"`
-	}{[]serviceJSON{}}
+		Next     string        `json:"next,omitempty"`
+	}{[]serviceJSON{}, next}
 	for _, s := range all {
-		if f.Takes(s) {
-			out.Services = append(out.Services, toldService(s))
-		}
+		out.Services = append(out.Services, toldService(s))
 	}
 	return writeJSON(w, http.StatusOK, out)
 }
@@ -715,7 +722,12 @@ func (h *Handler) putService(w http.ResponseWriter, r *http.Request, who staff.A
 	if err != nil {
 		return fmt.Errorf("save a service: %w", err)
 	}
-	return writeJSON(w, http.StatusOK, toldService(s))
+	status := http.StatusOK
+	if id == 0 {
+		status = http.StatusCreated
+		w.Header().Set("Location", fmt.Sprintf("/api/v1/services/%d", s.ID))
+	}
+	return writeJSON(w, status, toldService(s))
 }
 
 func (h *Handler) putPlaces(w http.ResponseWriter, r *http.Request, who staff.Account) error {

@@ -133,7 +133,7 @@ func TestServicesAPI(t *testing.T) {
 	b := newBench(t)
 	sam, lin := b.who[staff.SeniorLinkWorker], b.who[staff.LinkWorker]
 	var s serviceJSON
-	if got := b.call(sam, "POST", "/services", `{"name":"Elm Club","reasons":["loneliness"],"languages":["pl"],"places":3,"web":"elm.example"}`, &s); got != 200 || s.ID == 0 || s.Places == nil || *s.Places != 3 || s.PlacesOn != "2026-06-02" || s.Languages[0] != "Polish" || !*s.Active {
+	if got := b.call(sam, "POST", "/services", `{"name":"Elm Club","reasons":["loneliness"],"languages":["pl"],"places":3,"web":"elm.example"}`, &s); got != 201 || s.ID == 0 || s.Places == nil || *s.Places != 3 || s.PlacesOn != "2026-06-02" || s.Languages[0] != "Polish" || !*s.Active {
 		t.Errorf("%d %+v", got, s)
 	}
 	path := fmt.Sprint("/services/", s.ID)
@@ -162,5 +162,40 @@ func TestServicesAPI(t *testing.T) {
 	}
 	if got := b.call(lin, "GET", "/services?show=inactive", "", &l); got != 200 || len(l.Services) != 1 || l.Services[0].Name != "Elm Club" {
 		t.Errorf("%d %+v", got, l)
+	}
+}
+
+// Pages of the directory are those of what is asked for, and go on though the service at which one ended is full by now.
+func TestServices_pages(t *testing.T) {
+	b := newBench(t)
+	sam := b.who[staff.SeniorLinkWorker]
+	for _, name := range []string{"Elm", "Ash", "Oak", "Yew"} {
+		if got := b.call(sam, "POST", "/services", `{"name":"`+name+`","places":2}`, nil); got != 201 {
+			t.Fatalf("status %d", got)
+		}
+	}
+	var names []string
+	for after := ""; ; {
+		var page struct {
+			Services []serviceJSON `json:"services"`
+			Next     string        `json:"next"`
+		}
+		if got := b.call(sam, "GET", "/services?places=free&limit=1&after="+after, "", &page); got != 200 || len(page.Services) != 1 {
+			t.Fatalf("status %d, %d services behind %v", got, len(page.Services), names)
+		}
+		one := page.Services[0]
+		names = append(names, one.Name)
+		if got := b.call(sam, "PUT", fmt.Sprint("/services/", one.ID, "/places"), `{"places":0}`, nil); got != 200 {
+			t.Fatalf("status %d", got)
+		}
+		if after = page.Next; after == "" {
+			break
+		}
+	}
+	if got := strings.Join(names, " "); got != "Ash Elm Oak Yew" {
+		t.Errorf("pages hold %s", got)
+	}
+	if got := b.call(sam, "GET", "/services?after=999", "", nil); got != 422 {
+		t.Errorf("behind no service: %d", got)
 	}
 }

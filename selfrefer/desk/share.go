@@ -678,7 +678,7 @@ func shareCalls(d describe) object {
 	delete(present["responses"].(object), "200")
 	return object{
 		"/api/v1/referrals/next": object{"get": d.call("Whom the caller should call next, by what fits into their day", "The referral, as in a list, and why",
-			d.fields(object{"referral": orNull("object"), "why": text, "first_contacts_free_today": whole}, "referral", "first_contacts_free_today"), object{})},
+			d.fields(object{"referral": object{"oneOf": []any{d.referral, object{"type": "null"}}}, "why": text, "first_contacts_free_today": whole}, "referral", "first_contacts_free_today"), object{})},
 		"/api/v1/teams/{team}/sharing": object{
 			"get": d.call("How a team shares its work, and who carries what", "The settings and the loads", sharing, object{"parameters": []any{team}}),
 			"put": d.call("Decide how a team shares its work, and what the workers that are named speak", "As it stands now", sharing, object{"parameters": []any{team}, "requestBody": object{"required": true, "content": d.json(sharing)}}),

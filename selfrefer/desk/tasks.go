@@ -303,7 +303,15 @@ func toldTask(t selfrefer.Task, name func(staff.AccountID) string) taskJSON {
 }
 
 func (h *Handler) listTasks(w http.ResponseWriter, r *http.Request, who staff.Account) error {
-	all, err := h.Store.Tasks(r.Context(), who)
+	page, err := asked(r, selfrefer.MaxTasks)
+	if err != nil {
+		return err
+	}
+	after, err := taskPlace(page)
+	if err != nil {
+		return err
+	}
+	all, next, err := h.Store.TasksAfter(r.Context(), who, after, page.Limit)
 	if err != nil {
 		return fmt.Errorf("read the tasks: %w", err)
 	}
@@ -313,7 +321,8 @@ func (h *Handler) listTasks(w http.ResponseWriter, r *http.Request, who staff.Ac
 	}
 	out := struct {
 		Tasks []taskJSON `json:"tasks"`
-	}{[]taskJSON{}}
+		Next  string     `json:"next,omitempty"`
+	}{[]taskJSON{}, nextTask(next)}
 	for _, t := range all {
 		out.Tasks = append(out.Tasks, toldTask(t, name))
 	}

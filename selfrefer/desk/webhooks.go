@@ -129,6 +129,7 @@ func (h *Handler) addWebhook(w http.ResponseWriter, r *http.Request, who staff.A
 	case bad != nil:
 		return h.showWebhooks(w, r, who, http.StatusUnprocessableEntity, bad)
 	case isAPI(r):
+		w.Header().Set("Location", fmt.Sprintf("/api/v1/webhooks/%d", hook.ID))
 		return writeJSON(w, http.StatusCreated, struct {
 			hookJSON
 			Secret string `json:"secret"`
@@ -261,9 +262,20 @@ func (h *Handler) listWebhooks(w http.ResponseWriter, r *http.Request, who staff
 	if err != nil {
 		return fmt.Errorf("read the webhooks: %w", err)
 	}
+	page, err := asked(r, 0)
+	if err != nil {
+		return err
+	}
+	at, err := place(page, 1)
+	if err != nil {
+		return err
+	}
+	all = slices.DeleteFunc(all, func(k selfrefer.Webhook) bool { return k.ID <= at[0] })
+	all, next := ui.CutPage(all, page, func(k selfrefer.Webhook) string { return ui.Next(k.ID) })
 	out := struct {
 		Webhooks []hookJSON `json:"webhooks"`
-	}{[]hookJSON{}}
+		Next     string     `json:"next,omitempty"`
+	}{[]hookJSON{}, next}
 	for _, k := range all {
 		out.Webhooks = append(out.Webhooks, hookAsJSON(k))
 	}
@@ -286,13 +298,23 @@ func (h *Handler) listDeliveries(w http.ResponseWriter, r *http.Request, who sta
 	if err != nil {
 		return err
 	}
-	all, err := h.Store.Deliveries(r.Context(), who, id)
+	page, err := asked(r, usualPage)
+	if err != nil {
+		return err
+	}
+	at, err := place(page, 1)
+	if err != nil {
+		return err
+	}
+	all, err := h.Store.DeliveriesAfter(r.Context(), who, id, at[0], page.Fetch())
 	if err != nil {
 		return fmt.Errorf("read the deliveries: %w", err)
 	}
+	all, next := ui.CutPage(all, page, func(d selfrefer.Delivery) string { return ui.Next(d.ID) })
 	out := struct {
 		Deliveries []deliveryJSON `json:"deliveries"`
-	}{[]deliveryJSON{}}
+		Next       string         `json:"next,omitempty"`
+	}{[]deliveryJSON{}, next}
 	for _, d := range all {
 		out.Deliveries = append(out.Deliveries, deliveryJSON{d.ID, d.MessageID(), d.Event, d.At.UTC(), d.State, d.Tries, d.Outcome})
 	}

@@ -419,14 +419,14 @@ func (s *soak) restartTimes(texts int) []time.Duration {
 // countForms looks for every acknowledged referral in the link workers' queue, where it must be exactly once.
 func (s *soak) countForms(ctx context.Context, references []string) error {
 	queue := map[string]int{}
-	for after := int64(0); ; {
+	for after := "0"; ; {
 		var page struct {
 			Referrals []struct {
 				Reference string `json:"reference"`
 			} `json:"referrals"`
-			Next int64 `json:"next"`
+			Next string `json:"next"`
 		}
-		path := fmt.Sprintf("/referrals?state=open&after=%d", after)
+		path := fmt.Sprintf("/referrals?state=open&after=%s", after)
 		err := s.api(ctx, path, &page)
 		for try := 0; err != nil && try < 100 && ctx.Err() == nil; try++ { // the site may just be starting again
 			sleep(ctx, 200*time.Millisecond)
@@ -438,7 +438,7 @@ func (s *soak) countForms(ctx context.Context, references []string) error {
 		for _, r := range page.Referrals {
 			queue[r.Reference]++
 		}
-		if after = page.Next; after == 0 {
+		if after = page.Next; after == "" {
 			break
 		}
 	}

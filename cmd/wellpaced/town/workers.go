@@ -391,15 +391,15 @@ func (d *desk) ring(now time.Time, h *hand, referral int64) error {
 func (d *desk) restore(ctx context.Context, now time.Time) error {
 	for _, h := range d.hands {
 		for _, part := range []string{"mine", "in_support"} {
-			after := int64(0)
+			after := ""
 			for {
 				q := url.Values{"state": {part}}
-				if after != 0 {
-					q.Set("after", strconv.FormatInt(after, 10))
+				if after != "" {
+					q.Set("after", after)
 				}
 				var page struct {
 					Referrals []referral `json:"referrals"`
-					Next      int64      `json:"next"`
+					Next      string     `json:"next"`
 				}
 				if err := d.call(ctx, h, http.MethodGet, "/api/v1/referrals?"+q.Encode(), nil, &page); err != nil {
 					return err
@@ -418,7 +418,7 @@ func (d *desk) restore(ctx context.Context, now time.Time) error {
 						}
 					}
 				}
-				if after = page.Next; after == 0 {
+				if after = page.Next; after == "" {
 					break
 				}
 			}
