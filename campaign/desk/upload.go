@@ -49,8 +49,9 @@ var fieldWords = []struct {
 	{patientlist.FieldNHSNumber, "NHS number"}, {patientlist.FieldGivenName, "First name"}, {patientlist.FieldFamilyName, "Last name"}, {patientlist.FieldFullName, "Full name"},
 	{patientlist.FieldBirthDate, "Date of birth"}, {patientlist.FieldMobile, "Mobile number"}, {patientlist.FieldPractice, "Practice code"}, {patientlist.FieldSex, "Sex"},
 	{patientlist.FieldPostcode, "Postcode"}, {patientlist.FieldLanguage, "Language"}, {patientlist.FieldNeeds, "Codes of needs or conditions"},
-	{patientlist.FieldDeath, "Date of death, or has died"}, {patientlist.FieldStatus, "Status, such as deceased"}, {patientlist.FieldDissent, "Does not want texts"},
-	{patientlist.FieldConsent, "Agrees to texts"}, {patientlist.FieldDoNotContact, "Do not contact"},
+	{patientlist.FieldDeath, "Date of death, or has died"}, {patientlist.FieldStatus, "Status, such as deceased or deducted"}, {patientlist.FieldDissent, "Does not want texts"},
+	{patientlist.FieldConsent, "Agrees to texts"}, {patientlist.FieldDoNotContact, "Do not contact, or sensitive"},
+	{patientlist.FieldLeft, "Date left, or has left the practice"},
 }
 
 func fieldLabel(f patientlist.Field) string {
@@ -178,6 +179,12 @@ func (h *Handler) fillUpload(ctx context.Context, who staff.Account, data *uploa
 	}
 	if len(p.OtherSheets) > 0 {
 		data.Advice = append(data.Advice, "These sheets look like patient lists too, and are not read: "+strings.Join(p.OtherSheets, ", ")+". Upload each of them as a file of its own.")
+	}
+	if p.MonthFirst {
+		data.Advice = append(data.Advice, "Dates of birth are written with the month first, as in 12/25/1980, and we read them so. Check them below.")
+	}
+	if p.ShortYears {
+		data.Advice = append(data.Advice, "Years of birth have two digits only, so that nobody can tell 1926 from 2026. These rows cannot be used. Export the dates with all four digits of the year.")
 	}
 	if !slices.Contains(fields, patientlist.FieldPractice) {
 		data.Advice = append(data.Advice, "No column says which practice people are registered with. Choose the practice below.")

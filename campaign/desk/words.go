@@ -32,7 +32,7 @@ var rejections = []reason{
 var exclusions = []reason{
 	{string(campaign.ExDeceased), "Has died", "The record says that the person has died."},
 	{string(campaign.ExDissent), "Does not want texts", "The record says that the person does not want texts from the practice."},
-	{string(campaign.ExDoNotContact), "Not to be contacted", "The list says that the person must not be contacted."},
+	{string(campaign.ExDoNotContact), "Not to be contacted", "The list says that the person must not be contacted, or is no longer the practice's patient."},
 	{string(campaign.ExSuppressed), "Asked for no more texts", "The person asked for no more texts, or somebody told us that the number is not theirs or that they have died or moved."},
 	{string(campaign.ExUnderAge), "Under 18", "The person is younger than 18."},
 	{string(campaign.ExDuplicatePerson), "Already in this list", "The same NHS number stands further up in the list."},

@@ -215,7 +215,6 @@ type lines struct {
 	src        io.Reader
 	buf        []byte
 	start, end int
-	eol        byte
 	err        error // io.EOF or what went wrong
 }
 
@@ -262,27 +261,63 @@ var (
 func (l *lines) at(off int) (end, next int, err error) {
 	seen := off
 	for {
-		if i := bytes.IndexByte(l.buf[l.start+seen:l.end], l.eol); i >= 0 {
-			if seen+i-off > maxLine {
+		whole := l.err != nil // nothing follows
+		end, next, none := lineEnd(l.buf[l.start+seen:l.end], whole)
+		if next > 0 {
+			if seen+end-off > maxLine {
 				return 0, 0, errLongLine
 			}
-			return seen + i, seen + i + 1, nil
+			return seen + end, seen + next, nil
 		}
-		seen = l.end - l.start
-		if seen-off > maxLine {
+		seen += none
+		switch {
+		case seen-off > maxLine:
 			return 0, 0, errLongLine
-		}
-		if !l.fill() {
-			if l.err == nil {
-				return 0, 0, errLongLine
-			}
-			seen = l.end - l.start
-			if seen == off {
-				return 0, 0, errNoLine
-			}
+		case l.fill(), l.err != nil && !whole:
+		case l.err == nil:
+			return 0, 0, errLongLine
+		case seen == off:
+			return 0, 0, errNoLine
+		default:
 			return seen, seen, nil // the last line has no end of line
 		}
 	}
+}
+
+// lineEnd finds the first end of a line in b: a line feed, with or without carriage returns before it, or a carriage return alone, as old
+// Macintosh programs write. Files that were glued together have all of them. next is 0 if there is none in the first none bytes; a carriage
+// return at the very end may be a half of one, unless nothing follows.
+func lineEnd(b []byte, whole bool) (end, next, none int) {
+	const (
+		step    = 512 // the other kind of end may be megabytes away: both are looked for together
+		returns = 3   // before a line feed; some programs write \r\r\n
+	)
+	for from := 0; from < len(b); from = min(from+step, len(b)) {
+		part := b[from:min(from+step, len(b))]
+		feed := bytes.IndexByte(part, '\n')
+		if feed >= 0 {
+			part = part[:feed]
+		}
+		i := bytes.IndexByte(part, '\r')
+		switch {
+		case i >= 0:
+			i += from
+			j := i
+			for j < len(b) && j-i < returns && b[j] == '\r' {
+				j++
+			}
+			switch {
+			case j < len(b) && b[j] == '\n':
+				return j, j + 1, 0
+			case j == len(b) && !whole && j-i < returns:
+				return 0, 0, i
+			}
+			return i, i + 1, 0
+		case feed >= 0:
+			return from + feed, from + feed + 1, 0
+		}
+	}
+	return 0, 0, len(b)
 }
 
 // drop passes over the line at the start, however long, and returns its head.
@@ -290,12 +325,13 @@ func (l *lines) drop() []byte {
 	const headLen = 4 << 10
 	head := bytes.Clone(l.buf[l.start:min(l.end, l.start+headLen)])
 	for {
-		if i := bytes.IndexByte(l.buf[l.start:l.end], l.eol); i >= 0 {
-			l.start += i + 1
-			return head[:min(len(head), max(i, headLen))]
+		whole := l.err != nil
+		_, next, none := lineEnd(l.buf[l.start:l.end], whole)
+		if next > 0 {
+			l.start += next
+			return head
 		}
-		l.start = l.end
-		if !l.fill() {
+		if l.start += none; !l.fill() && whole {
 			return head
 		}
 	}

@@ -21,10 +21,11 @@ const (
 	FieldPostcode     Field = "postcode"
 	FieldLanguage     Field = "language"
 	FieldDeath        Field = "date_of_death" // a date, or yes
-	FieldStatus       Field = "status"        // says "Deceased" of the dead
+	FieldStatus       Field = "status"        // says "Deceased" of the dead, "Deducted" of those who left
 	FieldDissent      Field = "sms_dissent"
 	FieldConsent      Field = "sms_consent"
 	FieldDoNotContact Field = "do_not_contact"
+	FieldLeft         Field = "left"  // the practice: a date, or yes
 	FieldNeeds        Field = "needs" // codes by which a list can be narrowed
 )
 
@@ -52,10 +53,17 @@ var aliases = map[Field][]string{
 	FieldDeath:    {"dateofdeath", "deathdate", "dod", "deceaseddate", "datedeceased", "deceased", "dead", "isdeceased", "deceasedflag", "died", "deceasedindicator", "deathstatus", "dateofdeathifapplicable"},
 	FieldStatus:   {"patientstatus", "registrationstatus", "status", "patienttype", "registrationtype", "currentstatus"},
 	FieldDissent: {"smsdissent", "dissentsms", "dissentfromsms", "textdissent", "textmessagedissent", "smsdissented", "dissent", "smsoptout", "optoutsms", "optedoutofsms", "optedoutoftexts", "textoptout",
-		"declinedsms", "smsdeclined", "declinedtextmessages", "textmessagesdeclined", "declinestexts", "smsdissentrecorded", "dissenttosms", "nosms", "notexts", "notextmessages"},
+		"declinedsms", "smsdeclined", "declinedtextmessages", "textmessagesdeclined", "declinestexts", "smsdissentrecorded", "dissenttosms", "nosms", "notexts", "notextmessages",
+		"dissentflag", "dissentind", "dissentindicator", "dissented", "dissentrecorded", "dissentdate", "dateofdissent", "smsdissentdate", "declinedtexts", "optout", "optedout"},
 	FieldConsent: {"smsconsent", "consenttosms", "consentsms", "textconsent", "consenttotext", "consenttotexts", "consenttotextmessages", "consenttotextmessaging", "textmessageconsent", "textmessagingconsent", "smsconsentgiven",
-		"consenttosmscontact", "smsoptin", "optedintosms", "consentforsms", "consentfortextmessages", "mobileconsent", "consenttocontactbysms", "smsallowed", "allowsms", "oktotext", "smsok"},
-	FieldDoNotContact: {"donotcontact", "dnc", "donottext", "nocontact", "donotsms", "dontcontact", "excludefromcontact", "donotinvite"},
+		"consenttosmscontact", "smsoptin", "optedintosms", "consentforsms", "consentfortextmessages", "mobileconsent", "consenttocontactbysms", "smsallowed", "allowsms", "oktotext", "smsok",
+		"consent", "consentstatus", "sms", "texts", "textmessages", "smspreference", "smspreferences", "textpreference", "smsstatus", "smspermission", "receivesms", "receivetexts", "sendsms", "cantext", "canbetexted",
+		"contactpreference", "contactpreferences", "communicationpreference", "communicationpreferences"},
+	FieldDoNotContact: {"donotcontact", "dnc", "donottext", "nocontact", "donotsms", "dontcontact", "excludefromcontact", "donotinvite", "exclude", "excluded",
+		// Of people whose whereabouts nobody may learn: a text tells whoever holds the phone.
+		"sflag", "sensitive", "sensitiveflag", "sensitiverecord", "issensitive", "pdssensitive", "sensitivepatient", "restricted", "restrictedflag", "protected", "protectedperson", "demographicssensitive", "addressprotected"},
+	FieldLeft: {"dateleft", "leftdate", "left", "dateofleaving", "leavingdate", "leaver", "deducted", "deducteddate", "deductiondate", "datededucted", "dateofdeduction", "deregistered", "deregistereddate", "deregistrationdate",
+		"dateofderegistration", "regenddate", "registrationenddate", "registrationended", "enddateofregistration", "dateregistrationended", "transferredout", "transferredoutdate", "movedaway"},
 	FieldNeeds: {"needcodes", "needs", "need", "needcode", "conditions", "condition", "longtermconditions", "ltcs", "ltc", "registers", "diseaseregisters", "qofregisters", "cohort", "cohorts", "problemcodes",
 		"conditioncodes", "codes", "snomedcodes", "readcodes"},
 }
@@ -96,10 +104,10 @@ func recognise(name string) (claim, bool) {
 	if c, ok := byAlias[reduce(name)]; ok {
 		return c, true
 	}
-	// "Date of Birth (DD/MM/YYYY)"
+	// "Date of Birth (DD/MM/YYYY)", but not "Telephone (carer)"
 	if i := strings.IndexAny(name, "(["); i > 0 {
 		if c, ok := byAlias[reduce(name[:i])]; ok {
-			return c, true
+			return c, !another(reduce(name[i:]))
 		}
 	}
 	// EMIS groups columns: "Patient Details.NHS Number".
@@ -111,6 +119,11 @@ func recognise(name string) (claim, bool) {
 	return recogniseWords(reduce(name))
 }
 
+// another says that a column is about somebody else, or about a place where others read along.
+func another(s string) bool {
+	return slices.ContainsFunc([]string{"carer", "nextofkin", "nok", "parent", "guardian", "relat", "emergency", "proxy", "work", "office", "wife", "husband", "partner"}, func(w string) bool { return strings.Contains(s, w) })
+}
+
 // recogniseWords is the last resort, for "Patient's mobile phone no". It ranks
 // below every alias, and leaves alone columns about somebody or something else.
 func recogniseWords(s string) (claim, bool) {
@@ -120,20 +133,22 @@ func recogniseWords(s string) (claim, bool) {
 	}
 	text := has("sms", "text", "mobile")
 	switch {
-	case has("carer", "nextofkin", "nok", "parent", "guardian", "relat", "emergency", "proxy"):
-	case text && has("dissent", "optout", "optedout", "declin", "refus", "objec"):
+	case another(s):
+	case text && has("dissent", "optout", "optedout", "declin", "refus", "objec", "donot", "stop"):
 		return claim{FieldDissent, last}, true
 	case text && has("consent", "optin", "optedin", "permission"):
 		return claim{FieldConsent, last}, true
-	case has("verif", "type", "status", "flag", "date", "count", "age", "updated", "valid") && !has("birth", "death", "deceas"):
+	case has("deduct", "deregist", "registrationend", "regend"):
+		return claim{FieldLeft, last}, true
+	case has("death", "deceas") && !has("verif"):
+		return claim{FieldDeath, last}, true
+	case has("verif", "type", "status", "flag", "date", "count", "age", "updated", "valid") && !has("birth"):
 	case has("mobile", "cellphone"):
 		return claim{FieldMobile, last}, true
 	case has("nhsnumber", "nhsno"):
 		return claim{FieldNHSNumber, last}, true
-	case has("dateofbirth", "birthdate") && !has("death"):
+	case has("dateofbirth", "birthdate", "birthdt"):
 		return claim{FieldBirthDate, last}, true
-	case has("dateofdeath", "deathdate", "deceased"):
-		return claim{FieldDeath, last}, true
 	case has("postcode") && !has("practice", "organi", "surgery", "gp"):
 		return claim{FieldPostcode, last}, true
 	case has("odscode", "practicecode"):
@@ -157,7 +172,7 @@ type sign struct {
 
 func isSign(f Field) bool {
 	switch f {
-	case FieldDeath, FieldStatus, FieldDissent, FieldConsent, FieldDoNotContact:
+	case FieldDeath, FieldStatus, FieldDissent, FieldConsent, FieldDoNotContact, FieldLeft:
 		return true
 	}
 	return false

@@ -30,6 +30,7 @@ const (
 	WorkbookLocked    = "workbook_locked"
 	NoSuchSheet       = "no_such_sheet"
 	NoSuchColumn      = "no_such_column" // a mapping names a column that is not there
+	ColumnsChange     = "columns_change" // there are other column names in the middle
 )
 
 // FileError says that a file as a whole cannot be read as a patient list. The

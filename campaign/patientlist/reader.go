@@ -53,8 +53,8 @@ type Patient struct {
 	Practice     string // ODS code such as N83006, "" if the file has none
 	Language     string // as the file has it
 	Dead         bool
-	Dissent      bool // from texts
-	DoNotContact bool
+	Dissent      bool   // from texts
+	DoNotContact bool   // or no longer the practice's patient
 	Needs        string // codes of needs in capitals, parted by ";"; health data
 }
 
@@ -98,6 +98,8 @@ type Found struct {
 	Header     []string
 	Columns    map[Field]string // the column that was taken for each field
 	Sheet      string           // of a workbook
+	// Dates of birth have the month first, and are read so; years of birth have two figures, and cannot be read.
+	MonthFirst, ShortYears bool
 	// OtherSheets are those of the workbook that look like patient lists too. They are not read.
 	OtherSheets []string
 }
@@ -116,9 +118,11 @@ type Reader struct {
 	sheet     *sheetText // of a workbook; nil for text
 	sheetPart sheetPart
 
-	width      int // cells that a row has
-	needed     int // index of the last column that a row cannot do without
-	line       int // the next record's
+	feeds      bool // lines end with a line feed
+	monthFirst bool // in dates of birth of figures alone
+	width      int  // cells that a row has
+	needed     int  // index of the last column that a row cannot do without
+	line       int  // the next record's
 	row        int
 	afterBlank bool
 	err        error // sticks
@@ -157,16 +161,14 @@ func NewReader(src io.Reader, opt Options) (*Reader, error) {
 	if enc != utf8ish {
 		text = &utf16Reader{src: text, big: enc == utf16BE}
 	}
-	r.lines = lines{src: text, eol: '\n'}
+	r.lines = lines{src: text}
 	for r.lines.end < sniffLen && r.lines.fill() {
 	}
 	window := r.lines.buf[:r.lines.end]
 	if len(bytes.Trim(window, "\uFEFF \t\r\n\x00")) == 0 && r.lines.err != nil {
 		return nil, errEmpty
 	}
-	if bytes.IndexByte(window, '\n') < 0 && bytes.IndexByte(window, '\r') >= 0 {
-		r.lines.eol = '\r' // as old Macintosh programs write
-	}
+	r.feeds = bytes.IndexByte(window, '\n') >= 0
 	if err := r.findHeader(); err != nil {
 		return nil, err
 	}
@@ -258,6 +260,7 @@ func (r *Reader) findHeader() error {
 	r.lines.start += best.next
 	r.line = best.nextLine
 	r.learnWidth()
+	r.learnDates()
 	return nil
 }
 
@@ -300,6 +303,57 @@ func (r *Reader) learnWidth() {
 	}
 }
 
+// learnDates finds out whether dates of birth have the month first, as American spreadsheets write them: some cannot be read in any other
+// way, and none has the day first.
+func (r *Reader) learnDates() {
+	const enough = 3
+	at, known := r.columns.at[FieldBirthDate]
+	total, month, day, short, off := 0, 0, 0, 0, 0
+	for known {
+		rec, err := r.record(off, r.delim, nil)
+		if err != nil || off > sniffLen {
+			break
+		}
+		off = rec.next
+		if rec.bad || at >= len(rec.cells) || strings.TrimSpace(rec.cells[at]) == "" {
+			continue
+		}
+		total++
+		first, second, year, ok := figures(rec.cells[at])
+		switch {
+		case !ok:
+		case len(year) == 2:
+			short++
+		case first <= 12 && second > 12 && second <= 31:
+			month++
+		case second <= 12 && first > 12 && first <= 31:
+			day++
+		}
+	}
+	r.monthFirst = month >= enough && day == 0 && month*4 >= total
+	r.found.MonthFirst, r.found.ShortYears = r.monthFirst, short >= enough && short*4 >= total
+}
+
+// figures takes a date of figures alone apart that ends with its year: 8/2/1970.
+func figures(s string) (first, second int, year string, ok bool) {
+	parts := strings.FieldsFunc(strings.TrimSpace(s), func(c rune) bool { return c == '/' || c == '-' || c == '.' })
+	if len(parts) != 3 || len(parts[0]) > 2 || len(parts[1]) > 2 {
+		return 0, 0, "", false
+	}
+	year, _, _ = strings.Cut(parts[2], " ")
+	first, err1 := strconv.Atoi(parts[0])
+	second, err2 := strconv.Atoi(parts[1])
+	return first, second, year, err1 == nil && err2 == nil && (len(year) == 2 || len(year) == 4)
+}
+
+// dayFirst turns such a date round.
+func dayFirst(s string) string {
+	if month, day, year, ok := figures(s); ok {
+		return fmt.Sprintf("%d/%d/%s", day, month, year)
+	}
+	return s
+}
+
 // Next gives the next row, and io.EOF behind the last one. Any other error
 // means that the file cannot be used, and neither can the rows before.
 func (r *Reader) Next() (Row, error) {
@@ -315,8 +369,13 @@ func (r *Reader) Next() (Row, error) {
 		default:
 			r.lines.start += rec.next
 		}
+		no, changed := r.notARow(&rec)
 		r.line += rec.lines
-		if r.notARow(&rec) {
+		switch {
+		case changed != nil:
+			r.err = changed
+			continue
+		case no:
 			continue
 		}
 		r.afterBlank = false
@@ -363,7 +422,11 @@ func (r *Reader) patient(rec *record) (Patient, Code) {
 	if err != nil {
 		return Patient{}, NHSNumberInvalid
 	}
-	born, err := person.ParseBirthDate(r.birthCell(rec), r.opt.Today)
+	s := r.birthCell(rec)
+	if r.monthFirst {
+		s = dayFirst(s)
+	}
+	born, err := person.ParseBirthDate(s, r.opt.Today)
 	if err != nil {
 		return Patient{}, DateOfBirthInvalid
 	}
@@ -398,11 +461,12 @@ func (r *Reader) patient(rec *record) (Patient, Code) {
 			p.Dead = p.Dead || saysYes(v)
 		case FieldStatus:
 			p.Dead = p.Dead || saysDead(v)
+			p.DoNotContact = p.DoNotContact || saysLeft(v)
 		case FieldDissent:
 			p.Dissent = p.Dissent || saysDissent(v)
 		case FieldConsent:
 			p.Dissent = p.Dissent || deniesConsent(v)
-		case FieldDoNotContact:
+		case FieldDoNotContact, FieldLeft:
 			p.DoNotContact = p.DoNotContact || saysYes(v)
 		}
 	}

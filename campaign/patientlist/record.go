@@ -108,7 +108,27 @@ func (r *Reader) record(off int, delim byte, fits func(n int) bool) (rec record,
 		rec.bad = true
 	}
 	rec.cells = r.cells
+	if !rec.bad && fits != nil && r.feeds && !fits(len(rec.cells)) && next == end+1 && r.lines.buf[r.lines.start+end] == '\r' {
+		if longer, ok := r.join(off, end, next, delim, fits); ok {
+			return longer, nil
+		}
+	}
 	return rec, nil
+}
+
+// join tries whether a carriage return stands within a cell, where lines end in another way: then neither half is a row, and both together are.
+func (r *Reader) join(off, firstEnd, from int, delim byte, fits func(int) bool) (record, bool) {
+	end, next, err := r.lines.at(from)
+	if err != nil || end-firstEnd > maxContinuationBytes || fits(bytes.Count(r.trimmed(from, end), []byte{delim})+1) {
+		return record{}, false
+	}
+	text := decodeText(r.trimmed(off, end))
+	cells, open, stray := split(text, delim, nil)
+	if open || stray || !fits(len(cells)) {
+		return record{}, false
+	}
+	r.cells = cells
+	return record{text: text, cells: cells, next: next, lines: 2}, true
 }
 
 func (r *Reader) trimmed(off, end int) []byte {

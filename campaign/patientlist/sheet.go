@@ -170,7 +170,7 @@ const unreckoned = "#UNKNOWN!"
 func (s *sheetText) cell(el xml.StartElement) (string, error) {
 	kind, style := attr(el, "t"), attr(el, "s")
 	var value []byte
-	formula, valued := false, false
+	formula := false
 	in := ""
 	for {
 		t, err := s.part.next()
@@ -182,8 +182,6 @@ func (s *sheetText) cell(el xml.StartElement) (string, error) {
 			switch in = t.Name.Local; in {
 			case "f":
 				formula = true
-			case "v":
-				valued = true
 			case "is":
 				if value, err = s.part.text("is", value[:0]); err != nil {
 					return "", err
@@ -199,7 +197,7 @@ func (s *sheetText) cell(el xml.StartElement) (string, error) {
 				in = ""
 				continue
 			}
-			if formula && !valued && kind != "inlineStr" {
+			if formula && len(value) == 0 && kind != "str" && kind != "inlineStr" { // an empty text is what some formulas come to
 				return unreckoned, nil
 			}
 			return s.b.meaning(kind, style, string(value))
@@ -329,7 +327,7 @@ func (b *workbook) reader(s sheetPart, opt Options) (*Reader, error) {
 	r := &Reader{opt: opt, intern: map[string]string{}, line: 1, sheet: text, sheetPart: s}
 	r.found.Encoding, r.found.Sheet = "Excel", s.name
 	r.limit = &limitReader{src: text, max: maxPartBytes, tooLarge: errWorkbookLarge}
-	r.lines = lines{src: r.limit, eol: '\n'}
+	r.lines = lines{src: r.limit}
 	for r.lines.end < sniffLen && r.lines.fill() {
 	}
 	if r.lines.err != nil && !errors.Is(r.lines.err, io.EOF) {

@@ -1,6 +1,8 @@
 package patientlist
 
 import (
+	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -11,7 +13,26 @@ func saysNo(s string) bool {
 		return false
 	}
 	switch strings.ToLower(strings.Trim(s, " .-*")) {
-	case "", "n", "no", "false", "f", "0", "none", "nil", "null", "n/a", "na", "nan", "#n/a", "unknown", "not known", "not recorded", "not applicable", "not given", "never", "alive", "living", "00/00/0000", "0000-00-00":
+	case "", "n", "no", "false", "f", "0", "none", "nil", "null", "n/a", "na", "nan", "#n/a", "unknown", "not known", "not recorded", "not applicable", "not given", "never", "alive", "living", "not deceased", "not dead", "\\n", "00/00/0000", "0000-00-00":
+		return true
+	}
+	return isNoDay(s)
+}
+
+// isNoDay recognises the days by which databases say that there is none: the end of time, and their beginnings.
+func isNoDay(s string) bool {
+	if len(s) < 8 || s[0] < '0' || s[0] > '9' {
+		return false
+	}
+	day, _, _ := strings.Cut(strings.Map(func(r rune) rune {
+		if r == '/' || r == '.' {
+			return '-'
+		}
+		return r
+	}, strings.ToLower(s)), " ")
+	day, _, _ = strings.Cut(day, "t0")
+	switch day {
+	case "9999-12-31", "31-12-9999", "31-dec-9999", "2999-12-31", "31-12-2999", "31-dec-2999", "4712-12-31", "31-12-4712", "1900-01-01", "01-01-1900", "01-jan-1900", "1753-01-01", "01-01-1753", "0001-01-01", "01-01-0001":
 		return true
 	}
 	return false
@@ -24,10 +45,32 @@ func saysDead(s string) bool {
 	if s == "" {
 		return false
 	}
-	return slices.ContainsFunc(wordsOf(s), func(w string) bool { return w == "deceased" || w == "dead" || w == "died" || w == "death" })
+	dead := func(w string) bool { return w == "deceased" || w == "dead" || w == "died" || w == "death" }
+	words := wordsOf(s)
+	return slices.ContainsFunc(words, dead) && !(len(words) == 2 && words[0] == "not")
 }
 
-// saysDissent reads a dissent column, in which "Consent" means no.
+// saysLeft reads a status column: whoever is no longer a practice's patient is not the practice's to text.
+func saysLeft(s string) bool {
+	words := wordsOf(s)
+	for i, w := range words {
+		switch w {
+		case "deducted", "deduction", "deregistered", "inactive", "unregistered", "departed", "transferred", "emigrated", "former":
+			return i == 0 || words[0] != "not"
+		case "left", "moved", "removed":
+			if len(words) == 1 || i+1 < len(words) && slices.Contains([]string{"practice", "the", "area", "away", "gms", "surgery", "from", "abroad", "uk"}, words[i+1]) {
+				return true
+			}
+		case "registered":
+			if slices.ContainsFunc(words[:i], negative) { // "no longer registered"
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// saysDissent reads a dissent column, in which "Consent" means no, and "No dissent recorded" too.
 func saysDissent(s string) bool {
 	if saysNo(s) {
 		return false
@@ -35,27 +78,38 @@ func saysDissent(s string) bool {
 	words := wordsOf(s)
 	consents := slices.ContainsFunc(words, func(w string) bool {
 		return w == "consent" || w == "consented" || w == "consents" || w == "consenting" || w == "allowed" || w == "accepted"
+	}) || len(words) == 2 && strings.HasPrefix(words[0], "opt") && words[1] == "in"
+	if consents {
+		return slices.ContainsFunc(words, negative)
+	}
+	// Not: "no texts", "not to be texted".
+	nothing := len(words) > 1 && (words[0] == "no" || words[0] == "not" || words[0] == "none") && !slices.ContainsFunc(words[1:], func(w string) bool {
+		return !slices.Contains([]string{"dissent", "dissented", "dissents", "recorded", "objection", "objections", "opt", "opted", "out", "optout", "declined", "refused", "known", "given", "on", "record", "found", "held"}, w)
 	})
-	return !consents || slices.ContainsFunc(words, negative)
+	return !nothing
 }
 
 // deniesConsent reads a consent column. What is empty or unknown is no dissent:
 // practices may text without having asked.
 func deniesConsent(s string) bool {
 	switch strings.ToLower(s) {
-	case "", "-", "n/a", "na", "unknown", "null", "nil", "none":
+	case "", "-", "n/a", "na", "unknown", "null", "nil", "none", "\\n", "no preference":
 		return false
 	}
 	words := wordsOf(s)
 	if len(words) == 2 && words[0] == "not" && slices.Contains([]string{"recorded", "known", "asked", "applicable", "set", "given"}, words[1]) {
 		return words[1] == "given"
 	}
+	sms := func(w string) bool { return w == "sms" || w == "text" || w == "texts" || w == "mobile" }
+	if slices.Contains(words, "only") && !slices.ContainsFunc(words, sms) {
+		return true // "Letter only"
+	}
 	return slices.ContainsFunc(words, negative)
 }
 
 func negative(w string) bool {
 	switch w {
-	case "n", "no", "not", "false", "f", "0", "dissent", "dissented", "dissents", "declined", "declines", "refused", "refuses", "withdrawn", "withdrew", "denied", "opted", "out", "never", "without":
+	case "n", "no", "not", "false", "f", "0", "dissent", "dissented", "dissents", "declined", "declines", "refused", "refuses", "withdrawn", "withdrew", "denied", "out", "optout", "never", "without", "don", "dont", "stop", "stopped", "objects", "objected":
 		return true
 	}
 	return false
@@ -84,67 +138,97 @@ func readSex(s string) string {
 }
 
 // notARow recognises the lines that are not patients. A patient's row that is
-// damaged must not be among them, so each rule is narrow.
-func (r *Reader) notARow(rec *record) bool {
-	if id := r.cell(rec, FieldNHSNumber); len(id) >= 10 && strings.Trim(id, "0123456789- ") == "" {
-		return false // nearly all rows
+// damaged must not be among them, so each rule is narrow. Its error says that
+// other columns begin: what follows cannot be read with the names above.
+func (r *Reader) notARow(rec *record) (bool, *FileError) {
+	if id := r.cell(rec, FieldNHSNumber); len(id) >= 10 && strings.Trim(id, "0123456789- ") == "" && strings.Trim(id, "- ") != "" {
+		return false, nil // nearly all rows
 	}
-	filled, longest, firstText, others := 0, 0, "", true
+	filled, longest, firstText, others, ruled := 0, 0, "", true, true
 	for _, c := range rec.cells {
 		c = strings.TrimSpace(c)
 		if c == "" {
 			continue
 		}
 		filled++
-		digits := 0
-		for i := 0; i < len(c); i++ {
-			if c[i] >= '0' && c[i] <= '9' {
-				digits++
-			}
-		}
-		longest = max(longest, digits)
+		longest = max(longest, longestNumber(c))
+		ruled = ruled && strings.Trim(c, "-=_+") == "" && len(c) > 1
 		if filled == 1 {
 			firstText = c
 		} else {
-			others = others && digits > 0
+			others = others && strings.ContainsAny(c, "0123456789")
 		}
 	}
 	switch {
 	case rec.bad && len(rec.text) > 0:
-		return false
+		return false, nil
 	case filled == 0:
 		r.afterBlank = true
-		return true
-	case r.repeatsHeader(rec):
-		return true
+		return true, nil
 	case longest >= 9: // an NHS number or a phone number
-		return false
+		return false, nil
+	case ruled:
+		return true, nil // below the names, as databases print them
 	case strings.Trim(firstText, "-=_*#. \x1a") == "" && filled == 1 && len(firstText) > 2 || firstText == "\x1a":
-		return true // a rule, or the end mark of old systems
+		return true, nil // a rule, or the end mark of old systems
 	case filled <= 4 && others && isSummary(firstText):
-		return true
+		return true, nil
 	case filled <= 2 && isSummary(firstText):
-		return true
+		return true, nil
 	case r.afterBlank && filled <= 2 && len(r.found.Header) > 3:
-		return true // a remark below the list
+		return true, nil // a remark below the list
 	}
-	return false
+	return r.namesAgain(rec)
 }
 
-func (r *Reader) repeatsHeader(rec *record) bool {
-	if len(rec.cells) < len(r.found.Header) || len(rec.cells) == 0 {
-		return false
+// days are the dates and times that reports print, whose figures are nobody's number.
+var days = regexp.MustCompile(`\b(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})(T|\b)|\d\d:\d\d(:\d\d(\.\d+)?)?`)
+
+// longestNumber counts the figures of the longest number in a cell, which may be written in groups.
+func longestNumber(c string) (longest int) {
+	if strings.IndexAny(c, "0123456789") < 0 {
+		return 0
 	}
-	for i, name := range r.found.Header {
-		if !strings.EqualFold(strings.TrimSpace(rec.cells[i]), strings.TrimSpace(name)) {
-			return false
+	n := 0
+	for _, r := range days.ReplaceAllString(c, ":") {
+		switch {
+		case r >= '0' && r <= '9':
+			n++
+			longest = max(longest, n)
+		case r == ' ' || r == '-' || r == '(' || r == ')' || r == '.' || r >= 0x80:
+		default:
+			n = 0
 		}
 	}
-	return true
+	return longest
+}
+
+// namesAgain recognises column names in the middle of a file: lists that were put one behind the other. Repeated names are no row; other
+// ones would give the cells below another meaning.
+func (r *Reader) namesAgain(rec *record) (bool, *FileError) {
+	if len(rec.cells) < 3 || looksLikeData(rec.cells) {
+		return false, nil
+	}
+	same := 0
+	for i, name := range r.found.Header {
+		if i < len(rec.cells) && reduce(rec.cells[i]) == reduce(name) {
+			same++
+		}
+	}
+	if same >= len(r.found.Header) && same > 0 {
+		return true, nil
+	}
+	cols, _ := mapColumns(rec.cells, nil)
+	for _, f := range Needed {
+		if _, named := cols.at[f]; !named && same*2 < len(r.found.Header) {
+			return false, nil
+		}
+	}
+	return false, &FileError{ColumnsChange, fmt.Sprintf("Line %d has other column names than line %d: two lists stand one behind the other in this file. Upload each of them as a file of its own.", r.line, r.found.HeaderLine)}
 }
 
 var (
-	summaryStarts = []string{"total", "grand total", "sub total", "subtotal", "count", "number of", "no of", "no. of", "end of", "end report", "report", "record count", "records", "row count", "rows", "printed", "run on", "run by", "run date",
+	summaryStarts = []string{"total", "grand total", "summe", "gesamt", "completion time", "sub total", "subtotal", "count", "number of", "no of", "no. of", "end of", "end report", "report", "record count", "records", "row count", "rows", "printed", "run on", "run by", "run date",
 		"generated", "page ", "patients:", "patient count", "patients found", "produced", "created", "exported", "extracted", "confidential", "sum", "*** ", "--- ", "copyright", "©", "source:", "search", "filter", "notes:", "note:", "denominator", "numerator", "population"}
 	summaryNouns = []string{"patient", "patients", "row", "rows", "record", "records", "people", "results"}
 )

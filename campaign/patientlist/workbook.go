@@ -70,9 +70,9 @@ func openWorkbook(src io.ReaderAt, size int64) (*workbook, error) {
 	}
 	main := b.target("", "officedocument", "xl/workbook.xml")
 	switch {
-	case b.parts[strings.ToLower(main)] != nil:
-	case b.parts["content.xml"] != nil || b.parts["xl/workbook.bin"] != nil:
+	case strings.HasSuffix(strings.ToLower(main), ".bin"), b.parts["content.xml"] != nil:
 		return nil, errSpreadsheet
+	case b.parts[strings.ToLower(main)] != nil:
 	default:
 		return nil, errPacked
 	}

@@ -24,7 +24,7 @@ type BirthDate struct {
 // the UK write one. Of numbers the day comes first, or the year; never the
 // month. A two-digit year is refused: 30 may be 1930 or 2030.
 func ParseBirthDate(s string, today time.Time) (BirthDate, error) {
-	s = cutClock(unwrapCell(s))
+	s = cutClock(cutAge(unwrapCell(s)), today.Location())
 	var tokens [3]token
 	n := 0
 	for i := 0; i < len(s); {
@@ -118,8 +118,22 @@ func fromDigits(t token) (BirthDate, bool) {
 	return BirthDate{}, false
 }
 
-// cutClock removes the midnight that databases add to a date.
-func cutClock(s string) string {
+// cutAge removes what follows a date in brackets: "02-Aug-1970 (56y)".
+func cutAge(s string) string {
+	if date, age, ok := strings.Cut(s, "("); ok && strings.HasSuffix(age, ")") && len(age) > 1 && isDigit(age[0]) {
+		return date
+	}
+	return s
+}
+
+// cutClock removes the midnight that databases add to a date. Programs that reckon in UTC write the midnight of a summer's day as eleven in
+// the evening of the day before.
+func cutClock(s string, london *time.Location) string {
+	if strings.HasSuffix(s, "Z") && strings.Contains(s, "T23:00:00") {
+		if t, err := time.Parse(time.RFC3339, s); err == nil && t.In(london).Hour() == 0 {
+			return t.In(london).Format(time.DateOnly)
+		}
+	}
 	colon := strings.IndexByte(s, ':')
 	if colon < 0 {
 		if t, frac, ok := strings.Cut(s, "."); ok && len(t) == 5 && allDigits(t) && strings.Trim(frac, "0") == "" {

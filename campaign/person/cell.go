@@ -35,6 +35,9 @@ func saysNothing(s string) bool {
 	if len(s) > 24 {
 		return false
 	}
+	if s == `\N` { // what MySQL writes for nothing
+		return true
+	}
 	var b [24]byte
 	n := 0
 	for _, r := range s {

@@ -31,8 +31,19 @@ func SplitName(whole string) Name {
 		return NewName(dropTitle(given), family)
 	}
 	words := strings.Fields(dropTitle(whole))
+	if n := len(words); n > 2 && isTitle(words[n-1]) {
+		words = words[:n-1]
+	}
 	if len(words) == 0 {
 		return Name{}
+	}
+	// "VAN DER BERG Anna": capitals before others are the family's.
+	capitals := 0
+	for capitals < len(words) && utf8.RuneCountInString(words[capitals]) > 1 && words[capitals] == strings.ToUpper(words[capitals]) {
+		capitals++
+	}
+	if capitals > 0 && capitals < len(words) && utf8.RuneCountInString(words[0]) > 2 { // "JP Smith" has initials
+		return NewName(strings.Join(words[capitals:], " "), strings.Join(words[:capitals], " "))
 	}
 	last := len(words) - 1
 	if last == 0 {
@@ -43,10 +54,14 @@ func SplitName(whole string) Name {
 
 func dropTitle(s string) string {
 	first, rest, _ := strings.Cut(strings.TrimSpace(s), " ")
-	if rest != "" && slices.Contains(titles, strings.ToLower(strings.Trim(first, "."))) {
+	if rest != "" && isTitle(first) {
 		return rest
 	}
 	return s
+}
+
+func isTitle(word string) bool {
+	return slices.Contains(titles, strings.ToLower(strings.Trim(word, ".")))
 }
 
 func tidy(s string) string {

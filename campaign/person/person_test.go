@@ -93,6 +93,10 @@ func TestParseNHSNumber_catchesTypingErrors(t *testing.T) {
 }
 
 func TestParseBirthDate(t *testing.T) {
+	london, err := time.LoadLocation("Europe/London")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for in, want := range map[string]string{
 		"02/08/1970": "1970-08-02", "02-08-1970": "1970-08-02", "02.08.1970": "1970-08-02", "2/8/1970": "1970-08-02",
 		"02-Aug-1970": "1970-08-02", "2 August 1970": "1970-08-02", "2nd august 1970": "1970-08-02", "August 2, 1970": "1970-08-02", "02Aug1970": "1970-08-02",
@@ -101,11 +105,13 @@ func TestParseBirthDate(t *testing.T) {
 		"25782": "1970-08-02", "25782.0": "1970-08-02", "9999": "1927-05-17", " 02/08/1970 ": "1970-08-02", "'02/08/1970": "1970-08-02",
 		"29/02/2024": "2024-02-29", "23/11/2026": "2026-11-23", "23/11/1906": "1906-11-23", "1-Sept-1950": "1950-09-01",
 
+		"02-Aug-1970 (56y)": "1970-08-02", "02/08/1970 (56y 3m)": "1970-08-02", "02/08/1970 (or 1971)": "", "1970-08-01T23:00:00.000Z": "1970-08-02", "1970-08-01T23:00:00Z": "1970-08-02",
+		"1983-12-02T23:00:00Z": "1983-12-02", "1970-08-01T23:00:00+01:00": "1970-08-01",
 		"": "", "unknown": "", "1960": "", "31/02/1960": "", "29/02/2023": "", "99/99/9999": "", "02/13/1970": "", "00/08/1970": "",
 		"02/08/70": "", "70-08-02": "", "24/11/2026": "", "01/01/1900": "", "22/11/1905": "", "2/8/19700": "", "1970-08": "", "Aug 1970": "",
 		"02/08/1970 02/08/1970": "", "2 Octember 1970": "", "1000000": "", "02/08/1970 xx:yy": "", "45.5.": "",
 	} {
-		got, err := ParseBirthDate(in, today)
+		got, err := ParseBirthDate(in, today.In(london))
 		if got.ISO() != want || (err == nil) != (want != "") {
 			t.Errorf("ParseBirthDate(%q) = %q, %v, want %q", in, got.ISO(), err, want)
 		}
@@ -194,6 +200,11 @@ func TestName(t *testing.T) {
 		"Mrs. Patricia Ann Singh": {Given: "Patricia Ann", Family: "Singh"},
 		"Patricia":                {Given: "Patricia"},
 		"Dr":                      {Given: "Dr"},
+		"SINGH Patricia":          {Given: "Patricia", Family: "SINGH"},
+		"VAN DEN BERG Ann Mrs":    {Given: "Ann", Family: "VAN DEN BERG"},
+		"Singh, Ann":              {Given: "Ann", Family: "Singh"},
+		"JP Singh":                {Given: "JP", Family: "Singh"},
+		"PATRICIA SINGH":          {Given: "PATRICIA", Family: "SINGH"},
 		"":                        {},
 	} {
 		if got := SplitName(in); got != want {

@@ -65,13 +65,17 @@ func (c *importCmd) Run(ctx context.Context, to std) error {
 	if err != nil {
 		return err
 	}
+	london, err := time.LoadLocation("Europe/London")
+	if err != nil {
+		return fmt.Errorf("find out what day it is: %w", err)
+	}
 	progress := progressTo(to.err)
 	a, err := campaigndesk.Import(ctx, campaigndesk.ImportConfig{
 		Begin: func(ctx context.Context) (campaign.Importer, error) {
 			return db.BeginImport(ctx, who, cmp.Or(c.Name, filepath.Base(c.File)), false, c.DryRun)
 		},
 		Reader:   in,
-		Options:  patientlist.Options{Mapping: mapping, Today: time.Now(), Size: size},
+		Options:  patientlist.Options{Mapping: mapping, Today: time.Now().In(london), Size: size},
 		Progress: progress.rows,
 	})
 	progress.end()
