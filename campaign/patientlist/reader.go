@@ -168,7 +168,7 @@ func NewReader(src io.Reader, opt Options) (*Reader, error) {
 	if len(bytes.Trim(window, "\uFEFF \t\r\n\x00")) == 0 && r.lines.err != nil {
 		return nil, errEmpty
 	}
-	r.feeds = bytes.IndexByte(window, '\n') >= 0
+	r.feeds = bytes.IndexByte(window[:min(len(window), sniffLen)], '\n') >= 0
 	if err := r.findHeader(); err != nil {
 		return nil, err
 	}
@@ -529,8 +529,8 @@ func (r *Reader) whole(rec *record) bool {
 	if rec.stray && !r.fits(n) {
 		return false
 	}
-	// Spreadsheets leave out empty cells at the end of a row.
-	return n > r.needed || n == r.needed && r.needed == len(r.found.Header)-1
+	// Spreadsheets leave out empty cells at the end of a row: in a workbook as many as there are, since no row of it can be cut off.
+	return r.sheet != nil || n > r.needed || n == r.needed && r.needed == len(r.found.Header)-1
 }
 
 func (r *Reader) cell(rec *record, f Field) string {

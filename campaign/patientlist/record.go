@@ -108,7 +108,7 @@ func (r *Reader) record(off int, delim byte, fits func(n int) bool) (rec record,
 		rec.bad = true
 	}
 	rec.cells = r.cells
-	if !rec.bad && fits != nil && r.feeds && !fits(len(rec.cells)) && next == end+1 && r.lines.buf[r.lines.start+end] == '\r' {
+	if !rec.bad && fits != nil && r.feeds && len(rec.cells) > 1 && !fits(len(rec.cells)) && next == end+1 && r.lines.buf[r.lines.start+end] == '\r' {
 		if longer, ok := r.join(off, end, next, delim, fits); ok {
 			return longer, nil
 		}
@@ -119,7 +119,7 @@ func (r *Reader) record(off int, delim byte, fits func(n int) bool) (rec record,
 // join tries whether a carriage return stands within a cell, where lines end in another way: then neither half is a row, and both together are.
 func (r *Reader) join(off, firstEnd, from int, delim byte, fits func(int) bool) (record, bool) {
 	end, next, err := r.lines.at(from)
-	if err != nil || end-firstEnd > maxContinuationBytes || fits(bytes.Count(r.trimmed(from, end), []byte{delim})+1) {
+	if err != nil || end-firstEnd > maxContinuationBytes || ownRow(r.trimmed(from, end), delim, fits) {
 		return record{}, false
 	}
 	text := decodeText(r.trimmed(off, end))
@@ -147,7 +147,7 @@ func (r *Reader) extend(off, firstEnd, next int, delim byte, fits func(int) bool
 			return record{}, false
 		}
 		line := r.trimmed(from, end)
-		if cellsBefore > 0 && fits != nil && fits(bytes.Count(line, []byte{delim})+1) {
+		if cellsBefore > 0 && fits != nil && ownRow(line, delim, fits) {
 			return record{}, false
 		}
 		if bytes.IndexByte(line, '"') < 0 {
@@ -160,8 +160,21 @@ func (r *Reader) extend(off, firstEnd, next int, delim byte, fits func(int) bool
 			return record{}, false
 		}
 		if !open {
-			return record{text: text, cells: cells, next: next, lines: n}, fits == nil || fits(len(cells))
+			whole := cells[cellsBefore] // that goes on over lines; another patient in it means that it closed too late
+			return record{text: text, cells: cells, next: next, lines: n}, fits == nil || fits(len(cells)) && (strings.IndexByte(whole, delim) < 0 || longestNumber(whole) < 9)
 		}
 	}
 	return record{}, false
+}
+
+// ownRow says whether a line is a row by itself. One that closes a mark from before has an odd number of them.
+func ownRow(line []byte, delim byte, fits func(int) bool) bool {
+	switch n := bytes.Count(line, []byte{'"'}); {
+	case n == 0:
+		return fits(bytes.Count(line, []byte{delim}) + 1)
+	case n%2 == 1:
+		return false
+	}
+	cells, _, _ := split(string(line), delim, nil)
+	return fits(len(cells))
 }
