@@ -134,4 +134,6 @@ const (
 	Importing AudienceState = "importing"
 	Screened  AudienceState = "screened"
 	Abandoned AudienceState = "abandoned" // the upload broke off; its rows are purged
+	// Interrupted is what is left of a list that was being narrowed when the program ended: its name, so that whoever waits for it is told.
+	Interrupted AudienceState = "interrupted"
 )

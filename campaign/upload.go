@@ -98,6 +98,6 @@ type Narrowing interface {
 	Audience() Audience
 	// Run fills it. After an error call Abandon.
 	Run(ctx context.Context) (Audience, error)
-	// Abandon gives it up: nothing of it stays.
+	// Abandon gives it up: no row of it stays, but its name, with the state Interrupted.
 	Abandon(ctx context.Context) error
 }

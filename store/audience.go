@@ -371,7 +371,8 @@ func (im *listImport) Abandon(ctx context.Context) error {
 	return errors.Join(closed, err)
 }
 
-// dropAudience removes the rows of an abandoned audience in chunks, then the audience.
+// dropAudience removes the rows of an abandoned audience in chunks, then the audience. Of one that was being narrowed the name stays: its file
+// is not there to tell of it, as an upload's is.
 func (db *DB) dropAudience(ctx context.Context, id campaign.AudienceID) error {
 	for _, table := range []string{"patient_need", "patient", "audience_row", "not_invited"} {
 		for n := int64(1); n > 0; {
@@ -386,8 +387,17 @@ func (db *DB) dropAudience(ctx context.Context, id campaign.AudienceID) error {
 		}
 	}
 	return db.write(ctx, "drop audience", func(tx *Tx) error {
-		_, err := tx.Exec(`DELETE FROM audience WHERE id = $1 AND state = $2`, int64(id), string(campaign.Abandoned))
-		return err
+		var network, by int64
+		err := tx.QueryRow(`UPDATE audience SET state = $1 WHERE id = $2 AND state = $3 AND parent <> 0 RETURNING network, created_by`,
+			string(campaign.Interrupted), int64(id), string(campaign.Abandoned)).Scan(&network, &by)
+		if errors.Is(err, sql.ErrNoRows) {
+			_, err = tx.Exec(`DELETE FROM audience WHERE id = $1 AND state = $2`, int64(id), string(campaign.Abandoned))
+			return err
+		}
+		if err != nil {
+			return err
+		}
+		return db.audit(tx, staff.Entry{Network: staff.NetworkID(network), Account: staff.AccountID(by), Action: string(staff.UploadList), Target: fmt.Sprintf("list %d", id), Outcome: "interrupted"})
 	})
 }
 

@@ -14,11 +14,12 @@ import (
 )
 
 const (
-	uploadPart   = 256 << 10        // bytes of a file that are sealed together
-	partsKept    = 8                // unsealed at once while a file is read
-	uploadLife   = 24 * time.Hour   // machine time: what nobody confirmed is thrown away
-	uploadSilent = 30 * time.Second // without a sign of life a screening is interrupted
-	partsAtOnce  = 16               // thrown away in one transaction
+	uploadPart   = 256 << 10          // bytes of a file that are sealed together
+	partsKept    = 8                  // unsealed at once while a file is read
+	uploadLife   = 24 * time.Hour     // machine time: what nobody confirmed is thrown away
+	uploadSilent = 30 * time.Second   // without a sign of life a screening is interrupted
+	partsAtOnce  = 16                 // thrown away in one transaction
+	toldFor      = 7 * 24 * time.Hour // machine time: so long the lists page tells of a list that was interrupted
 )
 
 const uploadColumns = `id, network, file, name, practice, size, state, choice, run, beat_at, done_rows, done_bytes, problem, audience, created_by, created_at`
@@ -267,6 +268,9 @@ func (db *DB) PurgeUploads(ctx context.Context) (n int64, err error) {
 	var ids, lists []int64
 	err = db.write(ctx, "find old uploads", func(tx *Tx) error {
 		ids, lists = nil, nil
+		if _, err := tx.Exec(`DELETE FROM audience WHERE state = 'interrupted' AND id < $1`, (tx.machine-toldFor.Milliseconds()-idEpoch)<<10); err != nil {
+			return err
+		}
 		rows, err := tx.Query(`
 			SELECT id, audience, state
 			FROM upload

@@ -265,6 +265,61 @@ func TestNarrow(t *testing.T) {
 	})
 }
 
+// A list that was being narrowed when the program ended is told of: no row of it stays, but its name for a week, and a line in the audit.
+func TestNarrow_interrupted(t *testing.T) {
+	eachEngine(t, func(t *testing.T, cfg Config) {
+		ctx := context.Background()
+		machine := time.Now()
+		cfg.Machine = func() time.Time { return machine }
+		db := mustOpen(t, cfg)
+		w := mustWorld(t, db)
+		im := must[campaign.Importer](t)(db.BeginImport(ctx, w.senior, "All", false, false))
+		for n := range 3 {
+			if err := im.Candidate(ctx, testCandidate(t, n+1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all := must[campaign.Audience](t)(im.Finish(ctx))
+		begin := func() campaign.Narrowing {
+			return must[campaign.Narrowing](t)(db.BeginNarrow(ctx, w.senior, all.ID, campaign.Cohort{Practices: []string{testCandidate(t, 1).Practice}}, "Some"))
+		}
+		given, crashed := begin(), begin()
+		if err := given.Abandon(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.DropBrokenImports(ctx, machine.Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := crashed.Run(ctx); !errors.Is(err, campaign.ErrConflict) {
+			t.Errorf("what was cut off finished: %v", err)
+		}
+		if err := db.DropBrokenImports(ctx, machine.Add(time.Hour)); err != nil { // the next start
+			t.Fatal(err)
+		}
+		for _, n := range []campaign.Narrowing{given, crashed} {
+			a := must[campaign.Audience](t)(db.Audience(ctx, w.network.ID, n.Audience().ID))
+			if a.State != campaign.Interrupted || a.Parent != all.ID || a.Name != "Some" {
+				t.Errorf("left of it: %+v", a)
+			}
+			if k := count(t, db, `SELECT COUNT(*) FROM audit WHERE target = $1 AND outcome = 'interrupted' AND account = $2`, fmt.Sprintf("list %d", a.ID), int64(w.senior.ID)); k != 1 {
+				t.Errorf("told %d times in the audit", k)
+			}
+			if k := count(t, db, `SELECT COUNT(*) FROM patient WHERE audience = $1`, int64(a.ID)); k != 0 {
+				t.Errorf("%d people are left", k)
+			}
+		}
+		for _, want := range []int64{2, 0} { // after six days, and after twelve
+			machine = machine.Add(6 * 24 * time.Hour)
+			if _, err := db.PurgeUploads(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if k := count(t, db, `SELECT COUNT(*) FROM audience WHERE state = 'interrupted'`); k != want {
+				t.Errorf("%d are told of, want %d", k, want)
+			}
+		}
+	})
+}
+
 // More than so many codes are no codes; the first are kept.
 func TestNarrow_tooManyNeeds(t *testing.T) {
 	db := mustOpen(t, testConfig(t))

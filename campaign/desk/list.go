@@ -15,21 +15,22 @@ import (
 
 // listData is one list's page: its ledger as a sentence, a table and bars.
 type listData struct {
-	ID         campaign.AudienceID
-	Name       string
-	Importing  bool
-	Synthetic  bool
-	Facts      string
-	Sentence   string
-	Ledger     ui.Table
-	NotInvited int
-	CanInvite  bool
-	CanNarrow  bool
-	Age        string
-	Done       string // how far it is
-	From       ui.Cell
-	Cohort     string
-	Others     []ui.Option // to compare with
+	ID          campaign.AudienceID
+	Name        string
+	Importing   bool
+	Interrupted bool
+	Synthetic   bool
+	Facts       string
+	Sentence    string
+	Ledger      ui.Table
+	NotInvited  int
+	CanInvite   bool
+	CanNarrow   bool
+	Age         string
+	Done        string // how far it is
+	From        ui.Cell
+	Cohort      string
+	Others      []ui.Option // to compare with
 }
 
 func (h *Handler) list(r *http.Request) (staff.Account, campaign.Audience, error) {
@@ -65,6 +66,7 @@ func (h *Handler) listPage(w http.ResponseWriter, r *http.Request) {
 		CanInvite: can(who, staff.EditCampaign) && l.Invited > 0}
 	data.Facts = fmt.Sprintf("%s by %s at %s.", map[bool]string{true: "Uploaded", false: "Made"}[a.Parent == 0], names[a.CreatedBy], h.when(a.CreatedAt))
 	data.Sentence = ledgerSentence(l)
+	data.Interrupted = a.State == campaign.Interrupted
 	data.Ledger = ledgerTable(a.ID, l)
 	data.CanNarrow = can(who, staff.UploadList) && a.State == campaign.Screened && l.Invited > 0
 	if a.State == campaign.Screened {

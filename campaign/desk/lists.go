@@ -72,10 +72,13 @@ func (h *Handler) showLists(w http.ResponseWriter, r *http.Request, status int, 
 			continue
 		}
 		row := []ui.Cell{{Text: a.Name, Href: fmt.Sprintf("/desk/lists/%d", a.ID)}, {Text: h.day(a.CreatedAt)}}
-		if a.State == campaign.Importing {
+		switch a.State {
+		case campaign.Importing:
 			data.Importing = true
 			row = append(row, ui.Cell{Text: "Importing", Tag: "yellow"}, ui.Cell{Text: "–", Numeric: true})
-		} else {
+		case campaign.Interrupted:
+			row = append(row, ui.Cell{Text: "Interrupted: make it again", Tag: "red"}, ui.Cell{Text: "–", Numeric: true})
+		default:
 			row = append(row, ui.Cell{Text: number(a.Ledger.Rows), Numeric: true}, ui.Cell{Text: number(a.Ledger.Invited), Numeric: true})
 		}
 		data.Lists.Rows = append(data.Lists.Rows, row)

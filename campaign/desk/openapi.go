@@ -30,7 +30,7 @@ func OpenAPI() map[string]any {
 		maps.Copy(c, b)
 		return c
 	}
-	list := thing(object{"id": number, "name": word, "state": object{"enum": []string{"importing", "screened"}}, "created_at": instant, "screened_at": instant, "synthetic": yes,
+	list := thing(object{"id": number, "name": word, "state": object{"enum": []string{"importing", "screened", "interrupted"}}, "created_at": instant, "screened_at": instant, "synthetic": yes,
 		"too_old_at": with(instant, object{"description": "Then campaigns stop sending to this list, unless they were made to go on longer"}),
 		"done":       with(number, object{"description": "Rows that are checked, while the list is importing"}),
 		"parent":     with(number, object{"description": "The list that this one was narrowed from"}),

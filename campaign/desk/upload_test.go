@@ -287,6 +287,19 @@ func TestNarrow(t *testing.T) {
 			t.Errorf("another network gets %s: %d", path, rec.Code)
 		}
 	}
+	// The program ends while a list is being made: whoever waits for it is told, and nothing of it can be used.
+	w.h.stop()
+	n = w.call(manager, 202, "/api/v1"+at+"/narrow", `{"sexes":["female"],"name":"Women"}`)
+	w.h.launches.Wait()
+	w.h.background, w.h.stop = context.WithCancel(context.Background())
+	w.page("/desk/lists", "Women", "Interrupted: make it again")
+	w.page(fmt.Sprintf("/desk/lists/%.0f", n["id"]), "was interrupted before it was done", "/desk"+at+"/narrow", "Narrow “all” again")
+	if n = w.answer(w.get(manager, fmt.Sprintf("/api/v1/lists/%.0f", n["id"])), 200); n["state"] != "interrupted" || n["invited"] != 0.0 {
+		t.Errorf("interrupted %v", n)
+	}
+	if rec := w.get(manager, fmt.Sprintf("/desk/lists/%.0f/narrow", n["id"])); rec.Code != 409 {
+		t.Errorf("an interrupted list is narrowed: %d", rec.Code)
+	}
 	// It grows old.
 	for _, want := range []struct {
 		after time.Duration

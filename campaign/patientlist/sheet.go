@@ -1,6 +1,7 @@
 package patientlist
 
 import (
+	"cmp"
 	"encoding/xml"
 	"errors"
 	"io"
@@ -78,6 +79,9 @@ func (s *sheetText) Read(p []byte) (int, error) {
 func (s *sheetText) row() error {
 	for {
 		t, err := s.part.next()
+		if errors.Is(err, io.EOF) { // the texts' checksum too is known only at their end
+			err = cmp.Or(s.b.texts.read(maxTexts), err)
+		}
 		if err != nil {
 			return err
 		}
@@ -209,15 +213,14 @@ func (s *sheetText) cell(el xml.StartElement) (string, error) {
 func (b *workbook) meaning(kind, style, v string) (string, error) {
 	switch kind {
 	case "s":
-		i, err := strconv.Atoi(strings.TrimSpace(v))
-		text, ok := b.texts.text(i)
 		if v == "" {
 			return "", nil
 		}
-		if err != nil || !ok {
+		i, err := strconv.Atoi(strings.TrimSpace(v))
+		if err != nil {
 			return "", errWorkbookDamaged
 		}
-		return text, nil
+		return b.texts.text(i)
 	case "b":
 		if truth(v) {
 			return "TRUE", nil

@@ -82,7 +82,7 @@ func openWorkbook(src io.ReaderAt, size int64) (*workbook, error) {
 	if err := b.readStyles(b.target(main, "styles", "xl/styles.xml")); err != nil {
 		return nil, err
 	}
-	if err := b.readTexts(b.target(main, "sharedstrings", "xl/sharedStrings.xml")); err != nil {
+	if err := b.texts.open(b.parts[strings.ToLower(b.target(main, "sharedstrings", "xl/sharedStrings.xml"))]); err != nil {
 		return nil, err
 	}
 	return b, nil
@@ -305,8 +305,10 @@ func isDateFormat(code string) bool {
 
 // sharedTexts are the texts that cells name by number, close together.
 type sharedTexts struct {
+	part   *part // nil when all are read
 	blocks [][]byte
 	at     []uint64 // block << 40 | offset << 16 | length
+	one    []byte
 }
 
 func (t *sharedTexts) add(s []byte) error {
@@ -324,26 +326,49 @@ func (t *sharedTexts) add(s []byte) error {
 	return nil
 }
 
-func (t *sharedTexts) text(i int) (string, bool) {
+func (t *sharedTexts) text(i int) (string, error) {
+	if err := t.read(i); err != nil {
+		return "", err
+	}
 	if i < 0 || i >= len(t.at) {
-		return "", false
+		return "", errWorkbookDamaged
 	}
 	p := t.at[i]
 	from, n := p>>16&(1<<24-1), p&(1<<16-1)
-	return string(t.blocks[p>>40][from : from+n]), true
+	return string(t.blocks[p>>40][from : from+n]), nil
 }
 
-func (b *workbook) readTexts(name string) error {
-	var text []byte
-	return b.each(name, func(p *part, el xml.StartElement) (err error) {
-		if el.Name.Local != "si" {
-			return nil
-		}
-		if text, err = p.text("si", text[:0]); err != nil {
+// open begins to read the part with the texts, if there is one. They are read as far as cells name them: mostly they stand in the order in
+// which cells do, and whoever looks at the first rows needs a few of millions.
+func (t *sharedTexts) open(f *zip.File) (err error) {
+	if f != nil {
+		t.part, err = openPart(f)
+	}
+	return err
+}
+
+// read reads the texts up to the i-th, or all that there are.
+func (t *sharedTexts) read(i int) error {
+	for t.part != nil && len(t.at) <= i {
+		token, err := t.part.next()
+		if err != nil {
+			_ = t.part.file.Close() // it was only read
+			if t.part = nil; errors.Is(err, io.EOF) {
+				return nil
+			}
 			return err
 		}
-		return b.texts.add(text)
-	})
+		if el, ok := token.(xml.StartElement); !ok || el.Name.Local != "si" {
+			continue
+		}
+		if t.one, err = t.part.text("si", t.one[:0]); err != nil {
+			return err
+		}
+		if err := t.add(t.one); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // text reads what stands in the <t> of an element that has begun, and goes behind its end. Aids for reading Japanese are no text.

@@ -20,7 +20,7 @@ import (
 // benchCmd measures what Wellpaced promises to be fast at. Speed alone says more of the machine than of us, so every speed stands
 // against the bare operation: the same work through the same driver on the same disk in the same run, with nothing of ours around it.
 type benchCmd struct {
-	Case    string `default:"all" enum:"all,import,memory,sends,forms,hour,tick,demo,desk,desk-postgres,campaign" placeholder:"NAME" help:"One case only: ${enum}. The hour, the demo, the desk and the campaign take minutes and are not among all."`
+	Case    string `default:"all" enum:"all,import,memory,sends,forms,hour,tick,demo,desk,desk-postgres,campaign,upload" placeholder:"NAME" help:"One case only: ${enum}. The hour, the demo, the desk, the campaign and the upload take minutes and are not among all."`
 	JSON    bool   `help:"Print one JSON object."`
 	Quick   bool   `help:"Smaller amounts: rougher figures in a fraction of the time."`
 	Dir     string `type:"path" placeholder:"FOLDER" help:"Where the databases of the measurement go; its disk is what is measured. Default: the system's folder for temporary files."`
@@ -103,6 +103,7 @@ var benchCases = []struct {
 	{name: "desk", what: "the link workers' pages with a hundred thousand open and two million finished referrals", run: (*bench).desk, asked: true},
 	{name: "desk-postgres", what: "the same on a PostgreSQL of its own", run: (*bench).deskPostgres, asked: true},
 	{name: "campaign", what: "the managers' pages of a campaign with a million texts, on both engines", run: (*bench).campaign, asked: true},
+	{name: "upload", what: "lists of up to a million rows through the desk, from the file to the ledger", run: (*bench).uploads, asked: true},
 	{name: "demo", what: "six weeks of the demo, without a window", run: (*bench).demo, asked: true},
 }
 
