@@ -194,6 +194,7 @@ type PracticeFile struct {
 	By       staff.AccountID
 	Made     time.Time
 	Counts   map[EntryKind]int
+	Gathered int // entries so far, of one that is not ready
 	AgainOf  int64
 	Reason   string // why again
 	Taken    int    // downloads

@@ -312,6 +312,10 @@ func (db *DB) PracticeFilesAfter(ctx context.Context, who staff.Account, ods str
 		all, err = db.practiceFiles(tx, who.Network, filesOrder, ods, beforeID(after), limit)
 		for i := range all {
 			all[i].Practice = p
+			if all[i].Ready || all[i].Deleted || err != nil {
+				continue
+			}
+			err = tx.QueryRow(`SELECT COUNT(*) FROM practice_entry WHERE file = $1`, all[i].ID).Scan(&all[i].Gathered)
 		}
 		return err
 	})

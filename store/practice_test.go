@@ -282,6 +282,9 @@ func TestPracticeFileCutOff(t *testing.T) {
 		if !n.Begun || n.New() != texts-tellChunk {
 			t.Errorf("the page says begun %v, %d new", n.Begun, n.New())
 		}
+		if files := must[[]selfrefer.PracticeFile](t)(db.PracticeFiles(ctx, mo, "N83001")); len(files) != 1 || files[0].Ready || files[0].Gathered != tellChunk {
+			t.Errorf("begun: %+v", files)
+		}
 		w.must(db.Close())
 		w.db = mustOpen(t, cfg)
 

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -94,7 +95,7 @@ type practiceScreen struct {
 	Path  string
 	News  ui.SummaryList
 	New   int
-	Begun bool
+	Begun string // how far the file is that is being made
 	Files []fileRow
 }
 
@@ -131,7 +132,10 @@ func (h *Handler) showPractice(w http.ResponseWriter, r *http.Request, who staff
 		if n.Practice.ODS != ods {
 			continue
 		}
-		title, s.New, s.Begun = cmp.Or(n.Practice.Name, ods), n.New(), n.Begun
+		title, s.New = cmp.Or(n.Practice.Name, ods), n.New()
+		if n.Begun {
+			s.Begun = "A file is being made."
+		}
 		for _, kind := range selfrefer.EntryKinds {
 			if n.Counts[kind] > 0 {
 				s.News.Rows = append(s.News.Rows, ui.SummaryRow{Key: kind.Words(), Values: []ui.Cell{{Text: thousands(n.Counts[kind])}}})
@@ -139,6 +143,9 @@ func (h *Handler) showPractice(w http.ResponseWriter, r *http.Request, who staff
 		}
 	}
 	for _, f := range files {
+		if f.Gathered > 0 && s.Begun != "" {
+			s.Begun = fmt.Sprintf("A file is being made: %s of its entries are ready.", thousands(f.Gathered))
+		}
 		row := fileRow{ID: f.ID, Title: "Made " + h.when(f.Made), Holds: holding(f.Counts), Made: "By " + cmp.Or(name(f.By), "the system"), Took: "Not downloaded yet", Ready: f.Ready, Deleted: f.Deleted,
 			CSV: fmt.Sprintf("%s/%d/csv", s.Path, f.ID), FHIR: fmt.Sprintf("%s/%d/fhir", s.Path, f.ID), Again: fmt.Sprintf("%s/%d/again", s.Path, f.ID)}
 		if f.Taken > 0 {
@@ -154,13 +161,42 @@ func (h *Handler) showPractice(w http.ResponseWriter, r *http.Request, who staff
 		}
 		s.Files = append(s.Files, row)
 	}
-	notice := map[string]string{"made": "The file is ready. Download it below.", "nothing": "There is nothing that this practice has not been told.", "again": "The file is ready: it tells the same again."}[r.URL.Query().Get("done")]
-	return h.show(w, r, status, "practice", ui.Page{Title: title, Back: practicesPath, Notice: notice, Errors: errs, Data: s})
+	notice := map[string]string{"made": "The file is ready. Download it below.", "nothing": "There is nothing that this practice has not been told.", "again": "The file is ready: it tells the same again.",
+		"going": "The file is being made. You can close this page meanwhile."}[r.URL.Query().Get("done")]
+	page := ui.Page{Title: title, Back: practicesPath, Notice: notice, Errors: errs, Data: s}
+	if s.Begun != "" {
+		page.Refresh = 15
+	}
+	return h.show(w, r, status, "practice", page)
 }
 
+// madeWithin is how long a page waits for a file. A longer one is told of while it is being made.
+const madeWithin = 5 * time.Second
+
+// makePracticeFile makes a file, whether or not the person waits for it.
 func (h *Handler) makePracticeFile(w http.ResponseWriter, r *http.Request, who staff.Account) error {
 	ods := chi.URLParam(r, "ods")
-	f, err := h.Store.MakePracticeFile(r.Context(), who, ods)
+	var f selfrefer.PracticeFile
+	var err error
+	made := make(chan struct{})
+	go func() {
+		defer close(made)
+		if f, err = h.Store.MakePracticeFile(context.WithoutCancel(r.Context()), who, ods); err != nil && !errors.Is(err, selfrefer.ErrNothingNew) && r.Context().Err() != nil {
+			h.Log.Error("a practice's file was not made", "err", err) // nobody is there to be told
+		}
+	}()
+	long := make(<-chan time.Time)
+	if !isAPI(r) {
+		long = time.After(madeWithin)
+	}
+	select {
+	case <-made:
+	case <-r.Context().Done():
+		return r.Context().Err()
+	case <-long:
+		http.Redirect(w, r, practicePath(ods)+"?done=going", http.StatusSeeOther)
+		return nil
+	}
 	if !isAPI(r) && (err == nil || errors.Is(err, selfrefer.ErrNothingNew)) {
 		done := "made"
 		if err != nil {

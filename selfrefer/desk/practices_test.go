@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -129,4 +130,57 @@ func TestWebhooksPages(t *testing.T) {
 	if log := b.log.String(); strings.Contains(log, "zebra") || strings.Contains(log, "whsec_") {
 		t.Error("the log holds a secret")
 	}
+}
+
+// door lets the making of a practice's file wait.
+type door struct {
+	Store
+	came, open chan struct{}
+}
+
+func (d door) MakePracticeFile(ctx context.Context, who staff.Account, ods string) (selfrefer.PracticeFile, error) {
+	close(d.came)
+	<-d.open
+	return d.Store.MakePracticeFile(ctx, who, ods)
+}
+
+// Who asks for a file and closes the browser finds it made.
+func TestPracticeFile_browserClosed(t *testing.T) {
+	b := newBench(t)
+	mo := b.who[staff.CampaignManager]
+	b.toTell("+447700900177")
+	d := door{b.desk.Store, make(chan struct{}), make(chan struct{})}
+	b.desk.Store = d
+	ctx, leave := context.WithCancel(context.Background())
+	req := httptest.NewRequest("POST", practicesPath+"/N83006", strings.NewReader(form("x", "y"))).WithContext(ctx)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Authorization", "Bearer "+b.token(mo))
+	answered := make(chan reply)
+	go func() { answered <- b.do(req) }()
+	<-d.came
+	leave()
+	<-answered
+	close(d.open)
+	for range 200 {
+		if files := must(b.db.PracticeFiles(context.Background(), mo, "N83006"))(t); len(files) == 1 && files[0].Ready {
+			b.send(mo, "GET", practicesPath+"/N83006?done=going", "").holds(t, 200, "You can close this page", "Corrections: 1")
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Error("the file was not made")
+}
+
+// A file that is being made is told of, with how far it is, on a page that asks again by itself.
+func TestPracticeFile_progress(t *testing.T) {
+	b := newBench(t)
+	mo := b.who[staff.CampaignManager]
+	db := must(sql.Open("sqlite", filepath.Join(b.data, "wellpaced.db")+"?_pragma=busy_timeout(5000)"))(t)
+	defer db.Close()
+	must(db.Exec(`INSERT INTO practice_file (id, network, practice, state, made_by, made_at, ready_at, counts, again_of, taken, taken_at, taken_by) VALUES (7, $1, 'N83006', 'gathering', $2, 0, 0, '{}', 0, 0, 0, 0)`,
+		int64(b.net.ID), int64(mo.ID)))(t)
+	for i := range 1200 {
+		must(db.Exec(`INSERT INTO practice_entry (id, file, network, practice, kind, about, ix, since, person, doc, made_at) VALUES ($1, 7, $2, 'N83006', 'text', $1, '', 0, '', '', 0)`, i+1, int64(b.net.ID)))(t)
+	}
+	b.send(mo, "GET", practicesPath+"/N83006", "").holds(t, 200, "A file is being made: 1,200 of its entries are ready.", `hx-trigger="every 3s"`, `http-equiv="refresh"`, "Make a file")
 }
