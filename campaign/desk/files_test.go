@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html"
 	"maps"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -108,4 +109,49 @@ func (w *world) lists() int {
 	all, err := w.db.Audiences(context.Background(), w.network.ID, 1000)
 	w.must(err)
 	return len(all)
+}
+
+// planDoor lets the planning of a launch wait.
+type planDoor struct {
+	Store
+	open chan struct{}
+}
+
+func (d planDoor) PlanMessages(ctx context.Context, id campaign.ID) error {
+	<-d.open
+	return d.Store.PlanMessages(ctx, id)
+}
+
+// A launch tells how far it is, and goes on when whoever launched has closed the browser.
+func TestLaunch_browserClosed(t *testing.T) {
+	d := planDoor{open: make(chan struct{})}
+	w := newWorld(t, func(c *Config) {
+		d.Store = c.Store
+		c.Store = d
+	})
+	manager, second := w.by[staff.CampaignManager], w.by[staff.SeniorLinkWorker]
+	a := w.listOf(30, "999")
+	c := w.call(manager, 201, "/api/v1/campaigns", w.draft(a.ID))
+	at := fmt.Sprintf("/campaigns/%.0f", c["id"])
+	w.call(manager, 200, "/api/v1"+at+"/submit", "")
+	w.call(second, 200, "/api/v1"+at+"/approve", fmt.Sprintf(`{"hash":%q}`, c["hash"]))
+	for _, ods := range []string{"N83006", "N83014"} {
+		w.call(w.by[staff.Administrator], 200, "/api/v1"+at+"/practices/"+ods+"/approve", `{"note":"Dr Ray, by phone today"}`)
+	}
+	ctx, leave := context.WithCancel(staff.With(context.Background(), manager))
+	rec := httptest.NewRecorder()
+	w.site.ServeHTTP(rec, httptest.NewRequest("POST", "/api/v1"+at+"/launch", nil).WithContext(ctx))
+	if rec.Code != 200 {
+		t.Fatalf("launch: %d %s", rec.Code, rec.Body)
+	}
+	leave()
+	w.page("/desk"+at, "The launch is under way: 0 of 30 texts are ready.", "hx-trigger")
+	close(d.open)
+	w.h.launches.Wait()
+	if v := w.answer(w.get(manager, "/api/v1"+at), 200); v["planning"] != false || v["messages"].(map[string]any)["planned"] != 30.0 {
+		t.Errorf("after the launch: planning %v, %v", v["planning"], v["messages"])
+	}
+	if strings.Contains(w.page("/desk"+at), "The launch is under way") {
+		t.Error("the launch never ends")
+	}
 }
