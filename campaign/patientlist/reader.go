@@ -118,6 +118,7 @@ type Reader struct {
 	sheet     *sheetText // of a workbook; nil for text
 	sheetPart sheetPart
 
+	wrapped    bool // each line stands in quotation marks as a whole
 	feeds      bool // lines end with a line feed
 	monthFirst bool // in dates of birth of figures alone
 	width      int  // cells that a row has
@@ -199,34 +200,42 @@ func (r *Reader) findHeader() error {
 		next     int // window offset behind it
 		nextLine int
 		score    int
+		wrapped  bool
 	}
 	var best candidate
 	delims := []byte{',', ';', '\t', '|'}
 	if r.sheet != nil {
 		delims = []byte{sheetDelim}
 	}
-	for _, delim := range delims {
-		off, line := 0, 1
-		for range searchRecords {
-			rec, err := r.record(off, delim, nil)
-			if err != nil || off > sniffLen {
-				break
+	// A list that a spreadsheet took for one column is tried last.
+	for _, r.wrapped = range []bool{false, true} {
+		if len(best.names) > 1 || r.wrapped && r.sheet != nil {
+			break
+		}
+		for _, delim := range delims {
+			off, line := 0, 1
+			for range searchRecords {
+				rec, err := r.record(off, delim, nil)
+				if err != nil || off > sniffLen {
+					break
+				}
+				cols, missing := r.meant(line, rec.cells)
+				// A name that the mapping gives weighs more than one recognised.
+				score := len(cols.at) + 20*(len(r.opt.Mapping)-len(missing))
+				if _, ok := cols.at[FieldMobile]; ok {
+					score += 2
+				}
+				if r.opt.look && score == 0 && len(rec.cells) > 2 && !looksLikeData(rec.cells) && !slices.Contains(rec.cells, "") {
+					score = 1 // names that we do not know are names
+				}
+				if !rec.bad && score > best.score {
+					best = candidate{delim: delim, names: slices.Clone(rec.cells), cols: cols, missing: missing, line: line, next: rec.next, nextLine: line + rec.lines, score: score, wrapped: r.wrapped}
+				}
+				off, line = rec.next, line+rec.lines
 			}
-			cols, missing := r.meant(line, rec.cells)
-			// A name that the mapping gives weighs more than one recognised.
-			score := len(cols.at) + 20*(len(r.opt.Mapping)-len(missing))
-			if _, ok := cols.at[FieldMobile]; ok {
-				score += 2
-			}
-			if r.opt.look && score == 0 && len(rec.cells) > 2 && !looksLikeData(rec.cells) && !slices.Contains(rec.cells, "") {
-				score = 1 // names that we do not know are names
-			}
-			if !rec.bad && score > best.score {
-				best = candidate{delim: delim, names: slices.Clone(rec.cells), cols: cols, missing: missing, line: line, next: rec.next, nextLine: line + rec.lines, score: score}
-			}
-			off, line = rec.next, line+rec.lines
 		}
 	}
+	r.wrapped = best.wrapped
 	if len(best.cols.at) < 2 && (len(best.names) < 2 || looksLikeData(best.names)) || len(best.cols.at) == 0 && best.score == 0 {
 		return &FileError{NoHeader, "We could not find the line with the column names, such as “NHS number” and “Mobile telephone”. Export the list with its column names."}
 	}

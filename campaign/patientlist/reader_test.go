@@ -544,3 +544,36 @@ func TestReader_memoryIsFlat(t *testing.T) {
 		})
 	}
 }
+
+// Names in the middle of a file: repeated ones are no row, others end the reading, and a row beside columns without names is none of both.
+func TestReader_namesAgain(t *testing.T) {
+	const head = "NHS number,Surname,DOB,Mobile,,,,\n"
+	row := testNHS(1) + ",Roe,02/08/1970,07700900001,,,,\n"
+	for file, want := range map[string]string{
+		head + row + "nhs_number, SURNAME ,dob,mobile,,,,\n" + row: "2",
+		head + row + ",Roe,,,,,,\n" + row:                          "3",
+		head + row + "Notes,Roe,,,,,,\n":                           "2",
+		head + row + "Surname,NHS number,DOB,Mobile,,,,\n" + row:   ColumnsChange,
+		head + row + "NHS number,Surname,DOB,Deceased,,,,\n" + row: ColumnsChange,
+	} {
+		rows, _, err := read(strings.NewReader(file), Options{})
+		got := fmt.Sprint(len(rows))
+		var wrong *FileError
+		if errors.As(err, &wrong) {
+			got = wrong.Code
+		}
+		if got != want {
+			t.Errorf("got %s, %v, want %s:\n%s", got, err, want, file)
+		}
+	}
+}
+
+// The days by which databases say that there is none are no days.
+func TestSaysNo_days(t *testing.T) {
+	for s, want := range map[string]bool{"9999-12-31": true, "31/12/9999 00:00:00": true, "9999-12-31T00:00:00.0000000+00:00": true, "01-Jan-1900": true, "1753-01-01 00:00:00.000": true,
+		"1990-01-01": false, "31/12/2025": false, "2026-01-01T00:00:00.0000000+00:00": false, "9999": false, "1": false} {
+		if got := saysNo(s); got != want {
+			t.Errorf("%s: %v", s, got)
+		}
+	}
+}

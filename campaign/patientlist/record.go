@@ -98,6 +98,9 @@ func (r *Reader) record(off int, delim byte, fits func(n int) bool) (rec record,
 		return record{}, err
 	}
 	rec = record{text: decodeText(r.trimmed(off, end)), next: next, lines: 1}
+	if r.wrapped {
+		rec.text = unwrap(rec.text)
+	}
 	var open bool
 	r.cells, open, rec.stray = split(rec.text, delim, r.cells[:0])
 	if open {
@@ -129,6 +132,15 @@ func (r *Reader) join(off, firstEnd, from int, delim byte, fits func(int) bool) 
 	}
 	r.cells = cells
 	return record{text: text, cells: cells, next: next, lines: 2}, true
+}
+
+// unwrap takes the marks off a line that stands in them as a whole: what a spreadsheet makes of a list that it takes for one column.
+func unwrap(line string) string {
+	s := strings.TrimRight(line, " ,;\t")
+	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
+		return line
+	}
+	return strings.ReplaceAll(s[1:len(s)-1], `""`, `"`)
 }
 
 func (r *Reader) trimmed(off, end int) []byte {

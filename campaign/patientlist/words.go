@@ -10,7 +10,7 @@ import (
 // saysNo is for cells that mean no, or that nobody filled in.
 func saysNo(s string) bool {
 	if len(s) > 24 {
-		return false
+		return isNoDay(s)
 	}
 	switch strings.ToLower(strings.Trim(s, " .-*")) {
 	case "", "n", "no", "false", "f", "0", "none", "nil", "null", "n/a", "na", "nan", "#n/a", "unknown", "not known", "not recorded", "not applicable", "not given", "never", "alive", "living", "not deceased", "not dead", "\\n", "00/00/0000", "0000-00-00":
@@ -209,26 +209,28 @@ func (r *Reader) namesAgain(rec *record) (bool, *FileError) {
 	if len(rec.cells) < 3 || looksLikeData(rec.cells) {
 		return false, nil
 	}
-	same := 0
+	same, named := 0, 0
 	for i, name := range r.found.Header {
-		if i < len(rec.cells) && reduce(rec.cells[i]) == reduce(name) {
+		if name = reduce(name); name == "" {
+			continue
+		}
+		if named++; i < len(rec.cells) && reduce(rec.cells[i]) == name {
 			same++
 		}
 	}
-	if same >= len(r.found.Header) && same > 0 {
-		return true, nil
-	}
 	cols, _ := mapColumns(rec.cells, nil)
-	for _, f := range Needed {
-		if _, named := cols.at[f]; !named && same*2 < len(r.found.Header) {
-			return false, nil
-		}
+	other := slices.ContainsFunc(Needed, func(f Field) bool { _, there := cols.at[f]; return !there })
+	switch {
+	case same == named && same > 0:
+		return true, nil
+	case other && (same < 3 || same*2 < named):
+		return false, nil
 	}
 	return false, &FileError{ColumnsChange, fmt.Sprintf("Line %d has other column names than line %d: two lists stand one behind the other in this file. Upload each of them as a file of its own.", r.line, r.found.HeaderLine)}
 }
 
 var (
-	summaryStarts = []string{"total", "grand total", "summe", "gesamt", "completion time", "sub total", "subtotal", "count", "number of", "no of", "no. of", "end of", "end report", "report", "record count", "records", "row count", "rows", "printed", "run on", "run by", "run date",
+	summaryStarts = []string{"total", "grand total", "summe", "gesamt", "completion time", "applied filters", "sub total", "subtotal", "count", "number of", "no of", "no. of", "end of", "end report", "report", "record count", "records", "row count", "rows", "printed", "run on", "run by", "run date",
 		"generated", "page ", "patients:", "patient count", "patients found", "produced", "created", "exported", "extracted", "confidential", "sum", "*** ", "--- ", "copyright", "©", "source:", "search", "filter", "notes:", "note:", "denominator", "numerator", "population"}
 	summaryNouns = []string{"patient", "patients", "row", "rows", "record", "records", "people", "results"}
 )

@@ -79,6 +79,9 @@ func openWorkbook(src io.ReaderAt, size int64) (*workbook, error) {
 	if err := b.readMain(main); err != nil {
 		return nil, err
 	}
+	if len(b.sheets) == 0 { // a letter, or slides
+		return nil, errNotText
+	}
 	if err := b.readStyles(b.target(main, "styles", "xl/styles.xml")); err != nil {
 		return nil, err
 	}

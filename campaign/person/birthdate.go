@@ -48,6 +48,9 @@ func ParseBirthDate(s string, today time.Time) (BirthDate, error) {
 			}
 			word := s[i:j]
 			i = j
+			if n == 0 && isWeekday(word) {
+				continue // Sunday, 2 August 1970
+			}
 			if n > 0 && tokens[n-1].width <= 2 && isOrdinal(word) {
 				continue // 2nd August
 			}
@@ -142,7 +145,7 @@ func cutClock(s string, london *time.Location) string {
 		return s
 	}
 	i := strings.LastIndexAny(s[:colon], "T ")
-	if i <= 0 || !isDigit(s[i-1]) || strings.Trim(s[i+1:], "0123456789:. +ZAPM") != "" {
+	if i <= 0 || !isDigit(s[i-1]) || strings.Trim(s[i+1:], "0123456789:. +ZAPMUTCGBS") != "" {
 		return s
 	}
 	return s[:i]
@@ -153,6 +156,15 @@ func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 
 func isOrdinal(w string) bool {
 	return len(w) == 2 && (strings.EqualFold(w, "st") || strings.EqualFold(w, "nd") || strings.EqualFold(w, "rd") || strings.EqualFold(w, "th"))
+}
+
+func isWeekday(w string) bool {
+	for d := time.Sunday; d <= time.Saturday; d++ {
+		if name := d.String(); strings.EqualFold(w, name) || strings.EqualFold(w, name[:3]) {
+			return true
+		}
+	}
+	return false
 }
 
 func monthNamed(w string) time.Month {
