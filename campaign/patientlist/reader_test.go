@@ -577,3 +577,28 @@ func TestSaysNo_days(t *testing.T) {
 		}
 	}
 }
+
+// Ends of lines that arrive in two pieces are one end.
+func TestReader_endsInPieces(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(strings.TrimSpace(header) + "\r\n")
+	const n = 2000 // more than the reader looks ahead
+	for i := range n {
+		b.WriteString(strings.TrimSpace(ann) + []string{"\r\n", "\r", "\n", "\r\r\n"}[i%4])
+	}
+	for _, src := range []io.Reader{strings.NewReader(b.String()), iotest.OneByteReader(strings.NewReader(b.String()))} {
+		rows, _, err := read(src, Options{})
+		if err != nil || len(rows) != n || rows[n-1].Line != n+1 {
+			t.Errorf("%d rows, %v", len(rows), err)
+		}
+	}
+}
+
+// A row that is cut off before a carriage return is not made one with a whole row behind it.
+func TestReader_cutBeforeReturn(t *testing.T) {
+	row := testNHS(1) + ",Roe,02/08/1970,07700900001"
+	rows, _, err := read(strings.NewReader("NHS number,Surname,DOB,Mobile\n"+strings.Repeat(row+",more\n", 5)+testNHS(2)+",Cut\r"+row+"\n"), Options{})
+	if err != nil || len(rows) != 7 || rows[5].Rejected != RowUnreadable || rows[6].Rejected != "" {
+		t.Errorf("%d rows, %v, %+v", len(rows), err, rows)
+	}
+}
