@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -186,5 +187,38 @@ func TestSeen_relativeFolder(t *testing.T) {
 	}
 	if left, _ := filepath.Glob("*/*.tmp"); len(left) > 0 {
 		t.Errorf("files are left behind: %v", left)
+	}
+}
+
+// What was noted is known, and nothing else, whether it is on the disk already or not.
+func TestSeen_exact(t *testing.T) {
+	s, err := openSeen(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	rng := rand.New(rand.NewPCG(1, 2))
+	known := map[string]bool{}
+	numbers := map[string]bool{}
+	for i := range 80_000 {
+		if i == 60_000 { // a filter that is full says nothing any more
+			for j := range s.persons.filter {
+				s.persons.filter[j] = ^uint64(0)
+			}
+		}
+		key := fmt.Sprint(rng.IntN(40_000))
+		if before, err := s.Person([]byte(key)); err != nil || before != known[key] {
+			t.Fatalf("person %d: %v, want %v, %v", i, before, known[key], err)
+		}
+		known[key] = true
+		invite := rng.IntN(2) == 0
+		if before, err := s.Number([]byte(key), invite); err != nil || before != numbers[key] {
+			t.Fatalf("number %d: %v, want %v, %v", i, before, numbers[key], err)
+		}
+		numbers[key] = numbers[key] || invite
 	}
 }
