@@ -9,9 +9,14 @@
 //
 // The promise is that every patient in the file is accounted for. Each data
 // row comes out of Next exactly once, either readable or with the Code that
-// says why it was rejected. Only four things are not rows: the lines above the
-// column names, blank lines, a repetition of the column names, and what a
-// report prints below its last row ("Total patients: 2000").
+// says why it was rejected. Only five things are not rows: the lines above the
+// column names, blank lines, rules of dashes, a repetition of the column names,
+// and what a report prints below its last row ("Total patients: 2000"). Other
+// column names in the middle are two lists in one file, which is refused: the
+// cells below them mean something else, such as who has died.
+//
+// Lines end with a line feed, with carriage returns before it or not, or with
+// a carriage return alone; one file may have all of them.
 //
 // Quotation marks are where CSV readers lose rows: one that is never closed
 // swallows what follows. Here a row ends with its line. A quoted field may go
