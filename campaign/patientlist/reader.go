@@ -558,7 +558,7 @@ func (r *Reader) name(rec *record) person.Name {
 	given, family := r.cell(rec, FieldGivenName), r.cell(rec, FieldFamilyName)
 	if given == "" && family == "" {
 		if whole := r.cell(rec, FieldFullName); whole != "" {
-			return person.SplitName(whole)
+			return person.SplitListed(whole)
 		}
 	}
 	return person.NewName(given, family)

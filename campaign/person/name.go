@@ -37,19 +37,29 @@ func SplitName(whole string) Name {
 	if len(words) == 0 {
 		return Name{}
 	}
-	// "VAN DER BERG Anna": capitals before others are the family's.
-	capitals := 0
-	for capitals < len(words) && utf8.RuneCountInString(words[capitals]) > 1 && words[capitals] == strings.ToUpper(words[capitals]) {
-		capitals++
-	}
-	if capitals > 0 && capitals < len(words) && utf8.RuneCountInString(words[0]) > 2 { // "JP Smith" has initials
-		return NewName(strings.Join(words[capitals:], " "), strings.Join(words[:capitals], " "))
-	}
 	last := len(words) - 1
 	if last == 0 {
 		return NewName(words[0], "")
 	}
 	return NewName(strings.Join(words[:last], " "), words[last])
+}
+
+// SplitListed reads a whole name as systems write it in lists, where capitals before other words are the family's: "VAN DER BERG Anna". What
+// people type of themselves means nothing by capitals.
+func SplitListed(whole string) Name {
+	words := strings.Fields(dropTitle(whole))
+	capitals := 0
+	for capitals < len(words) && utf8.RuneCountInString(words[capitals]) > 1 && words[capitals] == strings.ToUpper(words[capitals]) {
+		capitals++
+	}
+	if capitals == 0 || capitals == len(words) || utf8.RuneCountInString(words[0]) < 3 || strings.ContainsAny(whole, ",(") { // "JP Smith" has initials
+		return SplitName(whole)
+	}
+	given := words[capitals:]
+	if n := len(given); n > 1 && isTitle(given[n-1]) {
+		given = given[:n-1]
+	}
+	return NewName(strings.Join(given, " "), strings.Join(words[:capitals], " "))
 }
 
 func dropTitle(s string) string {
