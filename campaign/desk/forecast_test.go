@@ -201,3 +201,28 @@ func TestBetween(t *testing.T) {
 		}
 	}
 }
+
+// The pictures end where nothing is likely to happen any more, and their lines stay in their bands.
+func TestOutlookCharts_end(t *testing.T) {
+	h := &Handler{}
+	var o throttle.Outcome
+	for day := range 150 {
+		d := throttle.DayOutcome{Day: time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC).AddDate(0, 0, day), Queue: throttle.Range{Mean: 3}}
+		if day < 20 {
+			d.Texts, d.Queue = throttle.Range{Mean: 10, P10: 5, P90: 20}, throttle.Range{Mean: 4, P10: 1, P90: 9}
+		}
+		o.Days = append(o.Days, d)
+	}
+	texts, _, queue := h.outlookCharts(o)
+	if n := len(texts.Series[0].Points); n != 21 {
+		t.Errorf("%d days are drawn", n)
+	}
+	for i, p := range queue.Series[0].Points {
+		if b := queue.Series[0].Bands[i]; p.Value < b.Low || p.Value > b.High {
+			t.Errorf("on day %d %v lies outside of %v", i, p.Value, b)
+		}
+	}
+	if texts, _, _ = h.outlookCharts(throttle.Outcome{Days: o.Days[100:]}); len(texts.Series[0].Points) != leastDays {
+		t.Errorf("%d days without an event are drawn", len(texts.Series[0].Points))
+	}
+}

@@ -166,6 +166,21 @@ func (h *Handler) fillForecast(ctx context.Context, who staff.Account, c campaig
 	return nil
 }
 
+// eventful are the days until nothing is likely to happen any more, and one more: a few futures drag on for months in which nobody could read
+// the others.
+func eventful(all []throttle.DayOutcome) []throttle.DayOutcome {
+	for n := len(all); n > 0; n-- {
+		d := all[n-1]
+		if max(d.Texts.Mean, d.Texts.P90, d.Answers.Mean, d.Answers.P90, d.Queue.P90) >= .5 {
+			return all[:min(n+1, len(all))]
+		}
+	}
+	return all[:min(leastDays, len(all))]
+}
+
+// leastDays are drawn even if nothing happens in them.
+const leastDays = 5
+
 // outlookCharts draw the days ahead: texts, answers, and the queue beside what the team can do.
 func (h *Handler) outlookCharts(o throttle.Outcome) (texts, answers, queue ui.Chart) {
 	const in = "Eight times in ten, so many"
@@ -174,10 +189,11 @@ func (h *Handler) outlookCharts(o throttle.Outcome) (texts, answers, queue ui.Ch
 	queue = ui.Chart{Title: "The queue by day", Unit: "people", Sentence: "Who waits for a first call at the end of each day, beside the first calls that the team can make that day.",
 		Series: []ui.Series{{Name: "Waiting for a first call", BandIs: in}, {Name: "First calls the team can make"}}}
 	add := func(s *ui.Series, at time.Time, r throttle.Range) {
-		s.Points = append(s.Points, ui.Point{At: at, Value: math.Round(r.Mean)})
+		// A mean that a few futures pull out of the band says nothing of a usual one.
+		s.Points = append(s.Points, ui.Point{At: at, Value: math.Round(min(max(r.Mean, r.P10), r.P90))})
 		s.Bands = append(s.Bands, ui.Range{Low: math.Round(r.P10), High: math.Round(r.P90)})
 	}
-	for _, d := range o.Days {
+	for _, d := range eventful(o.Days) {
 		add(&texts.Series[0], d.Day, d.Texts)
 		add(&answers.Series[0], d.Day, d.Answers)
 		add(&queue.Series[0], d.Day, d.Queue)

@@ -190,7 +190,7 @@ func (h *Handler) narrowed(w http.ResponseWriter, r *http.Request, who staff.Acc
 	case errors.As(err, &bad):
 		h.showStep(w, r, http.StatusUnprocessableEntity, "who", c, f, bad)
 		return false
-	case errors.Is(err, campaign.ErrNotFound) || err == nil && a.State == campaign.Abandoned:
+	case errors.Is(err, campaign.ErrNotFound) || err == nil && (a.State == campaign.Abandoned || a.State == campaign.Interrupted):
 		f.Del("made")
 		h.showStep(w, r, http.StatusUnprocessableEntity, "who", c, f, invalid{{Field: "list", Sentence: "The list could not be made. Choose a list again."}})
 		return false
