@@ -19,19 +19,22 @@ build: $(DIST) ## the binary, bin/wellpaced, with the page styles in it
 demo: build ## everything in one process, with a simulated town of patients
 	bin/wellpaced demo
 
+# Packages that run with the race detector, and tests of processes and calls beside each other that do.
+RACED  := campaign campaign/queue campaign/suppress campaign/twilio campaign/twilio/emulator cmd/wellpaced/pace cmd/wellpaced/town selfrefer selfrefer/hook selfrefer/mail selfrefer/staff throttle/limit
+BESIDE := ^(TestManyProcesses|TestRedisAway|TestRestore_wholeMachine|TestIdempotencyKeys.*|TestMails|TestDemo|TestDemo_byHand)$$
+
 .PHONY: test
 test: ## all tests; first installs what they need (Redis, PostgreSQL, Chromium) from Debian's packages
 	.ci/deps
 	$(MAKE) --no-print-directory assets
 	go vet ./...
-	@# Everything; many tests mostly wait: for a kill, a lease, a settle time. The longest package begins.
-	go test -parallel 6 -timeout 20m ./cmd/wellpaced $$(go list ./... | grep -v '/cmd/wellpaced$$')
-	@# Then once more with the race detector, without browsers and most of what takes minutes; of pure numbers, which take 15 times as long with
-	@# it, and of SQLite in Go, which takes 3 times as long, what runs side by side.
-	CGO_ENABLED=1 go test -race -short -parallel 6 -timeout 20m $$(go list ./... | grep -v -e '/throttle$$' -e /throttle/sim -e '/store$$')
-	CGO_ENABLED=1 go test -race -parallel 6 -run 'TestManyProcesses|TestRedisAway|TestRestore_wholeMachine' ./cmd/wellpaced
-	CGO_ENABLED=1 go test -race -run 'TestCompare|TestWhatIf$$' ./throttle ./throttle/sim
-	CGO_ENABLED=1 go test -race -run '(?i)race|overlap|write|together|journal|crash|lost|once' ./store
+	@# Each test once; many mostly wait: for a kill, a lease, a settle time. The longest package begins.
+	go test -parallel 6 -timeout 20m -skip '$(BESIDE)' ./cmd/wellpaced $$(go list ./... | grep -v -e '/cmd/wellpaced$$' $(RACED:%=-e '/%$$'))
+	@# With the race detector what things happen side by side in: browsers, pure numbers and SQLite in Go take three to fifteen times as long with it.
+	CGO_ENABLED=1 go test -race -parallel 6 -timeout 20m $$(go list ./... | grep $(RACED:%=-e '/%$$'))
+	CGO_ENABLED=1 go test -race -parallel 6 -timeout 20m -run '$(BESIDE)' ./cmd/wellpaced
+	CGO_ENABLED=1 go test -race -parallel 6 -run 'TestCompare|TestWhatIf$$' ./throttle ./throttle/sim
+	CGO_ENABLED=1 go test -race -parallel 6 -run '(?i)race|overlap|together' ./store ./selfrefer/desk ./campaign/desk
 
 .PHONY: bench
 bench: build ## measures what we promise to be fast at

@@ -17,6 +17,7 @@ import (
 
 // The pretend Twilio prints what serve needs, shows what it was sent, and is the same one when it is started again.
 func TestPhones(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "phones")
 	export := regexp.MustCompile(`export (\w+)=(\S+)`)
 	to, err := person.ParsePhone("07700 900123")
