@@ -98,11 +98,11 @@ func TestNothingSmallFollowsFromAllPagesOfACampaign(t *testing.T) {
 				}
 			}
 			var sums []sumOf
-			for s := range Stage(stages) {
+			for s := range stages {
 				know("all "+s.String(), f.All[s], true)
 			}
 			for by, groups := range f.Groups {
-				for s := range Stage(stages) {
+				for s := range stages {
 					all := sumOf{sum: "all " + s.String()}
 					for _, g := range groups {
 						key := fmt.Sprint(by, " ", g.Name, " ", s)

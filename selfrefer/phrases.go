@@ -328,13 +328,3 @@ func (p *phrases) match(tokens []token, found func(ends uint32, from, to int)) {
 		open, next = next, open
 	}
 }
-
-// whole tells the kinds of the phrases that are all of a text.
-func (p *phrases) whole(tokens []token) (kinds uint32) {
-	p.match(tokens, func(ends uint32, from, to int) {
-		if from == 0 && to == len(tokens)-1 {
-			kinds |= ends
-		}
-	})
-	return kinds
-}

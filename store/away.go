@@ -98,7 +98,7 @@ func (db *DB) PlanSick(ctx context.Context, who staff.Account, account staff.Acc
 			return err
 		}
 		if refusal = checkUntil(tx, until); refusal != nil {
-			return nil
+			return nil //nolint:nilerr // the caller is told
 		}
 		all, err = db.planAway(tx, t, a, support)
 		return err
@@ -184,7 +184,7 @@ func (db *DB) Sick(ctx context.Context, who staff.Account, account staff.Account
 			return db.audit(tx, entry)
 		}
 		if refusal = checkUntil(tx, until); refusal != nil {
-			return nil
+			return nil //nolint:nilerr // the caller is told
 		}
 		if err := db.lockAccount(tx, a.ID); err != nil {
 			return err

@@ -832,7 +832,6 @@ func (db *DB) newCorrections(g gathering, kind selfrefer.EntryKind) func(*Tx) ([
 		type row struct {
 			toTell
 			at, withdrawn int64
-			sealed        []byte
 		}
 		rows, err := list(tx, func(r scanner, t *row) error {
 			return r.Scan(&t.about, &t.doc.Why, &t.doc.Shared, &t.at, &t.withdrawn)

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -91,7 +92,7 @@ func TestPracticeFile(t *testing.T) {
 		cfg.Now = func() time.Time { return now }
 		w := mustWorld(t, mustOpen(t, cfg))
 		mo := w.manager()
-		if _, err := w.db.MakePracticeFile(ctx, mo, "N83001"); err != selfrefer.ErrNothingNew {
+		if _, err := w.db.MakePracticeFile(ctx, mo, "N83001"); !errors.Is(err, selfrefer.ErrNothingNew) {
 			t.Fatalf("of nothing: %v", err)
 		}
 		dora := personDoc{Given: "Dora", Family: "Quillfeather", Born: "1957-06-09", NHS: "9990000042", Phone: "+447700900004"}
@@ -166,7 +167,7 @@ func TestPracticeFile(t *testing.T) {
 		}
 
 		// Told once. What comes later is in the next file, and nothing of what was told before.
-		if _, err := w.db.MakePracticeFile(ctx, mo, "N83001"); err != selfrefer.ErrNothingNew {
+		if _, err := w.db.MakePracticeFile(ctx, mo, "N83001"); !errors.Is(err, selfrefer.ErrNothingNew) {
 			t.Fatalf("the second time: %v", err)
 		}
 		now = now.Add(time.Hour)
@@ -301,7 +302,7 @@ func TestPracticeFileCutOff(t *testing.T) {
 			}()
 		}
 		for range 4 {
-			if r := <-results; r.err == nil && r.f.ID != g.file || r.err != nil && r.err != selfrefer.ErrNothingNew {
+			if r := <-results; r.err == nil && r.f.ID != g.file || r.err != nil && !errors.Is(r.err, selfrefer.ErrNothingNew) {
 				t.Errorf("file %d, %v; the one that was begun is %d", r.f.ID, r.err, g.file)
 			}
 		}

@@ -436,7 +436,7 @@ func (e explaining) query(ctx context.Context, query string, args []any) (*sql.R
 		return nil, err
 	}
 	e.plans[query] = plan.String()
-	return e.runner.query(ctx, query, args)
+	return e.runner.query(ctx, query, args) //nolint:sqlclosecheck // whoever asked closes them
 }
 
 // A page of the queue, a count and a search read what they show and no more: SQLite goes along an index for each, and sorts nothing but what

@@ -352,7 +352,7 @@ func (db *DB) dealt(tx *Tx, t staff.Team, takers []selfrefer.Taker) ([]selfrefer
 // Next is whom somebody should call next: the first in the order of calling that would be theirs today.
 func (db *DB) Next(ctx context.Context, who staff.Account) (n selfrefer.NextCall, err error) {
 	if who.Team == 0 || staff.May(who, staff.WorkReferral, who.Network) != nil {
-		return n, nil
+		return n, nil //nolint:nilerr // it is not for them
 	}
 	err = db.read(ctx, "next referral", func(tx *Tx) error {
 		n = selfrefer.NextCall{}

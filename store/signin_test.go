@@ -169,7 +169,7 @@ func TestSessionsEnd(t *testing.T) {
 	eachEngine(t, func(t *testing.T, cfg Config) {
 		w, machine := clocked(t, cfg)
 		in := staff.SignIn{Account: w.worker.ID, Name: "Firefox on Linux", Factor: staff.TOTP, For: 12 * time.Hour, Idle: time.Hour}
-		secret, id := w.signIn(in)
+		secret, _ := w.signIn(in)
 		over := func(secret string) bool {
 			_, err := w.db.Session(ctx, secret, false)
 			return errors.Is(err, staff.ErrSignIn)
@@ -189,7 +189,7 @@ func TestSessionsEnd(t *testing.T) {
 			t.Error("an hour without use, and it is not over")
 		}
 
-		secret, id = w.signIn(in)
+		secret, id := w.signIn(in)
 		half := in
 		half.Half, half.Factor = true, staff.NoFactor
 		again, _ := w.signIn(half)

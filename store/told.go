@@ -89,7 +89,7 @@ func heard(tx *Tx, r selfrefer.Referral, phoneIx []byte) (bool, error) {
 // oweTried owes the text that says that we have tried, once there were enough attempts, in the transaction of the attempt that was not refused.
 func (db *DB) oweTried(tx *Tx, r selfrefer.Referral, on selfrefer.Event, refusal error) (campaign.Ring, error) {
 	if on != selfrefer.Attempt || refusal != nil || !selfrefer.Tried(r) {
-		return campaign.Ring{}, nil
+		return campaign.Ring{}, nil //nolint:nilerr // a refused attempt is none
 	}
 	p, why, err := db.mayTell(tx, r)
 	if err != nil || why != "" {

@@ -76,8 +76,8 @@ func (h *Handler) correctionNote(ctx context.Context, who staff.Account, v campa
 		return n, all, nil
 	}
 	n.Href, n.Held = correctionPath(k), k.Held
-	switch {
-	case k.State == campaign.CorrectionWritten:
+	switch k.State {
+	case campaign.CorrectionWritten:
 		n.Sentence = "A correction to those who were texted waits for a second person to approve it."
 	default:
 		n.Sentence = "A correction is on its way: " + progressWords(k) + "."
@@ -277,7 +277,7 @@ func (h *Handler) addCorrectionForm(ctx context.Context, who staff.Account, v ca
 	}
 	texts, err := words.Texts()
 	if err != nil {
-		return nil // the problem says so
+		return nil //nolint:nilerr // the problem says so
 	}
 	d.Preview.Samples = correctionSamples(texts, n, v.Policy.Price)
 	for _, code := range texts.Languages() {

@@ -119,7 +119,7 @@ func (h *Handler) preview(ctx context.Context, who staff.Account, c campaign.Cam
 	}
 	english, err := text.Parse(d.Text)
 	if err != nil {
-		return v, nil // the problem says so
+		return v, nil //nolint:nilerr // the problem says so
 	}
 	texts[lang.English] = english
 	for _, a := range slices.Concat(text.Check(english), text.CheckSender(n.Sender)) {

@@ -38,7 +38,7 @@ func (h *Handler) addRuns(r *http.Request, p *ui.Page) error {
 	who := staff.From(r.Context())
 	id, err := pathID(r, "id")
 	if err != nil || !can(who, staff.RunCampaign) {
-		return nil // the page itself has answered
+		return nil //nolint:nilerr // the page itself has answered
 	}
 	c, err := h.cfg.Store.Campaign(r.Context(), who.Network, campaign.ID(id))
 	if err != nil {

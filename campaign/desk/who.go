@@ -235,7 +235,7 @@ func (h *Handler) narrowOnce(ctx context.Context, who staff.Account, from campai
 func (h *Handler) makingOf(ctx context.Context, who staff.Account, f url.Values) (*making, error) {
 	id, err := strconv.ParseInt(f.Get("made"), 10, 64)
 	if err != nil {
-		return nil, nil
+		return nil, nil //nolint:nilerr // none was asked for
 	}
 	a, err := h.cfg.Store.Audience(ctx, who.Network, campaign.AudienceID(id))
 	if err != nil {

@@ -232,7 +232,7 @@ func (b *workbook) meaning(kind, style, v string) (string, error) {
 	v = strings.TrimSpace(v)
 	f, err := strconv.ParseFloat(v, 64)
 	if err != nil {
-		return v, nil
+		return v, nil //nolint:nilerr // text in a cell of numbers is text
 	}
 	if i, err := strconv.Atoi(style); err == nil && i >= 0 && i < len(b.isDate) && b.isDate[i] && f >= 1 && f < 2958466 {
 		return b.day(int(f)), nil
@@ -304,7 +304,8 @@ func newBook(src io.ReaderAt, opt Options) (*Reader, error) {
 		case !errors.As(err, &no):
 			return nil, err
 		case first == nil || no.Code != NoHeader && no.Code != FileEmpty:
-			if was, ok := first.(*FileError); !ok || was.Code == NoHeader || was.Code == FileEmpty {
+			var was *FileError
+			if !errors.As(first, &was) || was.Code == NoHeader || was.Code == FileEmpty {
 				first = no
 			}
 		}

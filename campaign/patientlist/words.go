@@ -186,7 +186,7 @@ var days = regexp.MustCompile(`\b(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1
 
 // longestNumber counts the figures of the longest number in a cell, which may be written in groups.
 func longestNumber(c string) (longest int) {
-	if strings.IndexAny(c, "0123456789") < 0 {
+	if !strings.ContainsAny(c, "0123456789") {
 		return 0
 	}
 	n := 0

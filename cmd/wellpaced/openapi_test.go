@@ -124,7 +124,7 @@ func (c *contract) send(a asked, meantWrong bool) (answer object, raw []byte, he
 		}
 		return r
 	}
-	resp, err := http.DefaultClient.Do(request())
+	resp, err := http.DefaultClient.Do(request()) //nolint:bodyclose // it is, below
 	c.must(err)
 	defer resp.Body.Close()
 	raw, err = io.ReadAll(resp.Body)

@@ -95,7 +95,7 @@ func (h *Handler) reportsPage(w http.ResponseWriter, r *http.Request, who staff.
 	if errors.As(err, &not) {
 		return h.showCounting(w, r, q, not)
 	}
-	switch e, ok := err.(invalid); {
+	switch e, ok := err.(invalid); { //nolint:errorlint // askedReport wraps none
 	case err == nil:
 	case !ok:
 		return err

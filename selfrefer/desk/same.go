@@ -228,7 +228,7 @@ func (h *Handler) notJoined(r *http.Request, who staff.Account, ref selfrefer.Re
 		return fmt.Sprintf("This cannot be done now: %s is %s.", ref.Reference, ref.State.Words()), nil
 	}
 	for _, f := range failures {
-		if errors.Is(err, f.err) && (f.err == selfrefer.ErrJoined || f.err == selfrefer.ErrUrgentStays || f.err == selfrefer.ErrJoinedSince || f.err == selfrefer.ErrNotNow) {
+		if errors.Is(err, f.err) && (f.err == selfrefer.ErrJoined || f.err == selfrefer.ErrUrgentStays || f.err == selfrefer.ErrJoinedSince || f.err == selfrefer.ErrNotNow) { //nolint:errorlint // the table holds the errors themselves
 			return f.sentence, nil
 		}
 	}

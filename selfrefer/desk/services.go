@@ -142,10 +142,10 @@ func serviceRowOf(s selfrefer.Service) serviceRow {
 
 // placesTag says how many places are free, and since when that is known.
 func placesTag(s selfrefer.Service) (tag ui.Tag, on string) {
-	switch {
-	case s.Places == selfrefer.UnknownPlaces:
+	switch s.Places {
+	case selfrefer.UnknownPlaces:
 		return ui.Tag{Text: "Not known", Colour: "grey"}, ""
-	case s.Places == 0:
+	case 0:
 		tag = ui.Tag{Text: "Full", Colour: "orange"}
 	default:
 		tag = ui.Tag{Text: plural(s.Places, "place") + " free", Colour: "green"}

@@ -39,7 +39,7 @@ type nextScreen struct {
 // nextUp is only for the first page of the parts in which nobody has what is listed, not narrowed.
 func (h *Handler) nextUp(ctx context.Context, who staff.Account, f selfrefer.Filter, name func(staff.AccountID) string, practices map[string]string) (*nextUp, error) {
 	if f.State != "open" && f.State != "new" || f.After != 0 || f.Narrowed() > 0 || staff.May(who, staff.WorkReferral, who.Network) != nil {
-		return nil, nil
+		return nil, nil //nolint:nilerr // it is not for them
 	}
 	n, err := h.Store.Next(ctx, who)
 	switch {

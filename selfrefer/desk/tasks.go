@@ -118,7 +118,7 @@ func (h *Handler) aftercareOf(r *http.Request, ref selfrefer.Referral, tasks []s
 		}
 	}
 	if selfrefer.MayRecord(who, ref, selfrefer.AddTask{}) != nil {
-		return s, nil
+		return s, nil //nolint:nilerr // then there is no form
 	}
 	all, err := h.Store.Accounts(r.Context(), who.Network)
 	if err != nil {

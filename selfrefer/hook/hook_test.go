@@ -307,7 +307,7 @@ func TestPrivateAddresses(t *testing.T) {
 	s.want("due 1 private_network")
 	_, port, _ := strings.Cut(strings.TrimPrefix(s.other.URL, "http://"), ":")
 	for _, host := range []string{"localhost", "127.0.0.1", "[::ffff:127.0.0.1]"} { // what a name leads to is seen by the dialler alone
-		if _, err := s.sender.client.Get("http://" + host + ":" + port); !errors.Is(err, errPrivate) {
+		if _, err := s.sender.client.Get("http://" + host + ":" + port); !errors.Is(err, errPrivate) { //nolint:bodyclose // there is none
 			t.Errorf("%s is dialled: %v", host, err)
 		}
 	}

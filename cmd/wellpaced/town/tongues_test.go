@@ -9,7 +9,6 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"slices"
 	"sync"
 	"testing"
@@ -156,7 +155,7 @@ func TestAnswers_otherWays(t *testing.T) {
 	}
 	friend := town.answers(plan{what: forwards, text: emulator.Text{Seq: 1, To: "+447400000001"}})
 	if friend.Get("for_other") != "no" || friend.Get("name") == "Ann Roe" || friend.Get("phone") == "" {
-		t.Errorf("a friend answers %v", url.Values(friend))
+		t.Errorf("a friend answers %v", friend)
 	}
 }
 
