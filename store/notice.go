@@ -135,8 +135,9 @@ func (db *DB) promised(tx *Tx, who staff.Account) (out []selfrefer.Notice, err e
 			}
 		}
 	}
+	out = out[:min(len(out), selfrefer.MaxNotices)] // those that can still be kept stand first
 	selfrefer.SortNotices(out)
-	return out[:min(len(out), selfrefer.MaxNotices)], nil
+	return out, nil
 }
 
 // unclaimed are the promises that are about to break of what nobody has claimed, for those of the team who are at work. What has broken
