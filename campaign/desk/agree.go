@@ -78,6 +78,7 @@ func (h *Handler) addPractices(ctx context.Context, who staff.Account, v campaig
 		if !s.Decided() {
 			d.Missing++
 		}
+		d.Withheld += s.Withheld
 		if !who.Sees(s.ODS) {
 			continue
 		}
@@ -134,8 +135,9 @@ type practiceData struct {
 	Ledger                        ui.Table
 	Samples                       []sampled
 	Terms                         string
-	Agree, Refuse, Withdraw       bool // what can be said now
-	Behalf                        bool // for the practice, by an administrator
+	Agree, Refuse, Withdraw       bool   // what can be said now
+	Behalf                        bool   // for the practice, by an administrator
+	Voice                         string // who can say it, for those who cannot
 	Who                           ui.Field
 	Reason                        ui.Field
 	Said                          ui.Table
@@ -182,10 +184,18 @@ func (h *Handler) showPractice(w http.ResponseWriter, r *http.Request, status in
 	}
 	name, _ := practiceName(n, s.ODS)
 	d := &practiceData{Action: practicePath(v.ID, s.ODS), Campaign: v.Name, CampaignURL: fmt.Sprintf("/desk/campaigns/%d", v.ID), Tag: practiceTag(s), Terms: v.Terms()}
-	if may, over := can(who, staff.ApprovePractice), v.State == campaign.Stopped || v.State == campaign.Finished; may && !over {
+	switch may, over := can(who, staff.ApprovePractice), v.State == campaign.Stopped || v.State == campaign.Finished; {
+	case may && !over:
 		d.Agree, d.Refuse, d.Withdraw = !s.Approved, !s.Approved && s.Word != campaign.Refuses && s.Word != campaign.Withdraws, s.Word == campaign.Agrees
 		d.Refuse = d.Refuse && !d.Withdraw
 		d.Behalf = who.Role != staff.PracticeViewer
+	case !over:
+		all, err := h.cfg.Store.Accounts(ctx, who.Network)
+		if err != nil {
+			h.pageError(w, r, fmt.Errorf("read who can speak for practice %s: %w", s.ODS, err))
+			return
+		}
+		d.Voice = voiceOf(all, s.ODS)
 	}
 	d.Sentence = h.practiceSentence(s, v)
 	d.Who = ui.Field{Name: "note", Label: "Who at the practice said so, and when", NoSpellcheck: true, Value: r.PostFormValue("note")}
@@ -229,6 +239,26 @@ func facts(pairs ...string) (l ui.SummaryList) {
 		l.Rows = append(l.Rows, ui.SummaryRow{Key: pairs[i], Values: []ui.Cell{{Text: pairs[i+1]}}})
 	}
 	return l
+}
+
+// voiceOf says who can speak for a practice: whoever waits for its word has to know whom to ask.
+func voiceOf(all []staff.Account, ods string) string {
+	named := func(role staff.Role) (names []string) {
+		for _, a := range all {
+			if a.Role == role && !a.Disabled && (role != staff.PracticeViewer || a.Sees(ods)) {
+				names = append(names, a.Name)
+			}
+		}
+		return names
+	}
+	administrator := "an administrator"
+	if names := named(staff.Administrator); len(names) > 0 {
+		administrator += " (" + listWords(names, "or") + ")"
+	}
+	if names := named(staff.PracticeViewer); len(names) > 0 {
+		return fmt.Sprintf("%s can say it for the practice: send them the address of this page. Or %s enters here what the practice has told them.", listWords(names, "or"), administrator)
+	}
+	return fmt.Sprintf("Nobody at the practice has an account yet. Ask %s to invite somebody there as a practice viewer, or to enter here what the practice has told them.", administrator)
 }
 
 func (h *Handler) practiceSentence(s campaign.PracticeShare, v campaign.View) string {

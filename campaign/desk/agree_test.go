@@ -60,6 +60,7 @@ func TestPractice(t *testing.T) {
 	see(w.post(viewer, page+"/steps/who", nil), 403)
 
 	see(w.get(viewer, page+"/practices/N83006"), 200, "We agree", "We do not agree", "DPIA 12/2026", "Article 9(2)(i)", "KnowsleyPCN", "https://knowsley.example", "0 days, from", "Who is left out of the list", "Would a chat", "9am to 5pm")
+	see(w.get(manager, page+"/practices/N83006"), 200, "Pat Practice can say it for the practice", "an administrator (Ada Admin)") // whom to ask
 	see(w.get(viewer, page+"/practices/N83014"), 404)
 	see(w.post(viewer, page+"/practices/N83014", url.Values{"do": {"agreed"}}), 404)
 	if body := w.get(viewer, page).Body.String(); strings.Contains(body, "/practices/N83014") || !strings.Contains(body, "/practices/N83006") {
@@ -75,6 +76,8 @@ func TestPractice(t *testing.T) {
 	if all := w.answer(w.get(viewer, "/api/v1/campaigns"), 200)["campaigns"].([]any); len(all) != 1 {
 		t.Errorf("the viewer is told of %d campaigns", len(all))
 	}
+
+	see(w.get(manager, fmt.Sprintf("/desk/campaigns/%.0f/practices/N83014", other)), 200, "Nobody at the practice has an account yet", "Ada Admin")
 
 	w.call(manager, 200, api+"/submit", "")
 	w.call(admin, 200, api+"/approve", "")
@@ -93,11 +96,19 @@ func TestPractice(t *testing.T) {
 	w.call(admin, 422, api+"/practices/N83014/approve", "")
 	see(w.post(admin, page+"/practices/N83014", url.Values{"do": {"agreed"}, "note": {"Dr Ray, by phone today"}}), 303)
 	see(w.get(admin, page+"/practices/N83014?done=agreed"), 200, "Dr Ray, by phone today", "Ada Admin", "Saved: the practice agrees", "It withdraws")
+	// Whoever launches is told of how many people it is, and who does not agree.
+	see(w.post(viewer, page+"/practices/N83006", url.Values{"do": {"withdrawn"}, "reason": {"We have to ask the partners"}, "terms": {asked["terms"].(string)}}), 303)
+	see(w.get(admin, page+"/launch"), 200, "15 texts will go to 15 people", "15 people of Elm Street Surgery are not texted")
+	see(w.post(viewer, page+"/practices/N83006", url.Values{"do": {"agreed"}, "terms": {asked["terms"].(string)}}), 303)
+	if body := w.get(admin, page+"/launch").Body.String(); !strings.Contains(body, "30 texts will go to 30 people") || strings.Contains(body, "are not texted") {
+		t.Error("the page before the launch does not know that the practice agrees again")
+	}
 	w.call(admin, 200, api+"/launch", "")
 	w.h.launches.Wait()
 
 	w.call(viewer, 200, api+"/practices/N83006/withdraw", `{"note":"The wrong link"}`)
 	w.h.launches.Wait()
+	see(w.get(manager, page), 200, "Not sent, for their practice does not agree", ">15<", "0 texts so far, of 15.")
 	see(w.get(manager, page), 200, "Elm Street Surgery has withdrawn at", "15 texts to its patients will not be sent. The campaign goes on for the others.", "Has withdrawn")
 	see(w.get(viewer, page+"/practices/N83006"), 200, "The wrong link", "unless it agrees again", "We agree")
 	v := w.answer(w.get(manager, api), 200)

@@ -58,6 +58,7 @@ type campaignData struct {
 	Earlier   bool // there may be more of them
 	Practices []practiceRow
 	Missing   int      // practices that have said neither yes nor no
+	Withheld  int      // texts to patients of practices that do not agree
 	Words     []string // what those that do not agree have said, and what follows
 	Fresh     freshNote
 	Correct   correctionNote
@@ -178,7 +179,7 @@ func (h *Handler) campaignData(ctx context.Context, who staff.Account, v campaig
 	if !d.Launched {
 		return d, nil
 	}
-	d.Messages = messageList(v)
+	d.Messages = messageList(v, d.Withheld)
 	var corrections []campaign.Correction
 	if d.Correct, corrections, err = h.correctionNote(ctx, who, v); err != nil {
 		return nil, err
@@ -213,7 +214,7 @@ func (h *Handler) campaignData(ctx context.Context, who staff.Account, v campaig
 	if err != nil {
 		return nil, fmt.Errorf("read the days of campaign %d: %w", v.ID, err)
 	}
-	d.Texts = textsByDay(days, v)
+	d.Texts = textsByDay(days, v.Counts.Total()-d.Withheld)
 	if d.Watch, err = h.watch(ctx, who, v, days); err != nil {
 		return nil, err
 	}
@@ -400,8 +401,9 @@ func (h *Handler) facts(who staff.Account, v campaign.View, names map[staff.Acco
 	return l
 }
 
-// messageList adds up the states of the messages as a manager thinks of them.
-func messageList(v campaign.View) (l ui.SummaryList) {
+// messageList adds up the states of the messages as a manager thinks of them. What waits for a practice to agree again is taken out for that
+// alone, and is told apart.
+func messageList(v campaign.View, withheld int) (l ui.SummaryList) {
 	add := func(key, value string) {
 		l.Rows = append(l.Rows, ui.SummaryRow{Key: key, Values: []ui.Cell{{Text: value}}})
 	}
@@ -413,6 +415,10 @@ func messageList(v campaign.View) (l ui.SummaryList) {
 		n := 0
 		for _, s := range row.States {
 			n += v.Counts[s]
+		}
+		if row.States[0] == campaign.Suppressed && withheld > 0 {
+			add("Not sent, for their practice does not agree", number(withheld))
+			n = max(n-withheld, 0) // counters are read one after the other
 		}
 		if n > 0 || i < 3 && !ended {
 			add(row.Key, number(n))
@@ -532,7 +538,7 @@ func (h *Handler) canAnswer(ctx context.Context, who staff.Account, v campaign.V
 }
 
 // textsByDay shows the texts of each day; the picture of the whole has them by the hundred.
-func textsByDay(days []campaign.Day, v campaign.View) ui.Chart {
+func textsByDay(days []campaign.Day, all int) ui.Chart {
 	c := ui.Chart{Title: "Texts by day", Unit: "texts a day", Series: []ui.Series{{Name: "Texts", Kind: ui.Bar}}}
 	sent := 0
 	for _, d := range days {
@@ -540,7 +546,7 @@ func textsByDay(days []campaign.Day, v campaign.View) ui.Chart {
 		sent += d.Texts
 	}
 	if len(days) > 0 {
-		c.Sentence = fmt.Sprintf("%s so far, of %s.", count(sent, "text", "texts"), number(v.Counts.Total()))
+		c.Sentence = fmt.Sprintf("%s so far, of %s.", count(sent, "text", "texts"), number(all))
 	}
 	return c
 }
@@ -558,6 +564,7 @@ type askData struct {
 	Button  string
 	Warn    bool
 	Refused string // why this person cannot, instead of a button
+	Missing int    // practices that have said nothing
 	People  ui.Field
 	Typed   bool // the number of people has to be typed
 	Change  bool // each part has a link to the step that changes it
@@ -638,18 +645,8 @@ func (h *Handler) askData(ctx context.Context, who staff.Account, v campaign.Vie
 	case h.cfg.Live && v.Audience.Synthetic:
 		d.Refused = asSentence(campaign.ErrSynthetic.Error())
 	default:
-		shares, err := h.cfg.Store.PracticeShares(ctx, who.Network, v.ID)
-		if err != nil {
-			return nil, fmt.Errorf("read the practices of campaign %d: %w", v.ID, err)
-		}
-		missing := 0
-		for _, s := range shares {
-			if !s.Decided() {
-				missing++
-			}
-		}
-		if missing > 0 {
-			d.Refused = fmt.Sprintf("It cannot be launched yet: %s to agree first.", count(missing, "practice has", "practices have"))
+		if d.Missing > 0 {
+			d.Refused = fmt.Sprintf("It cannot be launched yet: %s to agree first.", count(d.Missing, "practice has", "practices have"))
 		}
 		d.Button = "Launch the campaign"
 		d.Points = append(d.Points, "A text that has left cannot be called back. You can pause or stop the campaign at any time; then no further texts leave.")
@@ -668,6 +665,10 @@ func (h *Handler) checkData(ctx context.Context, who staff.Account, v campaign.V
 	names, err := h.names(ctx, who.Network)
 	if err != nil {
 		return nil, err
+	}
+	shares, err := h.cfg.Store.PracticeShares(ctx, who.Network, v.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read the practices of campaign %d: %w", v.ID, err)
 	}
 	people, segments, dearest := v.Audience.Ledger.Invited, 0, campaign.PatientID(0)
 	for _, s := range v.Steps {
@@ -690,11 +691,27 @@ func (h *Handler) checkData(ctx context.Context, who staff.Account, v campaign.V
 	if v.Policy.Budget > 0 && v.Policy.Budget < cost {
 		price += fmt.Sprintf(", but sending ends at the budget of %s, so that not everybody gets a text", pounds(v.Policy.Budget))
 	}
+	var no []string // practices that do not agree
+	without := 0
+	for _, s := range shares {
+		if !s.Decided() {
+			d.Missing++
+		} else if !s.Approved {
+			name, _ := practiceName(n, s.ODS)
+			no, without = append(no, name), without+s.Invited
+		}
+	}
+	if v.State == campaign.Approved { // the launch: what is approved is the whole list
+		people -= without
+	}
 	texts := people * len(v.Steps)
 	d.Points = []string{
 		fmt.Sprintf("%s will go to %s: never twice the same one to a number.", count(texts, "text", "texts"), count(people, "person", "people")),
 		price + ".",
 		fmt.Sprintf("They go at the pace at which %s can call people back within %s.", v.Team.Name, count(v.Team.PromiseDays, "working day", "working days")),
+	}
+	if without > 0 {
+		d.Points = slices.Insert(d.Points, 2, fmt.Sprintf("%s of %s are not texted, unless their practice agrees after all. The cost counts them too.", count(without, "person", "people"), listWords(no, "and")))
 	}
 	d.Facts = h.facts(who, v, names)
 	if d.Samples, err = stepSamples(v.Campaign, n); err != nil {

@@ -310,7 +310,7 @@ func (h *Handler) reachWords(v campaign.View, r campaign.Reach) (points, out []s
 				in = append(in, fmt.Sprintf("%s in %s", number(k), l.Name))
 			}
 		}
-		points = append(points, "Their first text was in different languages: "+listWords(in)+". Where there are no words in a language, the correction goes in English.")
+		points = append(points, "Their first text was in different languages: "+listWords(in, "and")+". Where there are no words in a language, the correction goes in English.")
 	}
 	price := fmt.Sprintf("It costs up to %s (%s at £%s). The campaign has cost %s so far.", pounds(r.Cost), count(r.Segments, "part of a text", "parts of texts"), plainPounds(v.Policy.Price), pounds(r.Spent))
 	switch {

@@ -166,15 +166,15 @@ func (h *Handler) unoffered(ctx context.Context, who staff.Account, d draft) (in
 	if len(names) == 0 {
 		return nil, nil
 	}
-	return invalid{{Field: "translations", Sentence: "This list has people who speak " + listWords(names) + ". Look at their texts, then make the campaign again."}}, nil
+	return invalid{{Field: "translations", Sentence: "This list has people who speak " + listWords(names, "and") + ". Look at their texts, then make the campaign again."}}, nil
 }
 
-// listWords is "a, b and c".
-func listWords(all []string) string {
+// listWords is "a, b and c", or "a, b or c".
+func listWords(all []string, last string) string {
 	if len(all) < 2 {
 		return strings.Join(all, "")
 	}
-	return strings.Join(all[:len(all)-1], ", ") + " and " + all[len(all)-1]
+	return strings.Join(all[:len(all)-1], ", ") + " " + last + " " + all[len(all)-1]
 }
 
 // days of the form, by the value of the checkbox.

@@ -253,5 +253,5 @@ func languageWords(all map[lang.Code]campaign.Translation) string {
 			names = append(names, l.Name+" ("+how+")")
 		}
 	}
-	return listWords(names)
+	return listWords(names, "and")
 }

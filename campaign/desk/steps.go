@@ -631,7 +631,7 @@ func (h *Handler) fillWhen(ctx context.Context, who staff.Account, c campaign.Ca
 		closed = append(closed, h.day(day))
 	}
 	if len(closed) > 0 {
-		d.Holidays = "No text goes on bank holidays, and nobody is promised a call on one. The next are " + listWords(closed) + "."
+		d.Holidays = "No text goes on bank holidays, and nobody is promised a call on one. The next are " + listWords(closed, "and") + "."
 	}
 	d.Days = ui.Field{Kind: ui.Checkboxes, Name: "days", Label: "Days for texts", Values: f["days"], Small: true, Inline: true}
 	d.First = ui.Field{Kind: ui.Date, Name: "first", Label: "First day for texts (optional)", Values: []string{f.Get("first-day"), f.Get("first-month"), f.Get("first-year")},
