@@ -28,7 +28,7 @@ const (
 )
 
 // Freshening is one screening of a campaign's list against a fresh one. Nobody is added: the second person and the practices agreed to a number of
-// people, and the order of sending mirrors the list. A new campaign is for new people.
+// people, and the order of sending mirrors the list. A new campaign is for new people: a list can be narrowed to them ([Cohort]).
 type Freshening struct {
 	ID       int64
 	Campaign ID
@@ -48,7 +48,6 @@ type FreshCounts struct {
 	Waiting int            `json:"waiting"` // people who would still be texted
 	Out     map[string]int `json:"out"`     // of them, by reason
 	Texted  int            `json:"texted"`  // to be taken out too, but texted already: no reminder goes to them
-	Known   int            `json:"known"`   // people of the campaign who are invited on the fresh list
 	New     int            `json:"new"`     // people on the fresh list who are not in the campaign
 }
 

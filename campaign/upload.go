@@ -62,11 +62,13 @@ type Cohort struct {
 	AgeBands  []string `json:"age_bands,omitempty"`
 	Sexes     []string `json:"sexes,omitempty"`
 	Needs     []string `json:"needs,omitempty"` // any of these
+	// NotOn leaves out whom another list of the network could text, and whose number it has: who is new since that one is left.
+	NotOn AudienceID `json:"not_on,omitempty"`
 }
 
 // All reports whether the cohort is the whole list.
 func (c Cohort) All() bool {
-	return len(c.Practices)+len(c.AgeBands)+len(c.Sexes)+len(c.Needs) == 0
+	return len(c.Practices)+len(c.AgeBands)+len(c.Sexes)+len(c.Needs) == 0 && c.NotOn == 0
 }
 
 // GroupSize is how many people of a list have something in common.

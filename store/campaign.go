@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -673,11 +674,11 @@ func (db *DB) View(ctx context.Context, n staff.NetworkID, id campaign.ID) (v ca
 		if err != nil {
 			return err
 		}
-		if open, err := freshOpen(tx, id); err != nil {
+		var fresh campaign.FreshState
+		if err := tx.QueryRow(`SELECT `+openFresh("$1"), int64(id)).Scan((*string)(&fresh)); err != nil {
 			return err
-		} else if open && v.Held == "" {
-			v.Held = beingScreened
 		}
+		v.Held = cmp.Or(v.Held, freshHold(fresh))
 		if v.Halt, err = db.haltOf(tx, now.mark); err != nil {
 			return err
 		}

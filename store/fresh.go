@@ -18,6 +18,8 @@ const (
 	freshChunk = 500
 	// beingScreened is why nothing of a campaign is sent meanwhile: whom the fresh list takes out is not to be texted in the last minute.
 	beingScreened = "The list is being screened against a fresh one."
+	// screenedByNobody is it while a person has to answer.
+	screenedByNobody = "A fresh list would take out many people, and somebody has to say whether it is the right one."
 )
 
 var (
@@ -34,6 +36,22 @@ func freshOpen(tx *Tx, id campaign.ID) (bool, error) {
 	var n int
 	err := tx.QueryRow(`SELECT COUNT(*) FROM freshening WHERE campaign = $1 AND `+freshIsOpen, int64(id)).Scan(&n)
 	return n > 0, err
+}
+
+// openFresh is the state of a campaign's open screening, "" if it has none. It takes the campaign's number.
+func openFresh(id string) string {
+	return `COALESCE((SELECT f.state FROM freshening f WHERE f.campaign = ` + id + ` AND f.` + freshIsOpen + `), '')`
+}
+
+// freshHold is why an open screening in that state keeps a campaign from being sent; "" if there is none.
+func freshHold(s campaign.FreshState) string {
+	switch s {
+	case "":
+		return ""
+	case campaign.FreshAsking:
+		return screenedByNobody
+	}
+	return beingScreened
 }
 
 const freshColumns = `f.id, f.campaign, f.audience, a.name, a.screened_at, f.account, f.at, f.state, f.counts`
@@ -216,14 +234,13 @@ func (db *DB) freshenSome(ctx context.Context, id campaign.ID) (more bool, err e
 
 // onList is one patient of a campaign's list and what a fresh list says of them.
 type onList struct {
-	id      int64
-	nhs     []byte
-	phone   []byte
-	fresh   campaign.OnFresh
-	invited bool
-	shared  bool // somebody else on the fresh list has their number
-	waits   bool
-	out     string
+	id     int64
+	nhs    []byte
+	phone  []byte
+	fresh  campaign.OnFresh
+	shared bool // somebody else on the fresh list has their number
+	waits  bool
+	out    string
 }
 
 func (db *DB) freshenOn(ctx context.Context, id campaign.ID) (more bool, err error) {
@@ -278,9 +295,6 @@ func (db *DB) freshenOn(ctx context.Context, id campaign.ID) (more bool, err err
 		if p.waits {
 			counts.Waiting++
 		}
-		if p.invited {
-			counts.Known++
-		}
 		switch {
 		case p.out != "" && p.waits:
 			counts.Out[p.out]++
@@ -289,15 +303,14 @@ func (db *DB) freshenOn(ctx context.Context, id campaign.ID) (more bool, err err
 		}
 	}
 	if len(people) == 0 {
-		a := campaign.Audience{}
-		err := db.read(ctx, "fresh list", func(tx *Tx) (err error) {
-			a, err = scanAudience(tx.QueryRow(`SELECT `+audienceColumns+` FROM audience WHERE id = $1`, int64(f.List)))
-			return err
-		})
+		added, err := db.CountCohort(ctx, c.Network, f.List, campaign.Cohort{NotOn: c.Audience})
 		if err != nil {
 			return false, err
 		}
-		counts.New = max(0, a.Ledger.Invited-counts.Known)
+		counts.New = 0
+		for _, g := range added {
+			counts.New += g.People
+		}
 		if done, next = 0, campaign.FreshRemoving; counts.Asks() {
 			next = campaign.FreshAsking
 		}
@@ -327,16 +340,14 @@ func lookUp(tx *Tx, fresh campaign.AudienceID, people []onList) error {
 	type row struct {
 		nhs, phone []byte
 		code       string
-		invited    bool
 	}
-	there, err := list(tx, func(r scanner, x *row) error { return r.Scan(&x.nhs, &x.phone, &x.invited) }, `SELECT nhs_ix, phone_ix, invited FROM patient WHERE audience = $1 AND nhs_ix IN `+in, persons...)
+	there, err := list(tx, func(r scanner, x *row) error { return r.Scan(&x.nhs, &x.phone) }, `SELECT nhs_ix, phone_ix FROM patient WHERE audience = $1 AND nhs_ix IN `+in, persons...)
 	if err != nil {
 		return err
 	}
 	for _, x := range there {
 		for _, i := range by[string(x.nhs)] {
 			people[i].fresh.Numbers = append(people[i].fresh.Numbers, x.phone)
-			people[i].invited = people[i].invited || x.invited
 		}
 	}
 	excluded, err := list(tx, func(r scanner, x *row) error { return r.Scan(&x.nhs, &x.phone, &x.code) }, `SELECT nhs_ix, phone_ix, code FROM not_invited WHERE audience = $1 AND nhs_ix IN `+in, persons...)

@@ -128,13 +128,31 @@ func (q *cohortQuery) holds(p string) string {
 		all = append(all, `EXISTS (SELECT 1 FROM patient_need n WHERE n.audience = `+p+`.audience AND n.patient = `+p+`.id AND `+
 			q.in("n.ix", q.c.Needs, func(s string) any { return q.db.needIndex(q.n, s) })+`)`)
 	}
+	if q.c.NotOn != 0 { // the plus keeps SQLite from walking that list for each person of this one
+		q.args = append(q.args, int64(q.c.NotOn))
+		for _, same := range []string{"nhs_ix", "phone_ix"} {
+			all = append(all, `NOT EXISTS (SELECT 1 FROM patient o WHERE o.`+same+` = `+p+`.`+same+` AND +o.audience = $`+strconv.Itoa(len(q.args))+` AND `+listed("o")+`)`)
+		}
+	}
 	return `(` + strings.Join(all, " AND ") + `)`
+}
+
+// knowsCohort is [campaign.ErrNotFound] if a cohort names a list that the network does not have.
+func (db *DB) knowsCohort(ctx context.Context, n staff.NetworkID, c campaign.Cohort) error {
+	if c.NotOn == 0 {
+		return nil
+	}
+	_, err := db.Audience(ctx, n, c.NotOn)
+	return err
 }
 
 // CountCohort counts, by practice, whom a list would text if it were narrowed: everybody of the cohort, but of those who share a number the
 // first.
 func (db *DB) CountCohort(ctx context.Context, n staff.NetworkID, id campaign.AudienceID, c campaign.Cohort) (all []campaign.GroupSize, err error) {
 	if _, err := db.Audience(ctx, n, id); err != nil {
+		return nil, err
+	}
+	if err := db.knowsCohort(ctx, n, c); err != nil {
 		return nil, err
 	}
 	q := &cohortQuery{db: db, n: n, c: c, args: []any{int64(id)}}
@@ -220,6 +238,9 @@ func (db *DB) BeginNarrow(ctx context.Context, who staff.Account, id campaign.Au
 	}
 	if from.State != campaign.Screened {
 		return nil, campaign.ErrNotNow
+	}
+	if err := db.knowsCohort(ctx, who.Network, c); err != nil {
+		return nil, err
 	}
 	im, err := db.beginImport(ctx, who, campaign.Audience{Name: name, Synthetic: from.Synthetic, ScreenedAt: from.ScreenedAt, Parent: from.ID, Cohort: c}, campaign.Upload{}, false)
 	if err != nil {

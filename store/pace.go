@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -104,11 +105,11 @@ func (db *DB) snapshotCampaigns(tx *Tx, s *campaign.Snapshot, mark int64) error 
 		screened int64
 		resumed  int64
 		madeUp   bool
-		fresh    bool // its list is being screened against a fresh one
+		fresh    campaign.FreshState // of its list's screening against a fresh one, if one is under way
 	}
 	rows, err := tx.Query(`
 		SELECT `+prefixed("c.", campaignColumns)+`, c.strata, c.memory, c.planning, c.segments, c.resumed_at, a.screened_at, a.synthetic,
-			EXISTS (SELECT 1 FROM freshening f WHERE f.campaign = c.id AND f.`+freshIsOpen+`)
+			`+openFresh("c.id")+`
 		FROM campaign c
 		JOIN audience a ON a.id = c.audience
 		WHERE c.team = $1 AND (c.state IN ('running', 'paused') OR (c.state IN ('finished', 'stopped') AND c.finished_at > $2))
@@ -121,7 +122,7 @@ func (db *DB) snapshotCampaigns(tx *Tx, s *campaign.Snapshot, mark int64) error 
 	for rows.Next() {
 		var r row
 		var strataJSON, memoryJSON string
-		r.c, err = scanCampaign(extraScan{rows, []any{&strataJSON, &memoryJSON, &r.planning, &r.segments, &r.resumed, &r.screened, &r.madeUp, &r.fresh}})
+		r.c, err = scanCampaign(extraScan{rows, []any{&strataJSON, &memoryJSON, &r.planning, &r.segments, &r.resumed, &r.screened, &r.madeUp, (*string)(&r.fresh)}})
 		if err != nil {
 			return err
 		}
@@ -147,9 +148,7 @@ func (db *DB) snapshotCampaigns(tx *Tx, s *campaign.Snapshot, mark int64) error 
 			return err
 		}
 		cs.Running = r.c.State == campaign.Running && r.planning < 0
-		if r.fresh && cs.Held == "" {
-			cs.Held = beingScreened
-		}
+		cs.Held = cmp.Or(cs.Held, freshHold(r.fresh))
 		r.screened = max(r.screened, msOf(r.c.FreshAt))
 		cs.Memory, cs.Resumed = r.memory, timeOf(r.resumed)
 		s.State.Campaigns = append(s.State.Campaigns, cs)

@@ -199,7 +199,7 @@ func TestNarrow(t *testing.T) {
 			for _, r := range must[[]campaign.NotInvited](t)(db.NotInvited(ctx, w.network.ID, a.ID, 0, 99)) {
 				rows = append(rows, fmt.Sprint(r.Row, " ", r.Code))
 			}
-			if again := must[campaign.Audience](t)(db.Audience(ctx, w.network.ID, a.ID)); !again.Ledger.Balanced() || again.Ledger.Rows != all.Ledger.Rows || again.Parent != from || fmt.Sprint(again.Cohort) != fmt.Sprint(c) {
+			if again := must[campaign.Audience](t)(db.Audience(ctx, w.network.ID, a.ID)); !again.Ledger.Balanced() || again.Ledger.Rows != must[campaign.Audience](t)(db.Audience(ctx, w.network.ID, from)).Ledger.Rows || again.Parent != from || fmt.Sprint(again.Cohort) != fmt.Sprint(c) {
 				t.Errorf("list %+v", again)
 			}
 			return a, strings.Join(rows, ", ")
@@ -244,6 +244,21 @@ func TestNarrow(t *testing.T) {
 		// 1 and 5 are gone, 5 having opted out.
 		if c := must[campaign.Comparison](t)(db.Compare(ctx, w.network.ID, later.ID, all.ID)); c != (campaign.Comparison{Same: 2, New: 1, Gone: 2, MovedPractice: 1, ChangedNumber: 1}) {
 			t.Errorf("compared %+v", c)
+		}
+		// Of the later one, only who is new.
+		since := campaign.Cohort{NotOn: all.ID}
+		if got := must[[]campaign.GroupSize](t)(db.CountCohort(ctx, w.network.ID, later.ID, since)); fmt.Sprint(got) != "[{N83001 1}]" {
+			t.Errorf("new since then: %v", got)
+		}
+		if added, rows := narrow(later.ID, since); added.Ledger.Invited != 1 || rows != "3 not_in_cohort, 4 not_in_cohort, 5 not_in_cohort, 8 not_in_cohort" {
+			t.Errorf("%d are new, %s", added.Ledger.Invited, rows)
+		}
+		far := campaign.Cohort{NotOn: all.ID + 1}
+		if _, err := db.CountCohort(ctx, w.network.ID, later.ID, far); !errors.Is(err, campaign.ErrNotFound) {
+			t.Errorf("counted without a list that there is not: %v", err)
+		}
+		if _, err := db.BeginNarrow(ctx, who, later.ID, far, "Far"); !errors.Is(err, campaign.ErrNotFound) {
+			t.Errorf("narrowed by a list that there is not: %v", err)
 		}
 		if _, err := db.Compare(ctx, w.network.ID+1, later.ID, all.ID); !errors.Is(err, campaign.ErrNotFound) {
 			t.Errorf("another network: %v", err)

@@ -157,7 +157,7 @@ func TestFreshPage(t *testing.T) {
 	if p := page(); !strings.Contains(p, "10 of 40 people who still wait for their text would be taken out") || !strings.Contains(p, "Not on the fresh list") {
 		t.Errorf("not asked: %s", p)
 	}
-	if p := w.get(manager, at).Body.String(); !strings.Contains(p, "Sending is held") {
+	if p := w.get(manager, at).Body.String(); !strings.Contains(p, "Sending is held:</strong> A fresh list would take out many people, and somebody has to say") {
 		t.Error("the campaign’s page does not say that sending waits")
 	}
 	post(409, url.Values{"do": {"confirm"}, "number": {"9"}}, "not the number of people")
@@ -176,4 +176,45 @@ func TestFreshPage(t *testing.T) {
 	if rec := w.get(w.by[staff.PracticeViewer], path); rec.Code != 403 {
 		t.Errorf("a practice screens: %d", rec.Code)
 	}
+}
+
+// Whoever is new on a fresh list is not added, but can be made a list of, for a campaign of their own.
+func TestFreshPage_newPeople(t *testing.T) {
+	w := newWorld(t, nil)
+	manager := w.by[staff.CampaignManager]
+	old := w.listOf(40, "999")
+	id := w.launched(old)
+	w.now = w.now.Add(time.Hour)
+	fresh := w.listOf(43, "999")
+	path := fmt.Sprintf("/desk/campaigns/%d/fresh-list", id)
+	if rec := w.post(manager, path, url.Values{"do": {"start"}, "list": {fmt.Sprint(int64(fresh.ID))}}); rec.Code != 303 {
+		t.Fatalf("%d: %s", rec.Code, rec.Body)
+	}
+	w.h.launches.Wait()
+	narrow := fmt.Sprintf("/desk/lists/%d/narrow", fresh.ID)
+	w.page(path, "3 people on the fresh list are not in this campaign, and are not added", fmt.Sprintf("%s?not_on=%d", narrow, old.ID), fmt.Sprintf("/desk/campaigns/new?from=%d", id))
+	w.page(fmt.Sprintf("%s?not_on=%d", narrow, old.ID), fmt.Sprintf(`<option value="%d" selected>`, old.ID))
+	w.page(fmt.Sprintf("/desk/lists/%d/compare?with=%d", fresh.ID, old.ID), fmt.Sprintf("%s?not_on=%d", narrow, old.ID))
+	form := url.Values{"not_on": {fmt.Sprint(int64(old.ID))}, "do": {"count"}}
+	if body := w.post(manager, narrow, form).Body.String(); !strings.Contains(body, "3 of the 43 in this list would be in the new one") {
+		t.Errorf("counted: %s", body)
+	}
+	form.Set("do", "make")
+	rec := w.post(manager, narrow, form)
+	w.h.launches.Wait()
+	w.page(rec.Header().Get("Location"), "Of 43 rows in the file, 3 can be texted", "narrowed to: not on another list")
+	for _, wrong := range []string{"x", "12", fmt.Sprint(int64(w.listElsewhere().ID))} {
+		if rec := w.post(manager, narrow, url.Values{"not_on": {wrong}, "do": {"make"}}); rec.Code != 422 || !strings.Contains(rec.Body.String(), "Choose one of your patient lists") {
+			t.Errorf("not on %q: %d", wrong, rec.Code)
+		}
+	}
+}
+
+// listElsewhere is a list of another network.
+func (w *world) listElsewhere() campaign.Audience {
+	w.tb.Helper()
+	v := w.answer(w.upload(w.other, "/api/v1/lists", "@far.csv="+csvOf(5, "999")), 201)
+	a, err := w.db.Audience(context.Background(), w.other.Network, campaign.AudienceID(v["id"].(float64)))
+	w.must(err)
+	return a
 }

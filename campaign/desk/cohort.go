@@ -42,7 +42,7 @@ type narrowData struct {
 const nobodySays = "-"
 
 func (h *Handler) narrowPage(w http.ResponseWriter, r *http.Request) {
-	h.showNarrow(w, r, http.StatusOK, campaign.Cohort{}, "", false, nil)
+	h.showNarrow(w, r, http.StatusOK, campaign.Cohort{NotOn: listNumber(r.URL.Query().Get(notOnField))}, "", false, nil)
 }
 
 // narrowPost counts, or makes the list.
@@ -81,7 +81,22 @@ func cohortForm(f url.Values) campaign.Cohort {
 		}
 		return all
 	}
-	return campaign.Cohort{Practices: said("practices"), AgeBands: said("age_bands"), Sexes: said("sexes"), Needs: f["needs"]}
+	return campaign.Cohort{Practices: said("practices"), AgeBands: said("age_bands"), Sexes: said("sexes"), Needs: f["needs"], NotOn: listNumber(f.Get(notOnField))}
+}
+
+// notOnField is that of the list of which nobody is to be in the new one.
+const notOnField = "not_on"
+
+// listNumber reads the number of a list: 0 if there is none, -1, which no list has, if it is no number.
+func listNumber(s string) campaign.AudienceID {
+	if s == "" {
+		return 0
+	}
+	id, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return -1
+	}
+	return campaign.AudienceID(id)
 }
 
 // narrow begins to make a list; it goes on when the person closes the page.
@@ -133,6 +148,9 @@ func (h *Handler) checkCohort(ctx context.Context, who staff.Account, from campa
 		}
 	}
 	counted, err := h.cfg.Store.CountCohort(ctx, who.Network, from.ID, c)
+	if c.NotOn != 0 && errors.Is(err, campaign.ErrNotFound) {
+		return invalid{{Field: notOnField, Sentence: "Choose one of your patient lists, or none."}}
+	}
 	if err != nil {
 		return fmt.Errorf("count a cohort of list %d: %w", from.ID, err)
 	}
@@ -163,6 +181,14 @@ func (h *Handler) showNarrow(w http.ResponseWriter, r *http.Request, status int,
 		return
 	}
 	data := &narrowData{ID: a.ID, List: a.Name, Boxes: cohortBoxes(n, g, c)}
+	earlier, err := h.notOnBox(ctx, who, a, c)
+	if err != nil {
+		h.pageError(w, r, err)
+		return
+	}
+	if len(earlier.Options) > 1 {
+		data.Boxes = append(data.Boxes, earlier)
+	}
 	data.Name = ui.Field{Name: "name", Label: "Name of the new list (optional)", Hint: "Do not name an illness in it: names of lists and campaigns are not encrypted.", Value: name}
 	if counted && wrong == nil {
 		wrong = h.checkCohort(ctx, who, a, c)
@@ -225,6 +251,29 @@ func cohortBoxes(n staff.Network, g campaign.Groups, c campaign.Cohort) (boxes [
 	return boxes
 }
 
+// notOnBox offers the lists of which nobody is to be in the new one.
+func (h *Handler) notOnBox(ctx context.Context, who staff.Account, a campaign.Audience, c campaign.Cohort) (f ui.Field, err error) {
+	all, err := h.cfg.Store.Audiences(ctx, who.Network, listsShown)
+	if err != nil {
+		return f, fmt.Errorf("read the lists: %w", err)
+	}
+	f = ui.Field{Kind: ui.Select, Name: notOnField, Label: "Only people who are not on another list", Hint: "Such as those who are new since an earlier one", Size: "s", Options: []ui.Option{{Value: "", Label: "Everybody"}}}
+	if c.NotOn != 0 {
+		f.Value = fmt.Sprint(int64(c.NotOn))
+		if !slices.ContainsFunc(all, func(o campaign.Audience) bool { return o.ID == c.NotOn }) { // an old one
+			if o, err := h.cfg.Store.Audience(ctx, who.Network, c.NotOn); err == nil {
+				all = append(all, o)
+			}
+		}
+	}
+	for _, o := range all {
+		if o.ID != a.ID && o.State == campaign.Screened {
+			f.Options = append(f.Options, ui.Option{Value: fmt.Sprint(int64(o.ID)), Label: fmt.Sprintf("%s (%s, %s)", o.Name, count(o.Ledger.Invited, "person", "people"), h.day(o.CreatedAt))})
+		}
+	}
+	return f, nil
+}
+
 // countCohort tells by practice whom a list would hold if it were narrowed.
 func (h *Handler) countCohort(ctx context.Context, who staff.Account, n staff.Network, a campaign.Audience, c campaign.Cohort) (t ui.Table, sentence string, err error) {
 	groups, err := h.cfg.Store.CountCohort(ctx, who.Network, a.ID, c)
@@ -270,6 +319,9 @@ func cohortWords(c campaign.Cohort) string {
 	add("age", c.AgeBands)
 	add("sex", c.Sexes)
 	add("need", c.Needs)
+	if c.NotOn != 0 {
+		parts = append(parts, "not on another list")
+	}
 	return strings.Join(parts, "; ")
 }
 
@@ -279,6 +331,7 @@ type comparison struct {
 	Name    string
 	Earlier string
 	Table   ui.Table
+	New     string // makes a list of those who are new
 }
 
 // other reads the list that a request compares with.
@@ -306,6 +359,9 @@ func (h *Handler) comparePage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	data := &comparison{ID: a.ID, Name: a.Name, Earlier: earlier.Name}
+	if c.New > 0 && a.State == campaign.Screened && can(who, staff.UploadList) {
+		data.New = newPeoplePath(a.ID, earlier.ID)
+	}
 	data.Table = ui.Table{Caption: "What changed", CaptionSize: "s", RowHeaders: true, Head: []ui.Cell{{Text: "People who can be texted"}, {Text: "Number", Numeric: true}}}
 	for _, row := range []struct {
 		text string
@@ -319,6 +375,11 @@ func (h *Handler) comparePage(w http.ResponseWriter, r *http.Request) {
 	p, err := h.page(r.Context(), r, who, "Compare two lists", data)
 	p.Breadcrumbs = []ui.NavItem{{Text: "Patient lists", Href: "/desk/lists"}, {Text: a.Name, Href: fmt.Sprintf("/desk/lists/%d", a.ID)}}
 	h.show(w, r, http.StatusOK, "compare", p, err)
+}
+
+// newPeoplePath leads to where a list is made of those who are not on an earlier one.
+func newPeoplePath(fresh, earlier campaign.AudienceID) string {
+	return fmt.Sprintf("/desk/lists/%d/narrow?%s=%d", fresh, notOnField, earlier)
 }
 
 func (h *Handler) apiCompare(w http.ResponseWriter, r *http.Request) {

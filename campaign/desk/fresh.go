@@ -73,7 +73,9 @@ type freshData struct {
 	Cancel   bool
 	Found    ui.Table
 	New      string
-	Earlier  ui.Table
+	// NewURL makes a list of those who are not in the campaign, and CopyURL a campaign for them; "" before the screening is over.
+	NewURL, CopyURL string
+	Earlier         ui.Table
 }
 
 func (h *Handler) freshPage(w http.ResponseWriter, r *http.Request) {
@@ -113,7 +115,10 @@ func (h *Handler) showFresh(w http.ResponseWriter, r *http.Request, status int, 
 		if f.State == campaign.FreshAsking || f.State == campaign.FreshDone {
 			d.Found = foundTable(f)
 			if f.New > 0 {
-				d.New = fmt.Sprintf("%s on the fresh list are not in this campaign, and are not added: the second person and the practices agreed to a number of people, and the order of sending mirrors the list. Make a new campaign for them; nobody is texted twice.", count(f.New, "person", "people"))
+				d.New = fmt.Sprintf("%s on the fresh list are not in this campaign, and are not added: the second person and the practices agreed to a number of people, and the order of sending mirrors the list. If they are to be texted, make a list of them, and a campaign that starts from this one: both agree again, and nobody is texted twice.", count(f.New, "person", "people"))
+				if f.State == campaign.FreshDone {
+					d.NewURL, d.CopyURL = newPeoplePath(f.List, v.Audience.ID), fmt.Sprintf("/desk/campaigns/new?from=%d", v.ID)
+				}
 			}
 		}
 	}

@@ -92,6 +92,7 @@ func OpenAPI() map[string]any {
 	words := object{"type": "array", "items": word}
 	groups := object{"type": "array", "items": thing(object{"value": word, "people": number})}
 	narrowing := thing(object{"practices": words, "age_bands": words, "sexes": words, "needs": with(words, object{"description": "Any of these"}), "name": word,
+		"not_on":  with(number, object{"description": "Of which other list nobody is to be in the new one: who is new since then is left"}),
 		"dry_run": with(yes, object{"description": "Only count: the answer is then 200 with people, and practices with their numbers"})})
 	narrowing["description"] = "Whoever is in one of each of the groups that are named. The values are those that the list’s groups have; an empty one is who has none."
 	upload := thing(object{"file": object{"type": "string", "contentMediaType": "text/csv", "description": "CSV, or an Excel workbook (.xlsx)"},

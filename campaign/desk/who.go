@@ -27,7 +27,7 @@ const (
 
 // cohortFields are those of the first step by which a list is narrowed; groundFields say why the list may be used.
 var (
-	cohortFields = []string{"practices", "age_bands", "sexes", "needs"}
+	cohortFields = []string{"practices", "age_bands", "sexes", "needs", notOnField}
 	groundFields = []string{"purpose", "basis", "dpia"}
 )
 

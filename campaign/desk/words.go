@@ -96,7 +96,7 @@ var messageRows = []struct {
 	{"Could not be delivered", []campaign.MessageState{campaign.Undelivered, campaign.Failed, campaign.Rejected}},
 	{"Being checked: it is not clear whether they left", []campaign.MessageState{campaign.Unknown}},
 	{"Need your decision", []campaign.MessageState{campaign.Held}},
-	{"Taken out: opted out, or already in touch", []campaign.MessageState{campaign.Suppressed}},
+	{"Taken out: opted out, already in touch, or by a fresh list", []campaign.MessageState{campaign.Suppressed}},
 	{"Not sent before the campaign ended", []campaign.MessageState{campaign.Expired}},
 }
 
