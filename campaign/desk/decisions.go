@@ -54,14 +54,12 @@ func (h *Handler) history(r *http.Request) (c campaign.Campaign, all []campaign.
 	if err != nil {
 		return c, nil, "", err
 	}
-	page, after, err := pageAsked(r, usualPage)
+	all, next, err = readPage(r, usualPage, func(after int64, limit int) ([]campaign.Decision, error) {
+		return h.cfg.Store.DecisionsAfter(r.Context(), who.Network, c.ID, after, limit)
+	}, func(d campaign.Decision) int64 { return d.ID })
 	if err != nil {
-		return c, nil, "", err
-	}
-	if all, err = h.cfg.Store.DecisionsAfter(r.Context(), who.Network, c.ID, after, page.Fetch()); err != nil {
 		return c, nil, "", fmt.Errorf("read the decisions of campaign %d: %w", c.ID, err)
 	}
-	all, next = ui.CutPage(all, page, func(d campaign.Decision) string { return ui.Next(d.ID) })
 	return c, all, next, nil
 }
 
@@ -92,12 +90,5 @@ func (h *Handler) apiDecisions(w http.ResponseWriter, r *http.Request) {
 		h.apiError(r.Context(), w, err)
 		return
 	}
-	answer := struct {
-		Decisions []decisionAnswer `json:"decisions"`
-		Next      string           `json:"next,omitempty"`
-	}{Decisions: []decisionAnswer{}, Next: next}
-	for _, d := range all {
-		answer.Decisions = append(answer.Decisions, decisionAnswer{d.At, d.N, d.Limit, d.Sentence})
-	}
-	writeJSON(w, http.StatusOK, answer)
+	writePage(w, "decisions", all, next, func(d campaign.Decision) decisionAnswer { return decisionAnswer{d.At, d.N, d.Limit, d.Sentence} })
 }

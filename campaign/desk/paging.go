@@ -17,73 +17,69 @@ type Pages interface {
 	DecisionsAfter(ctx context.Context, n staff.NetworkID, id campaign.ID, after int64, limit int) ([]campaign.Decision, error)
 }
 
-// pageAsked reads which page a call asks for, and behind which number it goes on.
-func pageAsked(r *http.Request, usual int) (a ui.Asked, after int64, err error) {
-	a, wrong := ui.ReadAsked(r.URL.Query(), usual)
+// readPage reads the page that a request asks for. read gets behind which number to go on and how many to read, and number is that of a thing
+// read; next is where the page after this one goes on, "" at the end.
+func readPage[T any](r *http.Request, usual int, read func(after int64, limit int) ([]T, error), number func(T) int64) (all []T, next string, err error) {
+	page, wrong := ui.ReadAsked(r.URL.Query(), usual)
 	if wrong != nil {
-		return a, 0, invalid(wrong)
+		return nil, "", invalid(wrong)
 	}
-	at, ok := a.Place(1)
+	at, ok := page.Place(1)
 	if !ok {
-		return a, 0, invalid(ui.WrongAfter())
+		return nil, "", invalid(ui.WrongAfter())
 	}
-	return a, at[0], nil
+	if all, err = read(at[0], page.Fetch()); err != nil {
+		return nil, "", err
+	}
+	all, next = ui.CutPage(all, page, func(last T) string { return ui.Next(number(last)) })
+	return all, next, nil
+}
+
+// writePage answers a call with a page, which it calls name.
+func writePage[T, J any](w http.ResponseWriter, name string, all []T, next string, tell func(T) J) {
+	told := make([]J, 0, len(all))
+	for _, x := range all {
+		told = append(told, tell(x))
+	}
+	answer := map[string]any{name: told}
+	if next != "" {
+		answer["next"] = next
+	}
+	writeJSON(w, http.StatusOK, answer)
 }
 
 func (h *Handler) apiLists(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	who, err := h.may(ctx, staff.ViewLists, "lists")
+	var all []campaign.Audience
+	var next string
+	if err == nil {
+		all, next, err = readPage(r, listsShown, func(after int64, limit int) ([]campaign.Audience, error) {
+			return h.cfg.Store.AudiencesAfter(ctx, who.Network, campaign.AudienceID(after), limit)
+		}, func(a campaign.Audience) int64 { return int64(a.ID) })
+	}
 	if err != nil {
-		h.apiError(ctx, w, err)
+		h.apiError(ctx, w, fmt.Errorf("list the lists: %w", err))
 		return
 	}
-	page, after, err := pageAsked(r, listsShown)
-	if err != nil {
-		h.apiError(ctx, w, err)
-		return
-	}
-	all, err := h.cfg.Store.AudiencesAfter(ctx, who.Network, campaign.AudienceID(after), page.Fetch())
-	if err != nil {
-		h.apiError(ctx, w, fmt.Errorf("read the lists: %w", err))
-		return
-	}
-	out := struct {
-		Lists []listAnswer `json:"lists"`
-		Next  string       `json:"next,omitempty"`
-	}{Lists: []listAnswer{}}
-	all, out.Next = ui.CutPage(all, page, func(a campaign.Audience) string { return ui.Next(int64(a.ID)) })
-	for _, a := range all {
-		out.Lists = append(out.Lists, listJSON(a))
-	}
-	writeJSON(w, http.StatusOK, out)
+	writePage(w, "lists", all, next, listJSON)
 }
 
 func (h *Handler) apiCampaigns(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	who, err := h.may(ctx, staff.ViewCampaigns, "campaigns")
+	var all []campaign.Campaign
+	var next string
+	if err == nil {
+		all, next, err = readPage(r, listsShown, func(after int64, limit int) ([]campaign.Campaign, error) {
+			return h.cfg.Store.CampaignsSeenAfter(ctx, who, campaign.ID(after), limit)
+		}, func(c campaign.Campaign) int64 { return int64(c.ID) })
+	}
 	if err != nil {
-		h.apiError(ctx, w, err)
+		h.apiError(ctx, w, fmt.Errorf("list the campaigns: %w", err))
 		return
 	}
-	page, after, err := pageAsked(r, listsShown)
-	if err != nil {
-		h.apiError(ctx, w, err)
-		return
-	}
-	all, err := h.cfg.Store.CampaignsSeenAfter(ctx, who, campaign.ID(after), page.Fetch())
-	if err != nil {
-		h.apiError(ctx, w, fmt.Errorf("read the campaigns: %w", err))
-		return
-	}
-	out := struct {
-		Campaigns []campaignAnswer `json:"campaigns"`
-		Next      string           `json:"next,omitempty"`
-	}{Campaigns: []campaignAnswer{}}
-	all, out.Next = ui.CutPage(all, page, func(c campaign.Campaign) string { return ui.Next(int64(c.ID)) })
-	for _, c := range all {
-		out.Campaigns = append(out.Campaigns, campaignJSON(c))
-	}
-	writeJSON(w, http.StatusOK, out)
+	writePage(w, "campaigns", all, next, campaignJSON)
 }
 
 // usualPage is how many decisions or rows a call gets that names no limit.
@@ -93,18 +89,15 @@ const usualPage = 50
 func (h *Handler) apiNotInvited(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	who, a, err := h.list(r)
-	if err != nil {
-		h.apiError(ctx, w, err)
-		return
+	var all []campaign.NotInvited
+	var next string
+	if err == nil {
+		all, next, err = readPage(r, usualPage, func(after int64, limit int) ([]campaign.NotInvited, error) {
+			return h.cfg.Store.NotInvited(ctx, who.Network, a.ID, int(after), limit)
+		}, func(n campaign.NotInvited) int64 { return int64(n.Row) })
 	}
-	page, after, err := pageAsked(r, usualPage)
 	if err != nil {
-		h.apiError(ctx, w, err)
-		return
-	}
-	all, err := h.cfg.Store.NotInvited(ctx, who.Network, a.ID, int(after), page.Fetch())
-	if err != nil {
-		h.apiError(ctx, w, fmt.Errorf("read the rows of list %d: %w", a.ID, err))
+		h.apiError(ctx, w, fmt.Errorf("list the rows that are not invited: %w", err))
 		return
 	}
 	type row struct {
@@ -113,13 +106,5 @@ func (h *Handler) apiNotInvited(w http.ResponseWriter, r *http.Request) {
 		Code   string `json:"code"`
 		Reason string `json:"reason"`
 	}
-	out := struct {
-		Rows []row  `json:"rows"`
-		Next string `json:"next,omitempty"`
-	}{Rows: []row{}}
-	all, out.Next = ui.CutPage(all, page, func(n campaign.NotInvited) string { return ui.Next(int64(n.Row)) })
-	for _, n := range all {
-		out.Rows = append(out.Rows, row{n.Row, n.Kind, n.Code, reasonOf(n.Code).long})
-	}
-	writeJSON(w, http.StatusOK, out)
+	writePage(w, "rows", all, next, func(n campaign.NotInvited) row { return row{n.Row, n.Kind, n.Code, reasonOf(n.Code).long} })
 }

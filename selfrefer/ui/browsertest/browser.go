@@ -446,7 +446,7 @@ func (p *Page) Axe() []Violation {
 		p.do("load axe-core", chromedp.Evaluate[chromedp.Void](string(src)))
 	}
 	type result struct{ Violations []Violation }
-	found := run(p, "run axe-core", chromedp.Evaluate[result](`axe.run(document, {resultTypes: ['violations'],
+	found := run(p, "run axe-core", chromedp.Evaluate[result](`axe.run(document, {resultTypes: ['violations'], preload: false,
 		runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}).then(r => ({
 			Violations: r.violations.map(v => ({ID: v.id, Impact: v.impact || '', Help: v.help,
 				Nodes: v.nodes.map(n => ({HTML: n.html, FailureSummary: n.failureSummary || ''}))}))}))`, chromedp.EvalAwaitPromise)).Violations
