@@ -3,16 +3,19 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/wellpaced/wellpaced/campaign/link"
+	"github.com/wellpaced/wellpaced/store/servers"
 	"github.com/wellpaced/wellpaced/store/storetest"
 )
 
@@ -57,9 +60,39 @@ func eachEngine(t *testing.T, test func(t *testing.T, cfg Config)) {
 	t.Run("sqlite", func(t *testing.T) { test(t, testConfig(t)) })
 	t.Run("postgres", func(t *testing.T) {
 		cfg := testConfig(t)
-		cfg.Database = postgresDatabase(t)
+		cfg.Database = migratedDatabase(t)
 		test(t, cfg)
 	})
+}
+
+// migrated is a database with the newest schema and nothing in it, of which tests get copies: to migrate each costs as much as many tests.
+var migrated = sync.OnceValues(func() (url string, err error) {
+	url, _, err = servers.Postgres() // it goes with the server
+	if err != nil {
+		return "", err
+	}
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		return "", err
+	}
+	_, _, err = enginePostgres.migrate(context.Background(), db)
+	return url, errors.Join(err, db.Close())
+})
+
+// migratedDatabase makes a database that a store was never opened on, with the newest schema.
+func migratedDatabase(tb testing.TB) string {
+	tb.Helper()
+	if os.Getenv("WELLPACED_TEST_POSTGRES") != "" {
+		return postgresDatabase(tb)
+	}
+	of, err := migrated()
+	if errors.Is(err, servers.ErrMissing) {
+		return postgresDatabase(tb) // says so
+	}
+	if err != nil {
+		tb.Fatalf("migrate a database for tests: %v", err)
+	}
+	return storetest.PostgresCopy(tb, of)
 }
 
 var databases atomic.Int64

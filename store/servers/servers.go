@@ -56,13 +56,21 @@ func Stop() {
 func Redis() (string, error) { return redis() }
 
 // Postgres returns the URL of a fresh database, in a cluster that the whole process shares, and what drops it again.
-func Postgres() (url string, drop func() error, err error) {
+func Postgres() (url string, drop func() error, err error) { return newDatabase() }
+
+// Copy is Postgres, but the database begins with what is in another one of that cluster, with which nobody may be connected.
+func Copy(of string) (url string, drop func() error, err error) {
+	base, _, _ := strings.Cut(of, "?")
+	return newDatabase("--template", base[strings.LastIndexByte(base, '/')+1:])
+}
+
+func newDatabase(options ...string) (url string, drop func() error, err error) {
 	c, err := postgres()
 	if err != nil {
 		return "", nil, err
 	}
 	name := "scratch_" + strconv.FormatInt(database.Add(1), 10)
-	if err := c.run("createdb", name); err != nil {
+	if err := c.run("createdb", append(options, name)...); err != nil {
 		return "", nil, fmt.Errorf("create a database: %w", err)
 	}
 	return c.url(name), func() error { return c.run("dropdb", "--force", name) }, nil

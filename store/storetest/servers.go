@@ -32,6 +32,18 @@ func Redis(tb testing.TB) string {
 func Postgres(tb testing.TB) string {
 	tb.Helper()
 	url, drop, err := servers.Postgres()
+	return dropped(tb, url, drop, err)
+}
+
+// PostgresCopy is Postgres, but the database is a copy of the one at of, which nobody may use meanwhile.
+func PostgresCopy(tb testing.TB, of string) string {
+	tb.Helper()
+	url, drop, err := servers.Copy(of)
+	return dropped(tb, url, drop, err)
+}
+
+func dropped(tb testing.TB, url string, drop func() error, err error) string {
+	tb.Helper()
 	need(tb, "PostgreSQL", err)
 	tb.Cleanup(func() {
 		if err := drop(); err != nil {

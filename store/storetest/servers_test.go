@@ -3,6 +3,7 @@ package storetest
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"testing"
@@ -49,6 +50,27 @@ func TestPostgres(t *testing.T) {
 		}
 		if err := c.Close(ctx); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+func TestPostgresCopy(t *testing.T) {
+	ctx := context.Background()
+	query := func(url, q string) error {
+		c, err := pgx.Connect(ctx, url)
+		if err != nil {
+			return err
+		}
+		_, err = c.Exec(ctx, q)
+		return errors.Join(err, c.Close(ctx))
+	}
+	of := Postgres(t)
+	if err := query(of, "CREATE TABLE person (id BIGINT)"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := query(PostgresCopy(t, of), "DROP TABLE person"); err != nil {
+			t.Errorf("the copy has not what was copied: %v", err)
 		}
 	}
 }
