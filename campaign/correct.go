@@ -79,6 +79,13 @@ var (
 	ErrCorrectionOther = errors.New("the correction is not the one that you have seen; look at it again")
 )
 
+// ErrMorePeople refuses an approval for fewer people than get the text now.
+type ErrMorePeople struct{ Shown, Now int }
+
+func (e ErrMorePeople) Error() string {
+	return fmt.Sprintf("more people get this text now than you were shown: %d, no longer %d; look at it again, and type the new number", e.Now, e.Shown)
+}
+
 // CanCorrect tells whether the campaign is in a state in which somebody may have had a text of it.
 func (c Campaign) CanCorrect() bool {
 	switch c.State {
@@ -131,11 +138,17 @@ type CorrectionApproval struct {
 	Approval
 	// OverBudget sends it although the campaign then costs more than it may.
 	OverBudget bool
+	// Shown is the mark that came with the number of people which they were shown; "" if there is none. Only the store makes and knows one.
+	Shown string
 }
 
 // MayApprove refuses an approval, by the rules of a campaign's: above OnePersonMost there are always two hands, and the second types how many
 // people get the text.
-func (c Correction) MayApprove(who staff.AccountID, a CorrectionApproval, r Reach, n staff.Network) error {
+//
+// Who gets a correction is fixed when it is written, but while somebody looks at it people opt out, of a long list one every few seconds: what
+// they type is held against what they saw. shown says that this very number was shown to them, and that somebody who cannot make it up says
+// so. It may have sunk since; if it has grown, which is rare (an opt-out taken back, a text that arrived after all), they look again.
+func (c Correction) MayApprove(who staff.AccountID, a CorrectionApproval, shown bool, r Reach, n staff.Network) error {
 	large := r.People > OnePersonMost
 	switch {
 	case c.State != CorrectionWritten:
@@ -146,8 +159,10 @@ func (c Correction) MayApprove(who staff.AccountID, a CorrectionApproval, r Reac
 		return ErrCorrectionOther
 	case r.People == 0:
 		return ErrNobodyTexted
-	case a.People != r.People && (large || a.People != 0):
+	case a.People == 0 && large, a.People != 0 && a.People != r.People && !shown:
 		return ErrPeople
+	case a.People != 0 && a.People < r.People:
+		return ErrMorePeople{Shown: a.People, Now: r.People}
 	case r.OverBudget() && !a.OverBudget:
 		return ErrOverBudget
 	}

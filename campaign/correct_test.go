@@ -110,13 +110,42 @@ func TestCorrection_MayApprove(t *testing.T) {
 		{"too dear", second, approve(0, false), dear, false, ErrOverBudget},
 		{"too dear, and said so", second, approve(0, true), dear, false, nil},
 	} {
-		if err := k.MayApprove(c.who, c.a, c.reach, staff.Network{OnePerson: c.one}); !errors.Is(err, c.want) {
+		if err := k.MayApprove(c.who, c.a, false, c.reach, staff.Network{OnePerson: c.one}); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, err, c.want)
 		}
 	}
+	// What somebody was shown counts until it has grown; what nobody has shown them counts only if it is so.
+	for _, c := range []struct {
+		typed int
+		shown bool
+		now   int
+		want  error
+	}{
+		{24_318, true, 24_306, nil},
+		{24_318, false, 24_306, ErrPeople},
+		{24_306, false, 24_306, nil},
+		{24_318, true, 24_318, nil},
+		{24_318, true, 24_319, ErrMorePeople{24_318, 24_319}},
+		{24_318, false, 24_319, ErrPeople},
+		{0, true, 24_306, ErrPeople},
+		{-1, true, 24_306, ErrMorePeople{-1, 24_306}}, // nobody is ever shown it
+		{201, true, 199, nil},
+		{150, true, 151, ErrMorePeople{150, 151}},
+		{150, true, 0, ErrNobodyTexted},
+	} {
+		if err := k.MayApprove(second, approve(c.typed, false), c.shown, Reach{People: c.now}, staff.Network{}); !errors.Is(err, c.want) {
+			t.Errorf("%d typed, shown: %t, %d now: %v, want %v", c.typed, c.shown, c.now, err, c.want)
+		}
+	}
+	if err := k.MayApprove(second, approve(4, false), true, dear, staff.Network{}); !errors.Is(err, ErrOverBudget) {
+		t.Errorf("too dear, though it was shown: %v", err)
+	}
+	if err := k.MayApprove(writer, approve(205, false), true, large, staff.Network{OnePerson: true}); !errors.Is(err, ErrCorrectionHands) {
+		t.Errorf("whoever wrote it, though it was shown: %v", err)
+	}
 	for _, s := range []CorrectionState{CorrectionSending, CorrectionDone, CorrectionStopped} {
 		k.State = s
-		if err := k.MayApprove(second, approve(0, false), small, staff.Network{}); !errors.Is(err, ErrNotNow) {
+		if err := k.MayApprove(second, approve(0, false), true, small, staff.Network{}); !errors.Is(err, ErrNotNow) {
 			t.Errorf("%s: approved: %v", s, err)
 		}
 	}

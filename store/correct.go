@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -130,8 +131,14 @@ func (db *DB) auditCorrection(tx *Tx, who staff.Account, action staff.Action, k 
 	return db.audit(tx, staff.Entry{Network: who.Network, Account: who.ID, Action: string(action), Target: fmt.Sprintf("campaign %d correction %d %s", k.Campaign, k.ID, what), Outcome: "done"})
 }
 
+// MarkReach marks a number of people as one that somebody is shown of a correction. The mark comes back with their approval: it is for them,
+// for these words and for this number alone, and nobody without the key can make one.
+func (db *DB) MarkReach(who staff.Account, k campaign.Correction, people int) string {
+	return hex.EncodeToString(db.sealer.index("correction shown", fmt.Sprintf("%d %d %s %d", who.ID, k.ID, k.Hash(), people)))
+}
+
 // ApproveCorrection approves what the second person has seen, and lets it leave. The people are counted anew before: what was typed is held
-// against the list itself.
+// against the list itself, and against what they were shown.
 func (db *DB) ApproveCorrection(ctx context.Context, who staff.Account, of campaign.ID, id campaign.CorrectionID, a campaign.CorrectionApproval) (k campaign.Correction, err error) {
 	var seen campaign.Correction
 	err = db.read(ctx, "a correction", func(tx *Tx) error {
@@ -163,7 +170,8 @@ func (db *DB) ApproveCorrection(ctx context.Context, who staff.Account, of campa
 		if bad := k.Unsendable(in); len(bad) > 0 { // the sender may have become a name since
 			return bad[0]
 		}
-		if err := k.MayApprove(who.ID, a, reach, in.Network); err != nil {
+		shown := sameMark(a.Shown, db.MarkReach(who, k, a.People))
+		if err := k.MayApprove(who.ID, a, shown, reach, in.Network); err != nil {
 			return err
 		}
 		k.State, k.ApprovedBy, k.ApprovedAt, k.Planning = campaign.CorrectionSending, who.ID, timeOf(tx.now), true

@@ -201,6 +201,73 @@ func TestCorrection_whom(t *testing.T) {
 	})
 }
 
+// While somebody types how many people get a correction, people opt out: what they typed is held against what they were shown, as long as the
+// mark that came with it is theirs, of these words and of this number. If it has grown, they look again.
+func TestCorrection_shown(t *testing.T) {
+	eachEngine(t, func(t *testing.T, cfg Config) {
+		ctx := context.Background()
+		db := mustOpen(t, cfg)
+		const n = campaign.OnePersonMost + 6
+		w := launched(t, db, n, nil)
+		rings := w.release(t, n)
+		for _, r := range rings {
+			w.sent(t, r)
+		}
+		optOut := func(r campaign.Ring) {
+			mustWrite(t, db, fmt.Sprintf(`INSERT INTO suppression (network, kind, ix, why, at) SELECT %d, 'phone', phone_ix, 'opted_out', 0 FROM message WHERE id = %d`, w.network.ID, r.Message))
+		}
+		people := func(k campaign.Correction) int {
+			return must[campaign.Reach](t)(db.CorrectionReach(ctx, w.network.ID, w.campaign.ID, k.Wording)).People
+		}
+		dropped := w.written(t, sorry)
+		if err := db.StopCorrection(ctx, w.second, w.campaign.ID, dropped.ID); err != nil {
+			t.Fatal(err)
+		}
+		k := w.written(t, sorry)
+		approve := func(typed int, mark string) error {
+			_, err := db.ApproveCorrection(ctx, w.second, w.campaign.ID, k.ID, campaign.CorrectionApproval{Approval: campaign.Approval{Hash: k.Hash(), People: typed}, Shown: mark})
+			return err
+		}
+		optOut(rings[0])
+		shown := people(k)
+		if shown != n-1 {
+			t.Fatalf("%d are shown", shown)
+		}
+		mark := db.MarkReach(w.second, k, shown)
+		// Somebody who was put on the list of opt-outs by mistake is taken off it.
+		mustWrite(t, db, `DELETE FROM suppression`)
+		wantErr(t, approve(shown, mark), campaign.ErrMorePeople{Shown: n - 1, Now: n})
+		shown = people(k)
+		mark = db.MarkReach(w.second, k, shown)
+		for _, r := range rings[:3] {
+			optOut(r)
+		}
+		otherWords := k
+		otherWords.Text += "!"
+		for what, err := range map[string]error{
+			"without a mark":                   approve(n, ""),
+			"with a mark of nobody":            approve(n, strings.Repeat("0", len(mark))),
+			"with the mark of another number":  approve(n-1, mark),
+			"with that of somebody else":       approve(n, db.MarkReach(w.manager, k, n)),
+			"with that of another correction":  approve(n, db.MarkReach(w.second, dropped, n)),
+			"with that of another text":        approve(n, db.MarkReach(w.second, otherWords, n)),
+			"with a part of it":                approve(n, mark[:len(mark)-1]),
+			"without the number that it is of": approve(0, mark),
+		} {
+			if !errors.Is(err, campaign.ErrPeople) {
+				t.Errorf("approved %s: %v", what, err)
+			}
+		}
+		if err := approve(n, mark); err != nil {
+			t.Fatalf("%d typed as shown, %d now: %v", n, people(k), err)
+		}
+		if rung := must[[]campaign.Ring](t)(db.Correct(ctx)); len(rung) != n-3 {
+			t.Errorf("%d texts leave", len(rung))
+		}
+		w.checkCorrections(t)
+	})
+}
+
 // A correction leaves once to each number, in the words that were approved, and is no text of the campaign: neither the pacer nor the contact
 // ledger sees it. Its link opens the form of the text that it corrects.
 func TestCorrection(t *testing.T) {

@@ -28,6 +28,8 @@ type Corrections interface {
 	CorrectionReach(ctx context.Context, n staff.NetworkID, id campaign.ID, w campaign.Wording) (campaign.Reach, error)
 	// WriteCorrection keeps one for a second person; campaign.ErrCorrecting while another is under way.
 	WriteCorrection(ctx context.Context, who staff.Account, id campaign.ID, w campaign.Wording) (campaign.Correction, error)
+	// MarkReach marks the number of people that somebody is shown; with their approval the mark proves that they were shown it.
+	MarkReach(who staff.Account, k campaign.Correction, people int) string
 	ApproveCorrection(ctx context.Context, who staff.Account, of campaign.ID, id campaign.CorrectionID, a campaign.CorrectionApproval) (campaign.Correction, error)
 	// StopCorrection stops one for good, or drops one that nobody has approved. When it returns, no text of it leaves any more.
 	StopCorrection(ctx context.Context, who staff.Account, of campaign.ID, id campaign.CorrectionID) error
@@ -430,7 +432,7 @@ type correctionData struct {
 	Facts        ui.SummaryList
 	Progress     ui.SummaryList
 	Samples      []sampled
-	Hash         string
+	Hash, Shown  string
 	Approve      bool
 	Refused      string // why this person cannot approve it
 	Typed, Dear  bool
@@ -495,10 +497,11 @@ func (h *Handler) showCorrection(w http.ResponseWriter, r *http.Request, status 
 		}
 		d.Points, d.Out = h.reachWords(v, reach)
 		d.Points = append(d.Points, "A text that has left cannot be called back.")
+		d.Shown = h.cfg.Store.MarkReach(who, k, reach.People)
 		d.Typed, d.Dear = reach.People > campaign.OnePersonMost, reach.OverBudget()
-		d.People = ui.Field{Name: "people", Label: "How many people get this text?", Hint: "Type the number that stands above. It is asked of whoever approves a text for more than 200 people.", Width: 10, Inputmode: "numeric", Value: r.PostFormValue("people")}
+		d.People = ui.Field{Name: "people", Label: "How many people get this text?", Hint: "Type the number that stands above. It is asked of whoever approves a text for more than 200 people. If people opt out while you look, it still counts.", Width: 10, Inputmode: "numeric", Value: r.PostFormValue("people")}
 		d.Over = ui.Field{Kind: ui.Checkboxes, Name: "over_budget", Label: "More than the campaign may cost", Values: r.PostForm["over_budget"], Options: []ui.Option{{Value: "yes", Label: "Send it all the same"}}}
-		err = k.MayApprove(who.ID, campaign.CorrectionApproval{Approval: campaign.Approval{People: reach.People}, OverBudget: true}, reach, n)
+		err = k.MayApprove(who.ID, campaign.CorrectionApproval{Approval: campaign.Approval{People: reach.People}, OverBudget: true}, true, reach, n)
 		if d.Approve = err == nil; !d.Approve {
 			_, _, d.Refused = classify(err)
 		}
@@ -612,8 +615,9 @@ func (h *Handler) resumeCorrection(r *http.Request) (campaign.Correction, error)
 // movedCorrection shows what became of it, or why nothing was done.
 func (h *Handler) movedCorrection(w http.ResponseWriter, r *http.Request, k campaign.Correction, err error) {
 	field := ""
+	var more campaign.ErrMorePeople
 	switch {
-	case errors.Is(err, campaign.ErrPeople):
+	case errors.Is(err, campaign.ErrPeople), errors.As(err, &more):
 		field = "people"
 	case errors.Is(err, campaign.ErrOverBudget):
 		field = "over_budget"
@@ -633,7 +637,7 @@ func (h *Handler) approveCorrectionPage(w http.ResponseWriter, r *http.Request) 
 		h.pageError(w, r, err)
 		return
 	}
-	k, err := h.approveCorrection(r, campaign.CorrectionApproval{OverBudget: r.PostForm.Get("over_budget") == "yes",
+	k, err := h.approveCorrection(r, campaign.CorrectionApproval{OverBudget: r.PostForm.Get("over_budget") == "yes", Shown: r.PostForm.Get("shown"),
 		Approval: campaign.Approval{Hash: r.PostForm.Get("hash"), People: typedPeople(r.PostForm.Get("people"))}})
 	h.movedCorrection(w, r, k, err)
 }

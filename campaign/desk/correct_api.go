@@ -43,6 +43,7 @@ type reachAnswer struct {
 	Languages  map[lang.Code]int `json:"languages"`
 	Out        map[string]int    `json:"out"`
 	OverBudget bool              `json:"over_budget"`
+	Shown      string            `json:"shown"` // see campaign.CorrectionApproval
 }
 
 func correctionJSON(k campaign.Correction) correctionAnswer {
@@ -94,7 +95,7 @@ func (h *Handler) writeCorrectionJSON(w http.ResponseWriter, r *http.Request, st
 			h.apiError(r.Context(), w, fmt.Errorf("count whom correction %d reaches: %w", k.ID, err))
 			return
 		}
-		a.Reach = &reachAnswer{reach.People, reach.Segments, amount(reach.Cost), reach.In, reach.Out, reach.OverBudget()}
+		a.Reach = &reachAnswer{reach.People, reach.Segments, amount(reach.Cost), reach.In, reach.Out, reach.OverBudget(), h.cfg.Store.MarkReach(who, k, reach.People)}
 	}
 	writeJSON(w, status, a)
 }
@@ -134,10 +135,11 @@ func (h *Handler) apiApproveCorrection(w http.ResponseWriter, r *http.Request) {
 		Hash       string    `json:"hash"`
 		People     *typedInt `json:"people"`
 		OverBudget bool      `json:"over_budget"`
+		Shown      string    `json:"shown"`
 	}
 	err := readJSON(w, r, &call, true)
 	if err == nil {
-		_, err = h.approveCorrection(r, campaign.CorrectionApproval{Approval: campaign.Approval{Hash: call.Hash, People: call.People.typed()}, OverBudget: call.OverBudget})
+		_, err = h.approveCorrection(r, campaign.CorrectionApproval{Approval: campaign.Approval{Hash: call.Hash, People: call.People.typed()}, OverBudget: call.OverBudget, Shown: call.Shown})
 	}
 	h.apiCorrectionMoved(w, r, err)
 }
@@ -185,7 +187,8 @@ func correctionPaths(call func(name, summary string, responses, more object) obj
 	correction := object{"id": number, "state": object{"enum": []string{string(campaign.CorrectionWritten), string(campaign.CorrectionSending), string(campaign.CorrectionDone), string(campaign.CorrectionStopped)}},
 		"held": of(word, "Why sending is held; resume goes on"), "planning": yes, "messages": thing(states), "texts": number, "cost": money, "written_by": number, "written_at": instant,
 		"approved_by": number, "approved_at": instant, "ended_at": instant, "hash": of(word, "What an approval is for"),
-		"reach": of(thing(object{"people": number, "segments": number, "cost": money, "languages": counts, "out": of(counts, "Who gets none, by why"), "over_budget": yes}), "Whom it would reach now, while it waits for approval")}
+		"reach": of(thing(object{"people": number, "segments": number, "cost": money, "languages": counts, "out": of(counts, "Who gets none, by why"), "over_budget": yes,
+			"shown": of(word, "Proves that you were shown this number of people; send it with your approval")}), "Whom it would reach now, while it waits for approval")}
 	for k, v := range whom {
 		correction[k] = v
 	}
@@ -211,6 +214,7 @@ func correctionPaths(call func(name, summary string, responses, more object) obj
 		path + "/{correction}": object{"get": call("campaignCorrection", "One correction, and how it goes", answer("200", "The correction", schema), with(nil))},
 		path + "/{correction}/approve": object{"post": call("approveCampaignCorrection", "Approve, as a second person; it leaves at once, within the hours for texts", answer("200", "The correction", schema),
 			with(body("application/json", thing(object{"hash": of(word, "If given, the correction must still be exactly this"), "people": of(number, "How many people get it. Needed above 200; a wrong number is refused (422)"),
+				"shown":       of(word, "What came with that number in reach. With it the number may have sunk since you were shown it, as it does while people opt out; if it has grown, it is refused with the new one (422)"),
 				"over_budget": of(yes, "Send it although the campaign then costs more than it may")}), false)))},
 		path + "/{correction}/stop":   object{"post": call("stopCampaignCorrection", "Stop it for good: once this is answered, no text of it leaves. One that nobody has approved is dropped", answer("200", "The correction", schema), with(nil))},
 		path + "/{correction}/resume": object{"post": call("resumeCampaignCorrection", "Go on, after the provider had refused the account", answer("200", "The correction", schema), with(nil))},

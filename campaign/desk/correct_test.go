@@ -2,10 +2,12 @@ package desk
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -52,6 +54,18 @@ func (w *world) texted(n int, budget string) campaign.ID {
 	return id
 }
 
+// optOut leaves so many of those whom a campaign has texted opted out, and no others.
+func (w *world) optOut(id campaign.ID, n int) {
+	w.tb.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(w.dir, "wellpaced.db")+"?_pragma=busy_timeout(60000)")
+	w.must(err)
+	defer db.Close()
+	_, err = db.Exec(`DELETE FROM suppression`)
+	w.must(err)
+	_, err = db.Exec(`INSERT INTO suppression (network, kind, ix, why, at) SELECT $1, 'phone', phone_ix, 'opted_out', 0 FROM message WHERE campaign = $2 ORDER BY id LIMIT $3`, int64(w.network.ID), int64(id), n)
+	w.must(err)
+}
+
 // A manager writes what was wrong, sees whom it reaches and what it costs; a second person types how many, and it leaves; a press stops it.
 func TestCorrection_pages(t *testing.T) {
 	w := newWorld(t, nil)
@@ -94,11 +108,23 @@ func TestCorrection_pages(t *testing.T) {
 	w.sees(w.post(senior, k+"/approve", url.Values{"people": {"204"}}), 422, "That is not the number of people")
 	w.sees(w.post(senior, k+"/approve", url.Values{}), 422, "That is not the number of people")
 	w.sees(w.post(senior, k+"/approve", url.Values{"people": {"205"}, "hash": {"other"}}), 409, "not the one that you have seen")
-	if rec := w.post(senior, k+"/approve", url.Values{"people": {"205"}}); rec.Code != 303 {
+	// The page shows 204, and somebody takes their opt-out back: they look again. Of 205 two opt out while they type: it counts all the same.
+	shown := func(page string) string {
+		_, rest, _ := strings.Cut(page, `name="shown" value="`)
+		mark, _, _ := strings.Cut(rest, `"`)
+		return mark
+	}
+	w.optOut(id, 1)
+	page := w.sees(w.get(senior, k), 200, "It goes to 204 people")
+	w.optOut(id, 0)
+	page = w.sees(w.post(senior, k+"/approve", url.Values{"people": {"204"}, "shown": {shown(page)}}), 422, "More people get this text now than you were shown: 205, no longer 204", "It goes to 205 people", `value="204"`)
+	w.optOut(id, 2)
+	w.sees(w.post(senior, k+"/approve", url.Values{"people": {"205"}}), 422, "That is not the number of people", "It goes to 203 people")
+	if rec := w.post(senior, k+"/approve", url.Values{"people": {"205"}, "shown": {shown(page)}}); rec.Code != 303 {
 		t.Fatalf("approved: %d %s", rec.Code, rec.Body)
 	}
 	w.h.launches.Wait()
-	w.sees(w.get(manager, k), 200, "0 of 205 texts have left", "Stop the correction for good")
+	w.sees(w.get(manager, k), 200, "0 of 203 texts have left", "Stop the correction for good")
 	w.sees(w.get(manager, at), 200, "A correction is on its way", "Stop the correction")
 	if body := w.get(w.by[staff.LinkWorker], at).Body.String(); strings.Contains(body, "A correction is on its way") {
 		t.Error("somebody who may not see it is told of it")
@@ -149,18 +175,30 @@ func TestCorrection_api(t *testing.T) {
 	if v := w.call(admin, 422, one+"/approve", `{"people":0,"over_budget":true}`); v["code"] != "people" {
 		t.Errorf("answer %v", v)
 	}
-	if v := w.call(admin, 200, one+"/approve", fmt.Sprintf(`{"hash":%q,"over_budget":true}`, k["hash"])); v["state"] != "sending" {
+	w.optOut(id, 1)
+	reach = w.answer(w.get(admin, one), 200)["reach"].(map[string]any)
+	w.optOut(id, 0)
+	shown := fmt.Sprintf(`{"people":%v,"shown":%q,"over_budget":true}`, reach["people"], reach["shown"])
+	if v := w.call(admin, 422, one+"/approve", shown); v["code"] != "more_people" || reach["people"] != 3. {
+		t.Errorf("answer %v to %s", v, shown)
+	}
+	reach = w.answer(w.get(admin, one), 200)["reach"].(map[string]any)
+	w.optOut(id, 1)
+	if v := w.call(admin, 422, one+"/approve", `{"people":4,"over_budget":true}`); v["code"] != "people" {
+		t.Errorf("answer %v", v)
+	}
+	if v := w.call(admin, 200, one+"/approve", fmt.Sprintf(`{"hash":%q,"people":4,"shown":%q,"over_budget":true}`, k["hash"], reach["shown"])); v["state"] != "sending" {
 		t.Errorf("approved %v", v)
 	}
 	w.h.launches.Wait()
 	v := w.answer(w.get(manager, one), 200)
-	if v["messages"].(map[string]any)["released"] != 4. || v["reach"] != nil {
+	if v["messages"].(map[string]any)["released"] != 3. || v["reach"] != nil {
 		t.Errorf("on its way: %v", v)
 	}
 	// Nobody knows of one whether it left: a person decides, on the campaign's page.
 	rings, err := w.db.Overdue(context.Background(), time.Now().Add(time.Hour), 10)
 	w.must(err)
-	if len(rings) != 4 {
+	if len(rings) != 3 {
 		t.Fatalf("%d are released", len(rings))
 	}
 	_, err = w.db.Claim(context.Background(), rings[0])

@@ -66,7 +66,10 @@ func classify(err error) (status int, code, sentence string) {
 	var elsewhere foreign
 	var unsendable campaign.ErrUnsendable
 	var lacks campaign.ErrFreshLacks
+	var more campaign.ErrMorePeople
 	switch {
+	case errors.As(err, &more):
+		return http.StatusUnprocessableEntity, "more_people", asSentence(more.Error())
 	case errors.As(err, &lacks):
 		return http.StatusConflict, "fresh_lacks", asSentence(lacks.Error())
 	case errors.As(err, &file):
