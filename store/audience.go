@@ -69,6 +69,7 @@ type listImport struct {
 	dryRun bool
 	needs  map[string]int  // invited people with each code
 	upload campaign.Upload // what it is read from; zero for none
+	still  func()          // stops its heart
 }
 
 type prepared struct {
@@ -98,7 +99,7 @@ func (db *DB) BeginImport(ctx context.Context, who staff.Account, name string, s
 
 // beginImport starts an audience, of an upload or of another audience if there is one.
 func (db *DB) beginImport(ctx context.Context, who staff.Account, a campaign.Audience, u campaign.Upload, dryRun bool) (*listImport, error) {
-	im := &listImport{db: db, ledger: campaign.NewLedger(), dryRun: dryRun, needs: map[string]int{}, upload: u,
+	im := &listImport{db: db, ledger: campaign.NewLedger(), dryRun: dryRun, needs: map[string]int{}, upload: u, still: func() {},
 		a: campaign.Audience{ID: campaign.AudienceID(db.newID()), Network: who.Network, Name: a.Name, State: campaign.Importing, Synthetic: a.Synthetic, CreatedBy: who.ID,
 			ScreenedAt: a.ScreenedAt, Parent: a.Parent, Cohort: a.Cohort}}
 	cohort, err := db.sealCohort(im.a)
@@ -116,9 +117,9 @@ func (db *DB) beginImport(ctx context.Context, who staff.Account, a campaign.Aud
 	err = db.write(ctx, "begin import", func(tx *Tx) error {
 		im.a.CreatedAt = timeOf(tx.now)
 		_, err := tx.Exec(`
-			INSERT INTO audience (id, network, name, state, synthetic, created_by, created_at, screened_at, ledger, parent, cohort)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, 0, '{}', $8, $9)`,
-			int64(im.a.ID), int64(who.Network), im.a.Name, string(campaign.Importing), im.a.Synthetic, int64(who.ID), tx.now, int64(im.a.Parent), cohort)
+			INSERT INTO audience (id, network, name, state, synthetic, created_by, created_at, screened_at, ledger, parent, cohort, beat_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, 0, '{}', $8, $9, $10)`,
+			int64(im.a.ID), int64(who.Network), im.a.Name, string(campaign.Importing), im.a.Synthetic, int64(who.ID), tx.now, int64(im.a.Parent), cohort, tx.machine)
 		if err != nil || u.ID == 0 {
 			return err
 		}
@@ -127,6 +128,7 @@ func (db *DB) beginImport(ctx context.Context, who staff.Account, a campaign.Aud
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("begin an audience: %w", err), im.seen.close())
 	}
+	im.live()
 	return im, nil
 }
 
@@ -316,6 +318,7 @@ func (im *listImport) Rename(name string) { im.a.Name = name }
 
 // Finish ends the import and gives the audience with its ledger.
 func (im *listImport) Finish(ctx context.Context) (campaign.Audience, error) {
+	defer im.still()
 	if err := errors.Join(im.flush(ctx), im.seen.close()); err != nil {
 		return campaign.Audience{}, err
 	}
@@ -357,15 +360,17 @@ func (im *listImport) Finish(ctx context.Context) (campaign.Audience, error) {
 
 // Abandon gives an import up: nothing of it stays.
 func (im *listImport) Abandon(ctx context.Context) error {
+	im.still()
 	closed := im.seen.close()
 	if im.dryRun {
 		return closed
 	}
-	err := im.db.write(ctx, "abandon import", func(tx *Tx) error {
-		_, err := tx.Exec(`UPDATE audience SET state = $1 WHERE id = $2`, string(campaign.Abandoned), int64(im.a.ID))
+	there := int64(0)
+	err := im.db.write(ctx, "abandon import", func(tx *Tx) (err error) {
+		there, err = tx.Exec(`UPDATE audience SET state = $1 WHERE id = $2 AND state <> $3`, string(campaign.Abandoned), int64(im.a.ID), string(campaign.Interrupted))
 		return err
 	})
-	if err == nil {
+	if err == nil && there > 0 { // else somebody has ended it, and told of it
 		err = im.db.dropAudience(ctx, im.a.ID)
 	}
 	return errors.Join(closed, err)
@@ -378,6 +383,9 @@ func (db *DB) dropAudience(ctx context.Context, id campaign.AudienceID) error {
 		for n := int64(1); n > 0; {
 			err := db.write(ctx, "drop rows", func(tx *Tx) (err error) {
 				key := map[string]string{"patient_need": "patient", "patient": "id", "audience_row": "row", "not_invited": "nhs_ix"}[table]
+				if _, err := tx.Exec(`UPDATE audience SET beat_at = $1 WHERE id = $2 AND state = $3`, tx.machine, int64(id), string(campaign.Abandoned)); err != nil {
+					return err
+				}
 				n, err = tx.Exec(`DELETE FROM `+table+` WHERE audience = $1 AND `+key+` IN (SELECT `+key+` FROM `+table+` WHERE audience = $1 LIMIT 1000)`, int64(id))
 				return err
 			})
@@ -399,35 +407,6 @@ func (db *DB) dropAudience(ctx context.Context, id campaign.AudienceID) error {
 		}
 		return db.audit(tx, staff.Entry{Network: staff.NetworkID(network), Account: staff.AccountID(by), Action: string(staff.UploadList), Target: fmt.Sprintf("list %d", id), Outcome: "interrupted"})
 	})
-}
-
-// DropBrokenImports removes what uploads left behind that were cut off by the end of a serving process. Call it before serving.
-func (db *DB) DropBrokenImports(ctx context.Context, before time.Time) error {
-	var ids []int64
-	err := db.write(ctx, "find broken imports", func(tx *Tx) error {
-		// By machine time, which ids carry: an import beside a running server is younger.
-		rows, err := tx.Query(`
-			UPDATE audience
-			SET state = $1
-			WHERE state = $1 OR (state = $2 AND id < $3)
-			RETURNING id`, string(campaign.Abandoned), string(campaign.Importing), (before.UnixMilli()-idEpoch)<<10)
-		if err != nil {
-			return err
-		}
-		if ids, err = scanIDs(rows); err != nil {
-			return err
-		}
-		for _, id := range ids { // what they were read from is still there
-			if _, err := tx.Exec(`UPDATE upload SET state = 'interrupted', run = 0, audience = 0 WHERE audience = $1 AND state = 'screening'`, id); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	for _, id := range ids {
-		err = errors.Join(err, db.dropAudience(ctx, campaign.AudienceID(id)))
-	}
-	return err
 }
 
 func scanIDs(rows *sql.Rows) (ids []int64, err error) {

@@ -80,6 +80,7 @@ type DB struct {
 	owed      debts        // journal records that the database has yet to take
 	closed    closedHours  // counters that the pacer need not read again
 	counts    reportCounts // months being counted for whoever waits for a report
+	hearts    hearts       // of the imports of this process
 	room      *room
 	clock     clockWatch
 	alarms    chan string // codes that the database has yet to take
@@ -158,6 +159,7 @@ func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
 		}
 	}
 	db.countReports()
+	db.beginHearts()
 	return db, nil
 }
 

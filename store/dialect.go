@@ -191,6 +191,9 @@ func (e engine) lockClause() string {
 	return ""
 }
 
+// servedByOne tells whether a database has one serving process at a time, which its lock sees to.
+func (e engine) servedByOne() bool { return e == engineSQLite }
+
 // serverIs are expressions for which server and which of its lives a database is on, best first; "" if it cannot be told. A standby that
 // takes over begins a new timeline, which pg_control_checkpoint() may tell minutes later only; a copy on another server has another system
 // identifier, which not every account may ask for. What still follows another server is trusted by nobody.

@@ -24,6 +24,7 @@ func TestUpload_keptSealedAndThrownAway(t *testing.T) {
 		machine := time.Now()
 		cfg.Machine = func() time.Time { return machine }
 		db := mustOpen(t, cfg)
+		db.hearts.every = time.Hour // whose import is left alone here has died
 		w := mustWorld(t, db)
 		who := w.senior
 		file := bytes.Repeat([]byte("Marigold Testperson,9990000018;"), 3*uploadPart/31)
@@ -91,7 +92,8 @@ func TestUpload_keptSealedAndThrownAway(t *testing.T) {
 		third := must[campaign.Upload](t)(db.StartUpload(ctx, who, u))
 		im = must[campaign.Importer](t)(db.BeginUpload(ctx, who, third))
 		plain := must[campaign.Importer](t)(db.BeginImport(ctx, who, "Cut off", false, false))
-		if err := db.DropBrokenImports(ctx, machine.Add(time.Minute)); err != nil {
+		machine = machine.Add(2 * importSilent)
+		if err := db.DropBrokenImports(ctx, machine); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := plain.Finish(ctx); !errors.Is(err, campaign.ErrConflict) {
@@ -287,6 +289,7 @@ func TestNarrow_interrupted(t *testing.T) {
 		machine := time.Now()
 		cfg.Machine = func() time.Time { return machine }
 		db := mustOpen(t, cfg)
+		db.hearts.every = time.Hour // whose import is left alone here has died
 		w := mustWorld(t, db)
 		im := must[campaign.Importer](t)(db.BeginImport(ctx, w.senior, "All", false, false))
 		for n := range 3 {
@@ -302,13 +305,18 @@ func TestNarrow_interrupted(t *testing.T) {
 		if err := given.Abandon(ctx); err != nil {
 			t.Fatal(err)
 		}
-		if err := db.DropBrokenImports(ctx, machine.Add(time.Minute)); err != nil {
+		machine = machine.Add(2 * importSilent)
+		if err := db.DropBrokenImports(ctx, machine); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := crashed.Run(ctx); !errors.Is(err, campaign.ErrConflict) {
 			t.Errorf("what was cut off finished: %v", err)
 		}
-		if err := db.DropBrokenImports(ctx, machine.Add(time.Hour)); err != nil { // the next start
+		if err := crashed.Abandon(ctx); err != nil {
+			t.Fatal(err)
+		}
+		machine = machine.Add(time.Hour)
+		if err := db.DropBrokenImports(ctx, machine); err != nil { // the next start
 			t.Fatal(err)
 		}
 		for _, n := range []campaign.Narrowing{given, crashed} {

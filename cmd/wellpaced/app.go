@@ -296,6 +296,7 @@ const (
 	settleEvery = 5 * time.Second
 	purgeEvery  = time.Hour
 	hookEvery   = 5 * time.Second
+	brokenEvery = 30 * time.Second // half of how long an import is silent before it is called broken
 	stopWithin  = 40 * time.Second
 )
 
@@ -344,6 +345,9 @@ func (a *app) run(ctx context.Context) error {
 		serving.Go(func() error { return a.serveMetrics(site, a.Metrics) })
 	}
 	loops.Go(func() error { return a.guard.Run(ctx) })
+	loops.Go(func() error { // whoever waits for a list is told, also while nothing may be sent
+		return a.repeat(ctx, brokenEvery, "imports that broke off", func() error { return a.db.DropSilentImports(ctx) })
+	})
 	if a.mailer != nil && (a.Worker || a.Pacer || a.noGateway) {
 		loops.Go(func() error { return a.mails(ctx) })
 	}
@@ -520,19 +524,26 @@ func (a *app) waitReady(ctx context.Context) bool {
 	}
 }
 
-// every runs a loop's step now and then until ctx ends, but not while a quarantine lasts. A step that fails is tried again: the next may
-// succeed. That it fails is logged once, and that it succeeds again.
+// every is repeat, but not while a quarantine lasts.
 func (a *app) every(ctx context.Context, d time.Duration, what string, step func() error) error {
 	if !a.waitReady(ctx) {
 		return nil
 	}
+	return a.repeat(ctx, d, what, func() error {
+		if !a.isReady() {
+			return nil
+		}
+		return step()
+	})
+}
+
+// repeat runs a loop's step now and then until ctx ends. A step that fails is tried again: the next may succeed. That it fails is logged
+// once, and that it succeeds again.
+func (a *app) repeat(ctx context.Context, d time.Duration, what string, step func() error) error {
 	tick := time.NewTicker(d)
 	defer tick.Stop()
 	for failing := false; ; {
-		var err error
-		if a.isReady() {
-			err = step()
-		}
+		err := step()
 		switch {
 		case err != nil && ctx.Err() == nil && !failing:
 			a.Log.Error("a loop's step did not succeed; it is tried again", "comp", what, "error", err)
