@@ -117,9 +117,9 @@ func (db *DB) beginImport(ctx context.Context, who staff.Account, a campaign.Aud
 	err = db.write(ctx, "begin import", func(tx *Tx) error {
 		im.a.CreatedAt = timeOf(tx.now)
 		_, err := tx.Exec(`
-			INSERT INTO audience (id, network, name, state, synthetic, created_by, created_at, screened_at, ledger, parent, cohort, beat_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, 0, '{}', $8, $9, $10)`,
-			int64(im.a.ID), int64(who.Network), im.a.Name, string(campaign.Importing), im.a.Synthetic, int64(who.ID), tx.now, int64(im.a.Parent), cohort, tx.machine)
+			INSERT INTO audience (id, network, name, state, synthetic, created_by, created_at, screened_at, ledger, parent, cohort, beat_at, upload)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, 0, '{}', $8, $9, $10, $11)`,
+			int64(im.a.ID), int64(who.Network), im.a.Name, string(campaign.Importing), im.a.Synthetic, int64(who.ID), tx.now, int64(im.a.Parent), cohort, tx.machine, int64(u.ID))
 		if err != nil || u.ID == 0 {
 			return err
 		}

@@ -12,13 +12,14 @@ import (
 )
 
 // Sample is one of those whom a list would text, for somebody to see how the text reads to them: with the name that the text shows, and no
-// number. It is the first of them if at is 0, or nobody who would be texted. A list whose people are gone answers campaign.ErrNotFound.
-func (db *DB) Sample(ctx context.Context, n staff.NetworkID, list campaign.AudienceID, at campaign.PatientID) (s campaign.Sample, err error) {
-	a, err := db.Audience(ctx, n, list)
+// number. It is the first of them if at is 0, or nobody who would be texted. A list whose people are gone answers campaign.ErrNotFound. The view
+// is audited: what cannot be noted is not shown.
+func (db *DB) Sample(ctx context.Context, who staff.Account, list campaign.AudienceID, at campaign.PatientID) (s campaign.Sample, err error) {
+	a, err := db.Audience(ctx, who.Network, list)
 	if err != nil {
 		return s, err
 	}
-	network, err := db.Network(ctx, n)
+	network, err := db.Network(ctx, who.Network)
 	if err != nil {
 		return s, err
 	}
@@ -59,6 +60,9 @@ func (db *DB) Sample(ctx context.Context, n staff.NetworkID, list campaign.Audie
 		s.To.Name, s.To.Practice, s.To.Network, s.To.Token = d.name(), practiceOf(network, practice), network, link.Mint(db.sealer.linkKey(), 0)
 		return nil
 	})
+	if err == nil {
+		err = db.shown(ctx, who, listTarget(a.ID), campaign.Shown{Row: s.Row})
+	}
 	if err != nil {
 		return campaign.Sample{}, fmt.Errorf("read somebody of list %d: %w", list, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/wellpaced/wellpaced/campaign"
 	"github.com/wellpaced/wellpaced/campaign/link"
 	"github.com/wellpaced/wellpaced/selfrefer/lang"
+	"github.com/wellpaced/wellpaced/selfrefer/staff"
 )
 
 // The people of a list can be walked one by one, each with exactly what their text will show, and the dearest of them is found.
@@ -22,7 +23,7 @@ func TestSample(t *testing.T) {
 		})
 		list, texts := w.campaign.Audience, must[campaign.Texts](t)(w.campaign.Texts(1))
 		read := func(at campaign.PatientID) campaign.Sample {
-			return must[campaign.Sample](t)(db.Sample(ctx, w.network.ID, list, at))
+			return must[campaign.Sample](t)(db.Sample(ctx, w.second, list, at))
 		}
 		bodyOf := func(s campaign.Sample) (string, int) {
 			_, tpl := texts.For(s.Language)
@@ -60,7 +61,7 @@ func TestSample(t *testing.T) {
 		if s := read(12345); s.ID != walked[0].ID {
 			t.Errorf("nobody's id shows row %d", s.Row)
 		}
-		if _, err := db.Sample(ctx, w.network.ID+1, list, 0); !errors.Is(err, campaign.ErrNotFound) {
+		if _, err := db.Sample(ctx, staff.Account{ID: w.second.ID, Network: w.network.ID + 1}, list, 0); !errors.Is(err, campaign.ErrNotFound) {
 			t.Errorf("another network's list: %v", err)
 		}
 		if err := db.write(ctx, "test", func(tx *Tx) error {
@@ -69,7 +70,7 @@ func TestSample(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := db.Sample(ctx, w.network.ID, list, walked[3].ID); !errors.Is(err, campaign.ErrNotFound) {
+		if _, err := db.Sample(ctx, w.second, list, walked[3].ID); !errors.Is(err, campaign.ErrNotFound) {
 			t.Errorf("a list whose people are gone: %v", err)
 		}
 	})

@@ -120,7 +120,7 @@ func (db *DB) forLook(tx *Tx, id campaign.ID, d throttle.Decision) (throttle.Dec
 
 // firstSent finds the first text of a campaign that has left, where hardly any has too.
 const firstSent = `
-	SELECT m.id, m.frozen, m.patient, p.person
+	SELECT m.id, m.frozen, m.patient, p.person, p.row
 	FROM message m
 	JOIN patient p ON p.id = m.patient
 	WHERE m.campaign = $1 AND m.state IN ('accepted', 'sent', 'delivered', 'undelivered', 'failed') AND m.frozen IS NOT NULL AND NOT m.shared
@@ -128,15 +128,19 @@ const firstSent = `
 	LIMIT 1`
 
 // SentSample is a text of a campaign exactly as it left, for somebody to look at: of the name the first letter is left, of the links
-// nothing that could be followed. It is "" as long as none has left.
-func (db *DB) SentSample(ctx context.Context, n staff.NetworkID, id campaign.ID) (body string, err error) {
+// nothing that could be followed. It is "" as long as none has left. The view is audited.
+func (db *DB) SentSample(ctx context.Context, who staff.Account, id campaign.ID) (body string, err error) {
+	var list campaign.AudienceID
+	seen := campaign.Shown{Masked: true}
 	err = db.read(ctx, "a text as it was sent", func(tx *Tx) error {
-		if _, err := campaignOf(tx, n, id, ""); err != nil {
+		c, err := campaignOf(tx, who.Network, id, "")
+		if err != nil {
 			return err
 		}
+		list = c.Audience
 		var message, patient int64
 		var frozen, sealed []byte
-		err := tx.QueryRow(firstSent, int64(id)).Scan(&message, &frozen, &patient, &sealed)
+		err = tx.QueryRow(firstSent, int64(id)).Scan(&message, &frozen, &patient, &sealed, &seen.Row)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
@@ -154,5 +158,11 @@ func (db *DB) SentSample(ctx context.Context, n staff.NetworkID, id campaign.ID)
 		body = campaign.MaskSent(f.Body, d.name(), link.Mint(db.sealer.linkKey(), message))
 		return nil
 	})
-	return body, err
+	if err == nil && body != "" {
+		err = db.shown(ctx, who, listTarget(list), seen)
+	}
+	if err != nil {
+		return "", err
+	}
+	return body, nil
 }

@@ -94,7 +94,7 @@ func TestFirstLook(t *testing.T) {
 		if n := len(decide(50)); n != 0 {
 			t.Fatalf("%d more without a look", n)
 		}
-		sample, err := db.SentSample(ctx, a.network.ID, a.campaign.ID)
+		sample, err := db.SentSample(ctx, a.second, a.campaign.ID)
 		if err != nil || !strings.Contains(sample, "Hello A…, this is ") || !strings.Contains(sample, "/r/••••") || strings.Contains(sample, "Ann") {
 			t.Errorf("the text as it was sent: %q %v", sample, err)
 		}

@@ -52,6 +52,7 @@ func TestScreens(t *testing.T) {
 	check(server.URL+busy, "list-checking")
 	<-w.h.screening
 	check(server.URL+fmt.Sprintf("/desk/lists/%d/narrow", list), "list-narrow")
+	check(server.URL+fmt.Sprintf("/desk/lists/%d/looked", list), "list-looked")
 	check(server.URL+fmt.Sprintf("/desk/lists/%d/compare?with=%d", list, w.listOf(30, "999").ID), "list-compare")
 	check(server.URL+"/desk/lists", "lists-waiting")
 	check(server.URL+fmt.Sprintf("/desk/campaigns/new?list=%d", list), "campaign-new")

@@ -569,6 +569,7 @@ type askData struct {
 	Typed   bool // the number of people has to be typed
 	Change  bool // each part has a link to the step that changes it
 	Back    string
+	dearest campaign.PatientID
 }
 
 // askPage says what will happen before it happens: approving, launching, stopping.
@@ -622,13 +623,16 @@ func (h *Handler) askData(ctx context.Context, who staff.Account, v campaign.Vie
 		}
 		return d, nil
 	}
-	d, err := h.checkData(ctx, who, v, person)
+	d, err := h.checkData(ctx, who, v)
 	if err != nil {
 		return nil, err
 	}
 	d.Move = m
 	switch {
 	case m == campaign.Approve:
+		if d.Walk, err = h.walked(ctx, who, v.Campaign, person, d.dearest); err != nil {
+			return nil, err
+		}
 		d.Button = "Approve exactly this"
 		d.Points = append(d.Points, "You approve this list, this text and these limits. If any of them changes, it has to be approved again.")
 		people := v.Audience.Ledger.Invited
@@ -654,9 +658,9 @@ func (h *Handler) askData(ctx context.Context, who staff.Account, v campaign.Vie
 	return d, nil
 }
 
-// checkData is all that is decided by a campaign, on one page: the same for whoever submits it and for whoever approves it. person is whose
-// phone it shows.
-func (h *Handler) checkData(ctx context.Context, who staff.Account, v campaign.View, person string) (*askData, error) {
+// checkData is all that is decided by a campaign, on one page: the same for whoever submits it and for whoever approves it, but for the phone
+// of somebody in the list.
+func (h *Handler) checkData(ctx context.Context, who staff.Account, v campaign.View) (*askData, error) {
 	d := &askData{ID: v.ID, Name: v.Name, Hash: v.Hash()}
 	n, err := h.cfg.Store.Network(ctx, who.Network)
 	if err != nil {
@@ -670,7 +674,7 @@ func (h *Handler) checkData(ctx context.Context, who staff.Account, v campaign.V
 	if err != nil {
 		return nil, fmt.Errorf("read the practices of campaign %d: %w", v.ID, err)
 	}
-	people, segments, dearest := v.Audience.Ledger.Invited, 0, campaign.PatientID(0)
+	people, segments := v.Audience.Ledger.Invited, 0
 	for _, s := range v.Steps {
 		texts, err := s.Texts()
 		if err != nil {
@@ -682,7 +686,7 @@ func (h *Handler) checkData(ctx context.Context, who staff.Account, v campaign.V
 		}
 		segments += e.Segments
 		if s.Number == 1 {
-			dearest = e.Dearest
+			d.dearest = e.Dearest
 		}
 	}
 	cost := int64(segments) * v.Policy.Price
@@ -714,10 +718,7 @@ func (h *Handler) checkData(ctx context.Context, who staff.Account, v campaign.V
 		d.Points = slices.Insert(d.Points, 2, fmt.Sprintf("%s of %s are not texted, unless their practice agrees after all. The cost counts them too.", count(without, "person", "people"), listWords(no, "and")))
 	}
 	d.Facts = h.facts(who, v, names)
-	if d.Samples, err = stepSamples(v.Campaign, n); err != nil {
-		return nil, err
-	}
-	d.Walk, err = h.walked(ctx, who, v.Campaign, person, dearest)
+	d.Samples, err = stepSamples(v.Campaign, n)
 	return d, err
 }
 

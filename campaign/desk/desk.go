@@ -37,8 +37,8 @@ type Lists interface {
 	NotInvited(ctx context.Context, n staff.NetworkID, id campaign.AudienceID, after, limit int) ([]campaign.NotInvited, error)
 	// EstimateTexts counts what a step's texts come to for all the invited of a list, each in their language and with their name.
 	EstimateTexts(ctx context.Context, n staff.NetworkID, id campaign.AudienceID, texts campaign.Texts) (campaign.Estimate, error)
-	// Sample is one of the invited of a list as their text shows them, the first if at is 0; campaign.ErrNotFound if there is none.
-	Sample(ctx context.Context, n staff.NetworkID, id campaign.AudienceID, at campaign.PatientID) (campaign.Sample, error)
+	// Sample is one of the invited of a list as their text shows them, the first if at is 0; campaign.ErrNotFound if there is none. It is audited.
+	Sample(ctx context.Context, who staff.Account, id campaign.AudienceID, at campaign.PatientID) (campaign.Sample, error)
 	// Speakers counts the invited of a list by language; under "" stand those whose language is unknown, or none of ours.
 	Speakers(ctx context.Context, n staff.NetworkID, id campaign.AudienceID) (map[lang.Code]int, error)
 }
@@ -70,8 +70,8 @@ type Reports interface {
 	// Snapshot is what the pacer knows of a team, and Outlook the same with a campaign in it that need not be launched yet.
 	Snapshot(ctx context.Context, team staff.TeamID) (campaign.Snapshot, error)
 	Outlook(ctx context.Context, n staff.NetworkID, id campaign.ID) (campaign.Snapshot, error)
-	// SentSample is a text as it left, with nobody's name and no link; "" if none has.
-	SentSample(ctx context.Context, n staff.NetworkID, id campaign.ID) (string, error)
+	// SentSample is a text as it left, with nobody's name and no link; "" if none has. It is audited.
+	SentSample(ctx context.Context, who staff.Account, id campaign.ID) (string, error)
 	// CanAnswer is how many first calls the campaign's team can make within its promise, counted from each instant.
 	CanAnswer(ctx context.Context, n staff.NetworkID, id campaign.ID, from []time.Time) ([]float64, error)
 }
@@ -101,6 +101,7 @@ type Networks interface {
 // Store is all that the desk needs kept.
 type Store interface {
 	Lists
+	Looks
 	Uploads
 	Cohorts
 	Campaigns
@@ -200,6 +201,7 @@ func (h *Handler) routes() []route {
 		{"POST", "/desk/lists", staff.UploadList, h.uploadPage},
 		{"GET", "/desk/lists/{id}", staff.ViewLists, h.listPage},
 		{"GET", "/desk/lists/{id}/not-invited.csv", staff.ViewLists, h.notInvited},
+		{"GET", "/desk/lists/{id}/looked", staff.ViewLists, h.looksPage},
 		{"GET", "/desk/lists/{id}/compare", staff.ViewLists, h.comparePage},
 		{"GET", "/desk/lists/{id}/narrow", staff.UploadList, h.narrowPage},
 		{"POST", "/desk/lists/{id}/narrow", staff.UploadList, h.narrowPost},
@@ -251,6 +253,7 @@ func (h *Handler) routes() []route {
 		{"GET", "/api/v1/lists/{id}", staff.ViewLists, h.apiList},
 		{"GET", "/api/v1/lists/{id}/not-invited.csv", staff.ViewLists, h.notInvited},
 		{"GET", "/api/v1/lists/{id}/not-invited", staff.ViewLists, h.apiNotInvited},
+		{"GET", "/api/v1/lists/{id}/looked", staff.ViewLists, h.apiLooks},
 		{"GET", "/api/v1/lists/{id}/compare", staff.ViewLists, h.apiCompare},
 		{"GET", "/api/v1/lists/{id}/groups", staff.ViewLists, h.apiGroups},
 		{"POST", "/api/v1/lists/{id}/narrow", staff.UploadList, h.apiNarrow},

@@ -22,7 +22,7 @@ func (h *Handler) firstLook(ctx context.Context, who staff.Account, v campaign.V
 	if v.State != campaign.Paused || v.FirstLook != campaign.LookWaits {
 		return nil, nil
 	}
-	body, err := h.cfg.Store.SentSample(ctx, who.Network, v.ID)
+	body, err := h.cfg.Store.SentSample(ctx, who, v.ID)
 	if err != nil {
 		return nil, fmt.Errorf("read a text of campaign %d as it left: %w", v.ID, err)
 	}

@@ -169,7 +169,12 @@ func OpenAPI() map[string]any {
 		"/api/v1/lists/{id}/not-invited": object{"get": call("notInvitedRows", "Rows that are not invited, in the file’s order", answer("200", "The rows, by their numbers in the file", thing(object{"rows": object{"type": "array",
 			"items": thing(object{"row": number, "kind": object{"enum": []string{"rejected", "excluded"}}, "code": word, "reason": word})}})), object{"parameters": []object{id}})},
 	})
-	for path, usual := range map[string]int{"/api/v1/lists": listsShown, "/api/v1/campaigns": listsShown, "/api/v1/campaigns/{id}/decisions": usualPage, "/api/v1/lists/{id}/not-invited": usualPage} {
+	maps.Copy(paths, object{
+		"/api/v1/lists/{id}/looked": object{"get": call("listLooks", "Who has been shown people of a list, from the audit, the latest first; audited", answer("200", "The looks. The same people within an hour are one look", thing(object{"looks": object{"type": "array",
+			"items": thing(object{"at": instant, "by": thing(object{"id": number, "name": word}), "row": with(number, object{"description": "Of the file: one person, as their text shows them"}),
+				"masked": with(object{"type": "boolean"}, object{"description": "The text as it left, without their name"}), "first": with(number, object{"description": "So many rows at the beginning of the file, while its columns were checked"})})}})), object{"parameters": []object{id}})},
+	})
+	for path, usual := range map[string]int{"/api/v1/lists": listsShown, "/api/v1/lists/{id}/looked": usualPage, "/api/v1/campaigns": listsShown, "/api/v1/campaigns/{id}/decisions": usualPage, "/api/v1/lists/{id}/not-invited": usualPage} {
 		ui.DescribePages(paths[path].(object)["get"].(object), usual)
 	}
 	for m, summary := range map[campaign.Move]string{

@@ -119,7 +119,7 @@ type walkLink struct {
 // walked shows a campaign's texts as they reach somebody of its list, nil if nobody is left of the list.
 func (h *Handler) walked(ctx context.Context, who staff.Account, c campaign.Campaign, at string, dearest campaign.PatientID) (*walk, error) {
 	id, _ := strconv.ParseInt(at, 10, 64) // not a number: the first of the list
-	s, err := h.cfg.Store.Sample(ctx, who.Network, c.Audience, campaign.PatientID(id))
+	s, err := h.cfg.Store.Sample(ctx, who, c.Audience, campaign.PatientID(id))
 	if errors.Is(err, campaign.ErrNotFound) {
 		return nil, nil
 	}

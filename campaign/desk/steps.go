@@ -693,7 +693,10 @@ func (h *Handler) fillCheck(ctx context.Context, who staff.Account, c campaign.C
 			d.Missing = append(d.Missing, p)
 		}
 	}
-	if d.Check, err = h.checkData(ctx, who, v, f.Get("person")); err != nil {
+	if d.Check, err = h.checkData(ctx, who, v); err != nil {
+		return err
+	}
+	if d.Check.Walk, err = h.walked(ctx, who, v.Campaign, f.Get("person"), d.Check.dearest); err != nil {
 		return err
 	}
 	d.Check.Change = true

@@ -150,7 +150,9 @@ func (h *Handler) showUpload(w http.ResponseWriter, r *http.Request, status int,
 		return
 	default:
 		data.CanStart = true
-		err = h.fillUpload(ctx, who, data, u, p, fields)
+		if err = h.cfg.Store.LookAtUpload(ctx, who, u.ID, len(p.Rows)); err == nil {
+			err = h.fillUpload(ctx, who, data, u, p, fields)
+		}
 	}
 	h.show(w, r, status, "upload", page, err)
 }

@@ -224,6 +224,7 @@ func TestOpenAPI_isWhatTheServerDoes(t *testing.T) {
 	c.right(asked{who: "Mo", call: "GET /api/v1/lists/{id}", in: of(list)})
 	c.right(asked{who: "Mo", call: "GET /api/v1/lists/{id}/not-invited", in: of(list)})
 	c.right(asked{who: "Mo", call: "GET /api/v1/lists/{id}/not-invited.csv", in: of(list)})
+	c.right(asked{who: "Mo", call: "GET /api/v1/lists/{id}/looked", in: of(list)})
 	c.right(asked{who: "Mo", call: "GET /api/v1/lists/{id}/groups", in: of(list)})
 	c.right(asked{who: "Mo", call: "GET /api/v1/lists/{id}/compare", in: of(earlier), query: "with=" + list})
 	c.right(asked{who: "Mo", call: "POST /api/v1/lists/{id}/narrow", in: of(list), body: object{"practices": []string{"N831"}, "dry_run": true}})
