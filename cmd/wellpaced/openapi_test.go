@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/pb33f/libopenapi-validator/config"
 	oaerrors "github.com/pb33f/libopenapi-validator/errors"
 
+	"github.com/wellpaced/wellpaced/campaign"
 	"github.com/wellpaced/wellpaced/campaign/person"
 	"github.com/wellpaced/wellpaced/selfrefer"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
@@ -224,6 +226,15 @@ func TestOpenAPI_isWhatTheServerDoes(t *testing.T) {
 	c.right(asked{who: "Mo", call: "GET /api/v1/lists/{id}", in: of(list)})
 	c.right(asked{who: "Mo", call: "GET /api/v1/lists/{id}/not-invited", in: of(list)})
 	c.right(asked{who: "Mo", call: "GET /api/v1/lists/{id}/not-invited.csv", in: of(list)})
+	mo, _, err := s.app.db.AccountByEmail(ctx, "mo@n83.example")
+	s.must(err)
+	listed, err := strconv.ParseInt(list, 10, 64)
+	s.must(err)
+	seen := campaign.Sample{}
+	for range 3 { // people of it, as a page shows them
+		seen, err = s.app.db.Sample(ctx, mo, campaign.AudienceID(listed), seen.After)
+		s.must(err)
+	}
 	c.right(asked{who: "Mo", call: "GET /api/v1/lists/{id}/looked", in: of(list)})
 	c.right(asked{who: "Mo", call: "GET /api/v1/lists/{id}/groups", in: of(list)})
 	c.right(asked{who: "Mo", call: "GET /api/v1/lists/{id}/compare", in: of(earlier), query: "with=" + list})
@@ -294,8 +305,8 @@ func TestOpenAPI_isWhatTheServerDoes(t *testing.T) {
 	correction := c.right(asked{who: "Mo", call: "POST /api/v1/campaigns/{id}/corrections", in: of(id), body: object{"text": "Sorry: the last text had a wrong number. ((phone)) is right. No more texts: ((stop_link))"}, want: 201}).at("id")
 	sorry := map[string]string{"id": id, "correction": correction}
 	c.right(asked{who: "Sam", call: "GET /api/v1/campaigns/{id}/corrections", in: of(id)})
-	c.right(asked{who: "Sam", call: "GET /api/v1/campaigns/{id}/corrections/{correction}", in: sorry})
-	c.right(asked{who: "Sam", call: "POST /api/v1/campaigns/{id}/corrections/{correction}/approve", in: sorry})
+	shown := c.right(asked{who: "Sam", call: "GET /api/v1/campaigns/{id}/corrections/{correction}", in: sorry})
+	c.right(asked{who: "Sam", call: "POST /api/v1/campaigns/{id}/corrections/{correction}/approve", in: sorry, body: object{"people": j(shown.at("reach.people")), "shown": shown.at("reach.shown"), "hash": shown.at("hash")}})
 	c.right(asked{who: "Sam", call: "POST /api/v1/campaigns/{id}/corrections/{correction}/stop", in: sorry})
 	c.right(asked{who: "Sam", call: "POST /api/v1/campaigns/{id}/corrections/{correction}/resume", in: sorry, want: 409}) // stopped is stopped
 	say("N832", "withdraw")
@@ -420,7 +431,7 @@ func TestOpenAPI_isWhatTheServerDoes(t *testing.T) {
 	c.right(asked{who: "Mo", call: "GET /api/v1/reports"})
 	c.right(asked{who: "Mo", call: "GET /api/v1/reports/report.csv"})
 	c.right(asked{who: "Mo", call: "GET /api/v1/reports/report.xlsx"})
-	for _, p := range []asked{{who: "Mo", call: "GET /api/v1/lists"}, {who: "Mo", call: "GET /api/v1/lists/{id}/not-invited", in: of(list)}, {who: "Mo", call: "GET /api/v1/campaigns/{id}/decisions", in: of(id)}, {who: "Mo", call: "GET /api/v1/campaigns"},
+	for _, p := range []asked{{who: "Mo", call: "GET /api/v1/lists"}, {who: "Mo", call: "GET /api/v1/lists/{id}/not-invited", in: of(list)}, {who: "Mo", call: "GET /api/v1/lists/{id}/looked", in: of(list)}, {who: "Mo", call: "GET /api/v1/campaigns/{id}/decisions", in: of(id)}, {who: "Mo", call: "GET /api/v1/campaigns"},
 		{who: "Lee", call: "GET /api/v1/referrals"}, {who: "Lee", call: "GET /api/v1/services"}, {who: "Lee", call: "GET /api/v1/tasks"}, {who: "Mo", call: "GET /api/v1/practices/{ods}/files", in: practice("", "")}, {who: "Ada", call: "GET /api/v1/glass"},
 		{who: "Mo", call: "GET /api/v1/optouts"}, {who: "Mo", call: "GET /api/v1/corrections"}} {
 		c.walk(p)
