@@ -112,6 +112,9 @@ func (db *DB) dropImports(ctx context.Context, broken func(tx *Tx) (where string
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
 	for _, id := range ids {
 		err = errors.Join(err, db.dropAudience(ctx, campaign.AudienceID(id)))
 	}
