@@ -52,7 +52,6 @@ func TestScreens(t *testing.T) {
 	check(server.URL+busy, "list-checking")
 	<-w.h.screening
 	check(server.URL+fmt.Sprintf("/desk/lists/%d/narrow", list), "list-narrow")
-	check(server.URL+fmt.Sprintf("/desk/lists/%d/looked", list), "list-looked")
 	check(server.URL+fmt.Sprintf("/desk/lists/%d/compare?with=%d", list, w.listOf(30, "999").ID), "list-compare")
 	check(server.URL+"/desk/lists", "lists-waiting")
 	check(server.URL+fmt.Sprintf("/desk/campaigns/new?list=%d", list), "campaign-new")
@@ -149,13 +148,15 @@ func TestScreens(t *testing.T) {
 	press("Send for approval", strings.TrimPrefix(at, server.URL))
 	id, err := strconv.ParseInt(at[len(server.URL+"/desk/campaigns/"):], 10, 64)
 	w.must(err)
-	if c, err := w.db.Campaign(context.Background(), w.network.ID, campaign.ID(id)); err != nil || c.State != campaign.Submitted || c.Policy.DailyCap != 50 || c.Name != "Spring" {
+	c, err := w.db.Campaign(context.Background(), w.network.ID, campaign.ID(id))
+	if err != nil || c.State != campaign.Submitted || c.Policy.DailyCap != 50 || c.Name != "Spring" {
 		t.Fatalf("after the walk: %+v %v", c, err)
 	}
 	check(server.URL+spoken, "campaign-draft")
 	check(at, "campaign-submitted")
 	sits = admin
 	check(at+"/approve", "campaign-approve")
+	check(server.URL+fmt.Sprintf("/desk/lists/%d/looked", c.Audience), "list-looked")
 	p.Goto(at + "/approve")
 	p.Follow("form[action$='/approve'] button")
 	check(at, "campaign-approved")

@@ -499,7 +499,7 @@ func (h *Handler) showCorrection(w http.ResponseWriter, r *http.Request, status 
 		d.Points = append(d.Points, "A text that has left cannot be called back.")
 		d.Shown = h.cfg.Store.MarkReach(who, k, reach.People)
 		d.Typed, d.Dear = reach.People > campaign.OnePersonMost, reach.OverBudget()
-		d.People = ui.Field{Name: "people", Label: "How many people get this text?", Hint: "Type the number that stands above. It is asked of whoever approves a text for more than 200 people. If people opt out while you look, it still counts.", Width: 10, Inputmode: "numeric", Value: r.PostFormValue("people")}
+		d.People = ui.Field{Name: "people", Label: "How many people get this text?", Hint: "Type the number that stands above. It is asked of whoever approves a text for more than 200 people. If some of them opt out while you look, the number still counts.", Width: 10, Inputmode: "numeric", Value: r.PostFormValue("people")}
 		d.Over = ui.Field{Kind: ui.Checkboxes, Name: "over_budget", Label: "More than the campaign may cost", Values: r.PostForm["over_budget"], Options: []ui.Option{{Value: "yes", Label: "Send it all the same"}}}
 		err = k.MayApprove(who.ID, campaign.CorrectionApproval{Approval: campaign.Approval{People: reach.People}, OverBudget: true}, true, reach, n)
 		if d.Approve = err == nil; !d.Approve {
