@@ -38,17 +38,18 @@ type demoCmd struct {
 	Log      string `env:"WELLPACED_LOG" enum:"debug,info,warn,error" default:"warn" help:"What to log: ${enum}."`
 	Listen   string `placeholder:"ADDRESS" help:"Address of the site, on this computer. Default: 127.0.0.1:8080."`
 	Fresh    bool   `help:"Start over: throw away the demo in the data folder."`
+	Empty    bool   `help:"Be the manager yourself: the town has staff and a patient list in a file, and no list is uploaded and no campaign made. Its time runs like ours until you launch a campaign, then at --speed until the report of the last texts' month can be read, and like ours again whenever a campaign is paused or waits for you."`
 
-	Patients int     `placeholder:"N" help:"Rows of the made-up patient list. Default: 52000."`
-	Seed     uint64  `placeholder:"N" help:"The same seed makes the same town. Default: 1."`
-	Policy   string  `enum:",pacer,blast" default:"" placeholder:"NAME" help:"pacer, or blast: as fast as the sender can, to see what happens. Default: pacer."`
-	World    string  `placeholder:"NAME" help:"Whose people the town has: how many answer, how fast, and when the news makes more of them answer. The team and the list stay the demo's. One of those of wellpaced simulate. Default: 21-five-workers."`
-	Start    string  `placeholder:"TIME" help:"When the town's time starts. Default: 2026-06-01T08:00."`
-	Days     int     `default:"42" help:"How many days of the town to live through, from the launch."`
-	Speed    float64 `default:"15120" help:"Seconds of the town in one of ours; 0 is as fast as it can. The default makes six weeks of four minutes."`
-	Headless bool    `help:"As fast as it can, then print what became of it and end."`
-	JSON     bool    `help:"Print the result as JSON."`
-	Profile  string  `name:"cpuprofile" hidden:"" type:"path" help:"Write a CPU profile."`
+	Patients int      `placeholder:"N" help:"Rows of the made-up patient list. Default: 52000; with --empty 25000, who are texted before the list is 14 days old and wants a fresh one."`
+	Seed     uint64   `placeholder:"N" help:"The same seed makes the same town. Default: 1."`
+	Policy   string   `enum:",pacer,blast" default:"" placeholder:"NAME" help:"pacer, or blast: as fast as the sender can, to see what happens. Default: pacer."`
+	World    string   `placeholder:"NAME" help:"Whose people the town has: how many answer, how fast, and when the news makes more of them answer. The team and the list stay the demo's. One of those of wellpaced simulate. Default: 21-five-workers."`
+	Start    string   `placeholder:"TIME" help:"When the town's time starts. Default: 2026-06-01T08:00; with --empty 2026-06-08T08:00."`
+	Days     *int     `placeholder:"N" help:"How many days of the town to live through, from the launch; with --empty from the first. Default: 42; with --empty until the report of the last texts' month can be read, on the fourth of the next."`
+	Speed    *float64 `placeholder:"N" help:"Seconds of the town in one of ours; 0 is as fast as it can. Default: 15120, which makes six weeks of four minutes; with --empty 3600, an hour of the town a second."`
+	Headless bool     `help:"As fast as it can, then print what became of it and end."`
+	JSON     bool     `help:"Print the result as JSON."`
+	Profile  string   `name:"cpuprofile" hidden:"" type:"path" help:"Write a CPU profile."`
 
 	world sim.World `kong:"-"` // whose people the town has: the charter names it, unless a test has made one of its own
 }
@@ -66,10 +67,18 @@ type charter struct {
 	Password string `json:"password"`
 	// OwnKeys says that the folder of the keys was made for this demo, and may go with it.
 	OwnKeys bool `json:"own_keys"`
-	Peak    int  `json:"peak_queue"` // the longest queue so far
+	// Empty says that the manager sits at the keyboard: nothing is uploaded or launched but by them.
+	Empty bool `json:"empty,omitempty"`
+	Peak  int  `json:"peak_queue"` // the longest queue so far
 }
 
 const demoWorld = "21-five-workers"
+
+// What the flags are when nobody sets them.
+const (
+	demoDays  = 42
+	demoSpeed = 15120.
+)
 
 const demoAccount = "AC000000000000000000000000000decaf"
 
@@ -95,6 +104,7 @@ type demo struct {
 	took  map[string]time.Duration // machine time, by what it was spent on
 	shown time.Time                // progress, machine time
 	day   string                   // shown last
+	keys  keyboard                 // of an empty demo
 }
 
 func (c *demoCmd) Run(ctx context.Context, s std) (err error) {
@@ -182,6 +192,11 @@ func (d *demo) charterPath() string { return filepath.Join(d.dir(), "demo.json")
 
 // found reads the charter or writes a new one.
 func (d *demo) found() error {
+	if d.Empty {
+		if err := d.emptyAlone(); err != nil {
+			return err
+		}
+	}
 	b, err := os.ReadFile(d.charterPath())
 	there := err == nil
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -211,6 +226,9 @@ func (d *demo) found() error {
 	}
 	c := charter{Seed: 1, Patients: 52_000, Policy: "pacer", World: world.Name, Site: "127.0.0.1:8080", Password: "demo-" + strings.ToLower(rand.Text()[:8]),
 		Start: time.Date(2026, time.June, 1, 8, 0, 0, 0, town.London)}
+	if d.Empty {
+		c.Empty, c.Patients, c.Start = true, emptyPatients, emptyStart
+	}
 	if d.Seed != 0 {
 		c.Seed = d.Seed
 	}
@@ -273,6 +291,13 @@ func (d *demo) raze() error {
 
 // agree refuses flags that say something else than the demo that is there.
 func (d *demo) agree() error {
+	if d.charter.Empty {
+		if err := d.emptyAlone(); err != nil {
+			return err
+		}
+	} else if d.Empty {
+		return usageError{fmt.Errorf("the demo in %s was not started with --empty: it has a list and a campaign; leave --empty out to go on with it, or add --fresh to start over", d.Data)}
+	}
 	for _, f := range []struct {
 		flag      string
 		set       bool
@@ -393,16 +418,39 @@ func paceAfter(now time.Time, every time.Duration) time.Time {
 
 // run lives through the days, and then goes on for as long as somebody watches.
 func (d *demo) run(ctx context.Context) error {
-	end := d.home.launched.AddDate(0, 0, d.Days)
-	speed := d.Speed
+	if d.charter.Empty {
+		d.welcomeManager()
+		return d.ended(ctx, d.watched(ctx))
+	}
+	days := demoDays
+	if d.Days != nil {
+		days = *d.Days
+	}
+	end := d.home.launched.AddDate(0, 0, days)
+	hurry := tempo{speed: demoSpeed, until: end}
+	if d.Speed != nil {
+		hurry.speed = *d.Speed
+	}
 	if d.Headless {
-		speed = 0
+		hurry.speed = 0
 	} else {
 		d.welcome()
 	}
-	if err := d.live(ctx, end, speed); err != nil {
+	if err := d.live(ctx, hurry.always); err != nil {
 		return d.ended(ctx, err)
 	}
+	if err := d.tellResult(ctx); err != nil {
+		return err
+	}
+	if d.Headless {
+		return nil
+	}
+	fmt.Fprintf(d.err, "The %d days are over. The town's time now runs like ours, and the pages stay open until you press Ctrl-C.\n", days)
+	return d.ended(ctx, d.live(ctx, tempo{speed: 1, until: end.AddDate(10, 0, 0)}.always))
+}
+
+// tellResult prints what has become of the town so far.
+func (d *demo) tellResult(ctx context.Context) error {
 	fmt.Fprintln(d.err)
 	if d.Profile != "" {
 		fmt.Fprintln(d.err, "steps", d.steps, "time spent on", d.took)
@@ -417,11 +465,7 @@ func (d *demo) run(ctx context.Context) error {
 	if r.Twice > 0 {
 		return fmt.Errorf("%d numbers were texted twice: this must never happen", r.Twice)
 	}
-	if d.Headless {
-		return nil
-	}
-	fmt.Fprintf(d.err, "The %d days are over. The town's time now runs like ours, and the pages stay open until you press Ctrl-C.\n", d.Days)
-	return d.ended(ctx, d.live(ctx, end.AddDate(10, 0, 0), 1))
+	return nil
 }
 
 // ended tells Ctrl-C, which is how a demo ends, from what went wrong.
@@ -451,19 +495,38 @@ func (d *demo) settleDoubts(ctx context.Context) error {
 	return nil
 }
 
-// live steps civil time to end. Time stands still while a text, a callback or somebody's request is under way.
-func (d *demo) live(ctx context.Context, end time.Time, speed float64) error {
+// tempo is how fast the town's time runs: seconds of the town in one of ours, 0 for as fast as it can. Until then it does.
+type tempo struct {
+	speed float64
+	until time.Time
+	// steady time takes nothing that took long, such as many texts, as a reason to make up for it.
+	steady bool
+	why    string // it runs like ours, for people; "" if it does not, or nobody need know
+}
+
+func (p tempo) always(context.Context, time.Time) (tempo, error) { return p, nil }
+
+// live steps civil time at the tempo that it asks for at each moment, until that is over. Time stands still while a text, a callback or
+// somebody's request is under way.
+func (d *demo) live(ctx context.Context, tempoAt func(context.Context, time.Time) (tempo, error)) error {
 	if err := d.settleDoubts(ctx); err != nil {
 		return err
 	}
-	began, from := time.Now(), d.clock.Now()
+	began, from, speed := time.Now(), d.clock.Now(), -1.
 	for {
 		now := d.clock.Now()
 		if err := d.moment(ctx, now); err != nil {
 			return err
 		}
-		d.progress(ctx, now, end)
-		if !now.Before(end) {
+		p, err := tempoAt(ctx, now)
+		if err != nil {
+			return err
+		}
+		if p.speed != speed { // what was lived through at another speed is neither caught up with nor waited for
+			began, from, speed = time.Now(), now, p.speed
+		}
+		d.progress(ctx, now, p)
+		if !now.Before(p.until) {
 			return d.saveCharter()
 		}
 		next := d.paced
@@ -485,13 +548,16 @@ func (d *demo) live(ctx context.Context, end time.Time, speed float64) error {
 		if next = next.Add(step - 1).Truncate(step); !next.After(now) {
 			next = now.Add(step)
 		}
-		if next.After(end) {
-			next = end
+		if next.After(p.until) {
+			next = p.until
 		}
 		if speed > 0 {
 			wait := time.Duration(float64(next.Sub(from))/speed) - time.Since(began)
 			if err := sleep(ctx, wait); err != nil {
 				return err
+			}
+			if wait < 0 && p.steady {
+				began, from = time.Now(), next
 			}
 		} else if ctx.Err() != nil {
 			return ctx.Err()
@@ -594,16 +660,17 @@ func (d *demo) sample(ctx context.Context) error {
 	return nil
 }
 
-// progress says how far the town has come: on a terminal in one line that changes, elsewhere in a line a day.
-func (d *demo) progress(ctx context.Context, now, end time.Time) {
+// progress says how far the town has come: on a terminal in one line that changes, elsewhere in a line a day and one whenever its time
+// begins to run otherwise.
+func (d *demo) progress(ctx context.Context, now time.Time, p tempo) {
 	f, terminal := d.err.(*os.File)
 	terminal = terminal && term.IsTerminal(int(f.Fd()))
-	day := now.Format(time.DateOnly)
-	if terminal && time.Since(d.shown) < 250*time.Millisecond && now.Before(end) || !terminal && day == d.day {
+	day := now.Format(time.DateOnly) + p.why
+	if terminal && time.Since(d.shown) < 250*time.Millisecond && now.Before(p.until) || !terminal && day == d.day {
 		return
 	}
 	d.shown, d.day = time.Now(), day
-	v, err := d.app.db.View(ctx, d.home.network, d.home.campaign)
+	all, err := d.campaigns(ctx)
 	if err != nil {
 		return // only words
 	}
@@ -611,13 +678,31 @@ func (d *demo) progress(ctx context.Context, now, end time.Time) {
 	if err != nil {
 		return
 	}
-	line := fmt.Sprintf("%s  %6d of %d texts, %4d opened, %3d asked for help, %2d waiting", now.Format("Mon 2 Jan 15:04"),
-		v.Counts.Texts(), v.Counts.Total(), v.Opened, v.Answers, t.New+t.Claimed+t.Contacting)
+	var texts, total, opened, answers int
+	for _, v := range all {
+		texts, total, opened, answers = texts+v.Counts.Texts(), total+v.Counts.Total(), opened+v.Opened, answers+v.Answers
+	}
+	line := fmt.Sprintf("%s  %6d of %d texts, %4d opened, %3d asked for help, %2d waiting", now.Format("Mon 2 Jan 15:04"), texts, total, opened, answers, t.New+t.Claimed+t.Contacting)
+	if p.why != "" {
+		line += "; time runs like ours: " + p.why
+	}
 	if terminal {
 		fmt.Fprintf(d.err, "\r\x1b[K%s", line)
 		return
 	}
 	fmt.Fprintln(d.err, line)
+}
+
+// campaigns are those that the town has been texted by.
+func (d *demo) campaigns(ctx context.Context) ([]campaign.View, error) {
+	if d.charter.Empty {
+		return d.launched(ctx)
+	}
+	v, err := d.app.db.View(ctx, d.home.network, d.home.campaign)
+	if err != nil {
+		return nil, fmt.Errorf("read the campaign: %w", err)
+	}
+	return []campaign.View{v}, nil
 }
 
 // welcome says where to look.
@@ -629,6 +714,10 @@ Everything here is made up, and nothing leaves this computer.
   Phones   http://%s%s/     texts arrive here; tap a link yourself
 
 `, d.app.PublicURL, d.charter.Password, d.charter.Phones, emulator.DefaultPhonePrefix)
+	d.nameStaff()
+}
+
+func (d *demo) nameStaff() {
 	for _, p := range demoStaff {
 		fmt.Fprintf(d.err, "  %-38s %s, %s\n", p.email, p.name, p.role.Words())
 	}
@@ -648,7 +737,6 @@ type settled struct {
 	team     staff.TeamID
 	campaign campaign.ID
 	launched time.Time
-	ledger   campaign.Ledger
 	hands    []town.Hand
 	manager  town.Hand
 }

@@ -74,7 +74,7 @@ var demoStaff = []demoPerson{
 // tokenLife of the demo's own API tokens, in machine time. Each run makes new ones.
 const tokenLife = 60 * 24 * time.Hour
 
-// settle brings the demo to the launch of its campaign. Every step looks first whether it has been taken: a demo that was killed half-way
+// settle brings the demo to the launch of its campaign, an empty one to where a manager begins. Every step looks first whether it has been taken: a demo that was killed half-way
 // goes on from there.
 func (d *demo) settle(ctx context.Context) error {
 	n, err := d.settleNetwork(ctx)
@@ -84,6 +84,9 @@ func (d *demo) settle(ctx context.Context) error {
 	token, err := d.settleStaff(ctx, n)
 	if err != nil {
 		return fmt.Errorf("set up the staff: %w", err)
+	}
+	if d.charter.Empty {
+		return d.writeList()
 	}
 	if err := d.settleServices(ctx, n); err != nil {
 		return fmt.Errorf("set up the directory: %w", err)
@@ -161,7 +164,7 @@ func (d *demo) settleStaff(ctx context.Context, n staff.Network) (map[string]str
 		if a.Role == staff.Administrator {
 			admin = a
 		}
-		if p.email == "manager@riverside.example" {
+		if p.email == "manager@riverside.example" && !d.charter.Empty { // else it is whoever sits at the keyboard
 			d.home.manager = town.Hand{Account: a.ID, Role: a.Role, Token: tokens[p.email]}
 		}
 		if !p.role.Answers() {
@@ -202,7 +205,6 @@ func (d *demo) settleList(ctx context.Context, token string) (demoListed, error)
 	}
 	for _, l := range have.Lists {
 		if l.Name == demoList && l.State == string(campaign.Screened) {
-			d.home.ledger = l.Ledger
 			return l, nil
 		}
 	}
@@ -229,7 +231,6 @@ func (d *demo) settleList(ctx context.Context, token string) (demoListed, error)
 	if err != nil {
 		return l, err
 	}
-	d.home.ledger = l.Ledger
 	return l, printLedger(d.err, campaign.Audience{Name: l.Name, Ledger: l.Ledger})
 }
 

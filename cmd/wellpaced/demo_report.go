@@ -8,6 +8,7 @@ import (
 	"math"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/wellpaced/wellpaced/campaign"
 	"github.com/wellpaced/wellpaced/campaign/link"
@@ -52,6 +53,8 @@ var (
 // later has no reference.
 func kindOf(t emulator.Text) string {
 	switch {
+	case strings.HasPrefix(t.Body, "TEST: "):
+		return "" // a manager's own, of which they may have several
 	case len(link.In(t.Body)) > 0:
 		if !strings.Contains(t.Body, "/r/") {
 			return aCorrection
@@ -67,18 +70,24 @@ func kindOf(t emulator.Text) string {
 
 // report counts. Whether somebody was texted twice is for the journal of the phones to say, not for our own database.
 func (d *demo) report(ctx context.Context) (demoReport, error) {
-	r := demoReport{Ledger: d.home.ledger, PeakQueue: d.charter.Peak}
+	r := demoReport{Ledger: campaign.NewLedger(), PeakQueue: d.charter.Peak}
 	j, err := emulator.ReadJournal(d.dir())
 	if err != nil {
 		return r, fmt.Errorf("read the phones' journal: %w", err)
 	}
-	r.Twice = emulator.Twice(j.Texts, kindOf)
+	once := kindOf
+	if d.charter.Empty {
+		once = messageOf
+	}
+	r.Twice = emulator.Twice(j.Texts, once)
 	for _, t := range j.Texts {
-		switch {
-		case kindOf(t) == aTextBack:
+		switch kind := kindOf(t); {
+		case kind == "":
+			continue
+		case kind == aTextBack:
 			r.TextsBack++
 			continue
-		case kindOf(t) != anInvitation:
+		case kind != anInvitation:
 			r.TextsLater++
 			continue
 		case t.Status == "delivered":
@@ -86,23 +95,56 @@ func (d *demo) report(ctx context.Context) (demoReport, error) {
 		}
 		r.Texts++
 	}
-	v, err := d.app.db.View(ctx, d.home.network, d.home.campaign)
+	all, err := d.campaigns(ctx)
 	if err != nil {
-		return r, fmt.Errorf("read the campaign: %w", err)
+		return r, err
 	}
-	r.Opened, r.PromiseDays = v.Opened, v.Team.PromiseDays
-	s, err := d.app.db.Summarise(ctx, d.home.network, d.home.campaign)
-	if err != nil {
-		return r, fmt.Errorf("sum up the campaign: %w", err)
+	lists := map[campaign.AudienceID]bool{}
+	var first, last time.Time
+	for _, v := range all { // the first launched comes first
+		if !lists[v.Audience.ID] {
+			lists[v.Audience.ID] = true
+			add(&r.Ledger, v.Audience.Ledger)
+		}
+		s, err := d.app.db.Summarise(ctx, d.home.network, v.ID)
+		if err != nil {
+			return r, fmt.Errorf("sum up the campaign: %w", err)
+		}
+		r.Opened, r.Decisions = r.Opened+v.Opened, r.Decisions+s.Decisions
+		if first.IsZero() { // the sums are of all that its team was asked since then
+			first, r.PromiseDays = v.LaunchedAt, v.Team.PromiseDays
+			r.Referrals, r.Urgent, r.Contacted, r.Late = s.Referrals, s.Urgent, s.Contacted, s.Late
+		}
+		if s.LastRelease.After(last) {
+			last = s.LastRelease
+		}
 	}
-	r.Referrals, r.Urgent, r.Contacted, r.Late, r.Decisions = s.Referrals, s.Urgent, s.Contacted, s.Late, s.Decisions
 	if r.Referrals > 0 {
 		r.LatePercent = math.Round(10_000*float64(r.Late)/float64(r.Referrals)) / 100
 	}
-	if !s.LastRelease.IsZero() {
-		r.DaysToLast = math.Round(10*s.LastRelease.Sub(d.home.launched).Hours()/24) / 10
+	if !last.IsZero() {
+		r.DaysToLast = math.Round(10*last.Sub(first).Hours()/24) / 10
 	}
 	return r, nil
+}
+
+// messageOf tells the invitations apart, each of which has a link of its own. Where a manager may launch several campaigns with several steps,
+// a number rightly gets more than one.
+func messageOf(t emulator.Text) string {
+	if kindOf(t) != anInvitation {
+		return ""
+	}
+	return link.In(t.Body)[0].Reveal()
+}
+
+func add(to *campaign.Ledger, l campaign.Ledger) {
+	to.Rows, to.Invited = to.Rows+l.Rows, to.Invited+l.Invited
+	for why, n := range l.Excluded {
+		to.Excluded[why] += n
+	}
+	for why, n := range l.Rejected {
+		to.Rejected[why] += n
+	}
 }
 
 func (r demoReport) print(w io.Writer, asJSON bool) error {

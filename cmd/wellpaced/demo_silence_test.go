@@ -37,7 +37,7 @@ func TestDemo_silence(t *testing.T) {
 	live := func(days int) (r demoReport, confirmed []staff.Entry, decisions []campaign.Decision) {
 		t.Helper()
 		var out bytes.Buffer
-		c := demoCmd{Data: filepath.Join(dir, "data"), Keys: filepath.Join(dir, "keys"), Listen: "127.0.0.1:0", Log: "error", Patients: 7000, Days: days,
+		c := demoCmd{Data: filepath.Join(dir, "data"), Keys: filepath.Join(dir, "keys"), Listen: "127.0.0.1:0", Log: "error", Patients: 7000, Days: &days,
 			Headless: true, JSON: true, world: world}
 		if err := c.Run(t.Context(), std{out: &out, err: io.Discard}); err != nil {
 			t.Fatal(err)

@@ -11,5 +11,5 @@
 //   - diary.go: what has been done, so that nothing is done twice after a restart;
 //   - patients.go: what people do when a text arrives; walk.go: how they do it;
 //   - workers.go: what link workers do in their working hours;
-//   - manager.go: who looks at the link when answers have stopped.
+//   - manager.go: who looks at the link when answers have stopped, unless somebody at the keyboard is the manager.
 package town

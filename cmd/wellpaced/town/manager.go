@@ -46,8 +46,11 @@ func (m *manager) recall(e entry) {
 	}
 }
 
-// next is when the manager has something to do.
+// next is when the manager has something to do; false where there is none.
 func (m *manager) next(d *desk) (time.Time, bool) {
+	if m.Token == "" {
+		return time.Time{}, false
+	}
 	if !m.look.IsZero() {
 		return later(m.look, m.watched.Add(grain)), true
 	}
@@ -64,7 +67,7 @@ const grain = time.Minute
 // manage lets the manager do what is due.
 func (t *Town) manage(ctx context.Context, now time.Time) error {
 	m := &t.manager
-	if due, ok := m.next(&t.desk); !m.watched.IsZero() && (!ok || due.After(now)) {
+	if due, ok := m.next(&t.desk); m.Token == "" || !m.watched.IsZero() && (!ok || due.After(now)) {
 		return nil
 	}
 	m.watched = now

@@ -120,6 +120,46 @@ func TestManager(t *testing.T) {
 	}
 }
 
+// TestManager_atTheKeyboard: where somebody at the keyboard is the manager the town does nothing in their name, and its link workers work.
+func TestManager_atTheKeyboard(t *testing.T) {
+	var asked, worked int
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer w" || strings.HasPrefix(r.URL.Path, "/api/v1/campaigns") || strings.HasPrefix(r.URL.Path, "/help") {
+			asked++
+		} else {
+			worked++
+		}
+		_, _ = w.Write([]byte("{}"))
+	}))
+	defer site.Close()
+	now := time.Date(2026, time.June, 1, 8, 0, 0, 0, London)
+	c := Config{Dir: t.TempDir(), Site: site.URL, Seed: 1, Patients: 10, Practices: testPractices, Today: now, Hands: []Hand{{Account: 1, Role: staff.LinkWorker, Token: "w"}}, Phones: noPhones{}}
+	for _, half := range []func(*Config){func(c *Config) { c.Campaign = 7 }, func(c *Config) { c.Manager = Hand{Account: 2, Token: "m"} }} {
+		wrong := c
+		half(&wrong)
+		if _, err := Open(wrong); err == nil {
+			t.Errorf("a town with half a manager opens: %+v", wrong.Manager)
+		}
+	}
+	town, err := Open(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = town.Close() }()
+	for range 48 {
+		if err := town.Tick(t.Context(), now); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(30 * time.Minute)
+	}
+	if asked > 0 || worked == 0 {
+		t.Errorf("%d requests in the manager's name, %d of the link workers", asked, worked)
+	}
+	if next, ok := town.Next(); ok && next.Before(now.Add(-time.Hour)) {
+		t.Errorf("at %v the town has something to do at %v", now, next)
+	}
+}
+
 type noPhones struct{ Phones }
 
 func (noPhones) Texts(int64, int) []emulator.Text { return nil }

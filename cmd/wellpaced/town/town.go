@@ -33,7 +33,7 @@ type Hand struct {
 	Token   string // of the API
 }
 
-// Config of a town. All of it but Log is needed.
+// Config of a town. All of it but Log, Manager and Campaign is needed.
 type Config struct {
 	Dir  string // the diary lives here
 	Site string // scheme and host of Wellpaced
@@ -45,7 +45,8 @@ type Config struct {
 	World     sim.World // how many people answer, and how fast
 	Team      staff.TeamID
 	Hands     []Hand
-	// Manager watches over the campaign, and looks at the link when answers have stopped.
+	// Manager watches over the campaign, and looks at the link when answers have stopped. Neither is set where somebody at the keyboard is
+	// the manager, of whatever campaigns they make.
 	Manager  Hand
 	Campaign campaign.ID
 	Phones   Phones
@@ -83,8 +84,8 @@ type deed struct {
 
 // Open makes a town, or goes on with the one whose diary is in cfg.Dir.
 func Open(cfg Config) (*Town, error) {
-	if cfg.Dir == "" || cfg.Site == "" || cfg.Phones == nil || len(cfg.Practices) == 0 || len(cfg.Hands) == 0 || cfg.Manager.Token == "" || cfg.Campaign == 0 {
-		return nil, errors.New("open the town: Dir, Site, Phones, Practices, Hands, Manager and Campaign must be set")
+	if cfg.Dir == "" || cfg.Site == "" || cfg.Phones == nil || len(cfg.Practices) == 0 || len(cfg.Hands) == 0 || (cfg.Manager.Token == "") != (cfg.Campaign == 0) {
+		return nil, errors.New("open the town: Dir, Site, Phones, Practices and Hands must be set, and Manager and Campaign both or neither")
 	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open the town: %w", err)
