@@ -506,13 +506,39 @@ type tempo struct {
 
 func (p tempo) always(context.Context, time.Time) (tempo, error) { return p, nil }
 
+// metronome keeps a tempo.
+type metronome struct {
+	began time.Time // machine time
+	from  time.Time // the town's, then
+	speed float64
+}
+
+// at begins anew at another speed: what was lived through before is neither caught up with nor waited for.
+func (m *metronome) at(now time.Time, p tempo) {
+	if p.speed != m.speed {
+		m.began, m.from, m.speed = time.Now(), now, p.speed
+	}
+}
+
+// wait is how long of ours it is until the town's next moment; not above 0 if it is late.
+func (m *metronome) wait(next time.Time, p tempo) time.Duration {
+	if m.speed <= 0 {
+		return 0
+	}
+	wait := time.Duration(float64(next.Sub(m.from))/m.speed) - time.Since(m.began)
+	if wait < 0 && p.steady {
+		m.began, m.from = time.Now(), next
+	}
+	return wait
+}
+
 // live steps civil time at the tempo that it asks for at each moment, until that is over. Time stands still while a text, a callback or
 // somebody's request is under way.
 func (d *demo) live(ctx context.Context, tempoAt func(context.Context, time.Time) (tempo, error)) error {
 	if err := d.settleDoubts(ctx); err != nil {
 		return err
 	}
-	began, from, speed := time.Now(), d.clock.Now(), -1.
+	beat := metronome{speed: -1}
 	for {
 		now := d.clock.Now()
 		if err := d.moment(ctx, now); err != nil {
@@ -522,9 +548,7 @@ func (d *demo) live(ctx context.Context, tempoAt func(context.Context, time.Time
 		if err != nil {
 			return err
 		}
-		if p.speed != speed { // what was lived through at another speed is neither caught up with nor waited for
-			began, from, speed = time.Now(), now, p.speed
-		}
+		beat.at(now, p)
 		d.progress(ctx, now, p)
 		if !now.Before(p.until) {
 			return d.saveCharter()
@@ -537,9 +561,9 @@ func (d *demo) live(ctx context.Context, tempoAt func(context.Context, time.Time
 			next = at
 		}
 		step := grain
-		if speed > 0 {
+		if p.speed > 0 {
 			// A slow clock ticks every second of ours, so that nothing jumps.
-			second := time.Duration(speed * float64(time.Second))
+			second := time.Duration(p.speed * float64(time.Second))
 			step = min(grain, max(second, time.Second))
 			if most := now.Add(max(second, step)); next.After(most) {
 				next = most
@@ -551,16 +575,8 @@ func (d *demo) live(ctx context.Context, tempoAt func(context.Context, time.Time
 		if next.After(p.until) {
 			next = p.until
 		}
-		if speed > 0 {
-			wait := time.Duration(float64(next.Sub(from))/speed) - time.Since(began)
-			if err := sleep(ctx, wait); err != nil {
-				return err
-			}
-			if wait < 0 && p.steady {
-				began, from = time.Now(), next
-			}
-		} else if ctx.Err() != nil {
-			return ctx.Err()
+		if err := sleep(ctx, beat.wait(next, p)); err != nil {
+			return err
 		}
 		if err := d.clock.Step(next); err != nil {
 			return err

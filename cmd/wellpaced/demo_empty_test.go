@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/wellpaced/wellpaced/campaign"
@@ -321,6 +322,48 @@ func (e *emptyDemo) report(words ...string) {
 	if strings.Contains(page, "Nothing can be reported yet") {
 		e.Error("the report says that there is none")
 	}
+}
+
+// TestMetronome: a demo of its own catches up with its plan after what took long. To a manager's that gives no hours that pass in a blink, nor
+// does a change of speed.
+func TestMetronome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := emptyStart
+		for _, c := range []struct {
+			steady bool
+			late   time.Duration // of the hour after ten seconds of hard work
+		}{{false, 0}, {true, time.Second}} {
+			m, p := metronome{speed: -1}, tempo{speed: 3600, steady: c.steady}
+			hour := func() time.Duration {
+				m.at(now, p)
+				now = now.Add(time.Hour)
+				wait := max(m.wait(now, p), 0)
+				time.Sleep(wait)
+				return wait
+			}
+			for range 3 {
+				if got := hour(); got != time.Second {
+					t.Errorf("steady %v: an hour takes %v, want 1s", c.steady, got)
+				}
+			}
+			time.Sleep(10 * time.Second)
+			hour()
+			if got := hour(); got != c.late {
+				t.Errorf("steady %v: the hour after hard work takes %v, want %v", c.steady, got, c.late)
+			}
+			p.speed = 1
+			m.at(now, p)
+			time.Sleep(time.Minute)
+			p.speed = 3600
+			if got := hour(); got != time.Second {
+				t.Errorf("steady %v: the first hour of a new haste takes %v, want 1s", c.steady, got)
+			}
+			p.speed = 0
+			if got := hour(); got != 0 {
+				t.Errorf("steady %v: an hour as fast as can be takes %v", c.steady, got)
+			}
+		}
+	})
 }
 
 // TestEmpty_waits: time is the reader's whenever a campaign waits for them or for the machine, and only then.
