@@ -132,7 +132,7 @@ func TestManager_atTheKeyboard(t *testing.T) {
 		_, _ = w.Write([]byte("{}"))
 	}))
 	defer site.Close()
-	now := time.Date(2026, time.June, 1, 8, 0, 0, 0, London)
+	now := time.Date(2026, time.June, 1, 10, 0, 0, 0, London)
 	c := Config{Dir: t.TempDir(), Site: site.URL, Seed: 1, Patients: 10, Practices: testPractices, Today: now, Hands: []Hand{{Account: 1, Role: staff.LinkWorker, Token: "w"}}, Phones: noPhones{}}
 	for _, half := range []func(*Config){func(c *Config) { c.Campaign = 7 }, func(c *Config) { c.Manager = Hand{Account: 2, Token: "m"} }} {
 		wrong := c
