@@ -27,6 +27,7 @@ import (
 type emptyDemo struct {
 	*testing.T
 	dir    string
+	out    *lockedBuffer
 	errs   *lockedBuffer
 	cmd    *exec.Cmd
 	ended  chan error
@@ -38,14 +39,14 @@ func (e *emptyDemo) start(more ...string) {
 	e.Helper()
 	args := append([]string{"demo", "--data", filepath.Join(e.dir, "data"), "--keys", filepath.Join(e.dir, "keys")}, more...)
 	cmd := exec.Command(os.Args[0], "-test.run=^TestDemo_child$")
-	errs, ended := &lockedBuffer{}, make(chan error, 1)
+	out, errs, ended := &lockedBuffer{}, &lockedBuffer{}, make(chan error, 1)
 	cmd.Env = append(os.Environ(), "WELLPACED_TEST_DEMO="+strings.Join(args, "\x1f"))
-	cmd.Stdout, cmd.Stderr = io.Discard, errs
+	cmd.Stdout, cmd.Stderr = out, errs
 	if err := cmd.Start(); err != nil {
 		e.Fatal(err)
 	}
 	go func() { ended <- cmd.Wait() }()
-	e.cmd, e.errs, e.ended = cmd, errs, ended
+	e.cmd, e.out, e.errs, e.ended = cmd, out, errs, ended
 	e.site = e.find(time.Minute, `Desks +(http\S+)/desk`)
 	e.find(time.Minute, `(\d+ of \d+ texts)`) // the town is alive
 }
@@ -58,8 +59,19 @@ func (e *emptyDemo) kill() {
 // find waits for words of the demo.
 func (e *emptyDemo) find(within time.Duration, pattern string) string {
 	e.Helper()
+	return e.mind(within, pattern, "")
+}
+
+// mind waits for words of the demo, as a manager who minds a campaign: when answers have stopped, as they do now and then by chance, the town
+// waits for somebody to look at the link.
+func (e *emptyDemo) mind(within time.Duration, pattern, campaign string) string {
+	e.Helper()
 	re := regexp.MustCompile(pattern)
 	for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if campaign != "" && strings.HasSuffix(e.errs.String(), " waits for you to look at its link\n") {
+			e.api("manager", "POST", campaign+"/confirm-link", nil)
+			time.Sleep(2 * time.Second) // it is seen at the next second
+		}
 		if m := re.FindStringSubmatch(e.errs.String()); m != nil {
 			return m[1]
 		}
@@ -149,8 +161,8 @@ func (e *emptyDemo) launched(list object, name string) (path string) {
 	path = "/campaigns/" + e.api("manager", "POST", "/campaigns", object{"list": json.Number(list.at("id")), "name": name, "text": campaign.DefaultText}).at("id")
 	e.api("manager", "POST", path+"/submit", nil)
 	e.api("approver", "POST", path+"/approve", object{"people": json.Number(list.at("invited"))})
-	for _, p := range demoNetwork.Practices {
-		e.api("admin", "POST", path+"/practices/"+p.ODS+"/approve", object{"note": "Dr Ray, by phone today"})
+	for _, p := range e.api("manager", "GET", path, nil).list("practices") {
+		e.api("admin", "POST", path+"/practices/"+p.at("ods")+"/approve", object{"note": "Dr Ray, by phone today"})
 	}
 	e.api("manager", "POST", path+"/launch", nil)
 	return path
@@ -173,12 +185,13 @@ func (e *emptyDemo) upload(name string, file []byte) object {
 // TestDemo_empty is a manager's afternoon with an empty demo: from nothing to the report of a month, with two campaigns, kill -9 on the way.
 func TestDemo_empty(t *testing.T) {
 	if testing.Short() {
-		t.Skip("lives through four weeks of a town")
+		t.Skip("lives through three weeks of a town")
 	}
 	t.Parallel()
 	e := &emptyDemo{T: t, dir: t.TempDir(), tokens: map[string]string{}}
 	const patients, seed = 800, 11
-	e.start("--empty", "--listen", "127.0.0.1:0", "--patients", fmt.Sprint(patients), "--seed", fmt.Sprint(seed), "--world", "04", "--speed", "0")
+	start := time.Date(2026, time.June, 15, 8, 0, 0, 0, town.London)
+	e.start("--empty", "--listen", "127.0.0.1:0", "--patients", fmt.Sprint(patients), "--seed", fmt.Sprint(seed), "--world", "04", "--start", "2026-06-15T08:00", "--speed", "0")
 	t.Cleanup(func() { e.kill() })
 
 	// There is nothing but the people, and nothing moves by itself.
@@ -194,7 +207,7 @@ func TestDemo_empty(t *testing.T) {
 		t.Fatal(err)
 	}
 	var same bytes.Buffer
-	if err := town.WriteList(&same, seed, patients, demoNetwork.Practices, emptyStart); err != nil || !bytes.Equal(file, same.Bytes()) {
+	if err := town.WriteList(&same, seed, patients, demoNetwork.Practices, start); err != nil || !bytes.Equal(file, same.Bytes()) {
 		t.Errorf("the file holds %d bytes, and the demo uploads %d: %v", len(file), same.Len(), err)
 	}
 
@@ -213,7 +226,7 @@ func TestDemo_empty(t *testing.T) {
 
 	// The town is killed in its haste, and goes on as what it was.
 	e.api("manager", "POST", spring+"/resume", nil)
-	e.find(time.Minute, `(Tue 9 Jun)`)
+	e.mind(3*time.Minute, `(Tue 16 Jun)`, spring)
 	e.kill()
 	at := e.clock()
 	for args, says := range map[string]string{"--headless": "--headless", "--patients=77": "--patients 800, not 77", "--policy=blast": "is paced"} {
@@ -221,14 +234,14 @@ func TestDemo_empty(t *testing.T) {
 			t.Errorf("%s: exit code %d: %s", args, code, words)
 		}
 	}
-	e.start("--speed", "0")
+	e.start("--speed", "0", "--json")
 	if now := e.clock(); now.Before(at) {
 		t.Errorf("the clock went back from %v to %v", at, now)
 	}
-	e.find(2*time.Minute, `(June 2026) can be reported on`)
+	e.mind(3*time.Minute, `(June 2026) can be reported on`, spring)
 	e.likeOurs("when the month can be reported on")
-	if now := e.clock(); now.Before(reportOf(emptyStart)) || now.Sub(reportOf(emptyStart)) > time.Hour {
-		t.Errorf("the haste ended at %v, want %v", now, reportOf(emptyStart))
+	if now := e.clock(); now.Before(reportOf(start)) || now.Sub(reportOf(start)) > time.Hour {
+		t.Errorf("the haste ended at %v, want %v", now, reportOf(start))
 	}
 
 	// What became of it, by the site and by the phones.
@@ -257,37 +270,31 @@ func TestDemo_empty(t *testing.T) {
 			t.Errorf("%s… was texted %d times", to[:6], n)
 		}
 	}
+	var r demoReport
+	if err := json.Unmarshal([]byte(e.out.String()), &r); err != nil {
+		t.Fatalf("%v in %q", err, e.out.String())
+	}
+	if !r.Balanced() || r.Rows != patients || r.Texts != texts || r.Twice != 0 || r.Opened != opened || r.Referrals < answers || r.Contacted == 0 || r.PeakQueue == 0 || r.Decisions == 0 || r.DaysToLast <= 0 {
+		t.Errorf("the result is %+v; the campaign's page says %d texts, %d opened, %d answers", r, texts, opened, answers)
+	}
 	if called := e.api("anna", "GET", "/referrals?state=done", nil).list("referrals"); len(called) == 0 {
 		t.Error("the link workers have called nobody")
 	}
 	e.report("June 2026", "Loneliness")
 
-	// A second campaign, of people whom the first has not had, sets the town in haste once more, into the next month.
+	// A second campaign, of people whom the first has not had, sets the town in haste once more.
 	var others bytes.Buffer
-	for i, line := range strings.Split(file2(t, seed+1), "\r\n") {
-		if i < 5 || i > 60 && i < 100 { // some that the town does not know
-			others.WriteString(line + "\r\n")
-		}
+	if err := town.WriteList(&others, seed+1, 60, demoNetwork.Practices, start); err != nil {
+		t.Fatal(err)
 	}
 	summer := e.launched(e.upload("Newcomers", others.Bytes()), "Summer")
 	eventually(t, 30*time.Second, "the first texts of the second campaign wait for a look", func() bool { return e.api("manager", "GET", summer, nil).at("first_look") == "waiting" })
 	e.likeOurs("while the first texts of the second campaign are looked at")
 	e.api("manager", "POST", summer+"/resume", nil)
-	e.find(2*time.Minute, `(July 2026) can be reported on`)
+	e.mind(3*time.Minute, `(Tue 7 Jul)`, summer) // the fourth was a Saturday
 	if n := e.api("manager", "GET", summer, nil).at("texts"); n == "0" || n == "20" {
 		t.Errorf("the second campaign has sent %s texts", n)
 	}
-	e.report("July 2026")
-}
-
-// file2 is another town's list.
-func file2(t *testing.T, seed uint64) string {
-	t.Helper()
-	var b bytes.Buffer
-	if err := town.WriteList(&b, seed, 200, demoNetwork.Practices, emptyStart); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
 }
 
 // report opens the page of reports as the manager does, with the password of the welcome.
@@ -364,6 +371,32 @@ func TestMetronome(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestTwice_ofSeveral: a reminder and a second campaign are no second text of the first, and a manager may have a test text twice.
+func TestTwice_ofSeveral(t *testing.T) {
+	const one, other = "Hello: https://a.example/r/7T269F4P4Y4F No more texts: https://a.example/stop/7T269F4P4Y4F", "Hello: https://a.example/r/7K3MQ2XVT9PA No more texts: https://a.example/stop/7K3MQ2XVT9PA"
+	texts := func(bodies ...string) (all []emulator.Text) {
+		for _, b := range bodies {
+			all = append(all, emulator.Text{To: "+447400000001", Body: b})
+		}
+		return all
+	}
+	for _, c := range []struct {
+		name          string
+		texts         []emulator.Text
+		ofOne, ofMany int // campaigns
+	}{
+		{"one", texts(one), 0, 0},
+		{"two of the same", texts(one, one), 1, 1},
+		{"two messages", texts(one, other), 1, 0},
+		{"a test, twice", texts("TEST: "+other, "TEST: "+other, one), 0, 0},
+		{"two texts back", texts("We have it: 7T26-9F4P", "We have it: 7T26-9F4R"), 1, 0},
+	} {
+		if a, b := emulator.Twice(c.texts, kindOf), emulator.Twice(c.texts, messageOf); a != c.ofOne || b != c.ofMany {
+			t.Errorf("%s: %d and %d numbers were texted twice, want %d and %d", c.name, a, b, c.ofOne, c.ofMany)
+		}
+	}
 }
 
 // TestEmpty_waits: time is the reader's whenever a campaign waits for them or for the machine, and only then.
