@@ -17,6 +17,8 @@ type ImportConfig struct {
 	Begin   func(ctx context.Context) (campaign.Importer, error)
 	Reader  io.Reader
 	Options patientlist.Options
+	// Found, if set, is told what the reader found out about the file.
+	Found func(patientlist.Found)
 	// Progress, if set, is told now and then how many rows and bytes are done.
 	Progress func(rows int, bytes int64)
 	// Name, if set, is asked for the list's name after the file's last byte: in an upload the name may follow the file.
@@ -44,6 +46,9 @@ func Import(ctx context.Context, c ImportConfig) (_ campaign.Audience, err error
 	r, err := patientlist.NewReader(c.Reader, c.Options)
 	if err != nil {
 		return campaign.Audience{}, err
+	}
+	if c.Found != nil {
+		c.Found(r.Found())
 	}
 	im, err := c.Begin(ctx)
 	if err != nil {

@@ -28,7 +28,7 @@ const listsShown = 100
 // fieldsOfAPI are all that a mapping may name.
 var fieldsOfAPI = []patientlist.Field{patientlist.FieldNHSNumber, patientlist.FieldGivenName, patientlist.FieldFamilyName, patientlist.FieldFullName,
 	patientlist.FieldBirthDate, patientlist.FieldSex, patientlist.FieldMobile, patientlist.FieldPractice, patientlist.FieldPostcode, patientlist.FieldLanguage,
-	patientlist.FieldNeeds, patientlist.FieldDeath, patientlist.FieldStatus, patientlist.FieldDissent, patientlist.FieldConsent, patientlist.FieldDoNotContact, patientlist.FieldLeft}
+	patientlist.FieldNeeds, patientlist.FieldDeath, patientlist.FieldStatus, patientlist.FieldDissent, patientlist.FieldConsent, patientlist.FieldDoNotContact, patientlist.FieldLeft, patientlist.FieldRegistered}
 
 // listsData is what the lists page shows.
 type listsData struct {

@@ -51,7 +51,7 @@ var fieldWords = []struct {
 	{patientlist.FieldPostcode, "Postcode"}, {patientlist.FieldLanguage, "Language"}, {patientlist.FieldNeeds, "Codes of needs or conditions"},
 	{patientlist.FieldDeath, "Date of death, or has died"}, {patientlist.FieldStatus, "Status, such as deceased or deducted"}, {patientlist.FieldDissent, "Does not want texts"},
 	{patientlist.FieldConsent, "Agrees to texts"}, {patientlist.FieldDoNotContact, "Do not contact, or sensitive"},
-	{patientlist.FieldLeft, "Date left, or has left the practice"},
+	{patientlist.FieldLeft, "Date left, or has left the practice"}, {patientlist.FieldRegistered, "Still registered, yes or no"},
 }
 
 func fieldLabel(f patientlist.Field) string {
@@ -157,6 +157,20 @@ func (h *Handler) showUpload(w http.ResponseWriter, r *http.Request, status int,
 	h.show(w, r, status, "upload", page, err)
 }
 
+// Advice is what a person should know of a file that can be read: what of it is not, and what had to be guessed.
+func Advice(f patientlist.Found) (advice []string) {
+	if len(f.OtherSheets) > 0 {
+		advice = append(advice, "These sheets look like patient lists too, and are not read: "+strings.Join(f.OtherSheets, ", ")+". Upload each of them as a file of its own.")
+	}
+	if f.MonthFirst {
+		advice = append(advice, "Dates of birth are written with the month first, as in 12/25/1980, and we read them so. Check a few of them.")
+	}
+	if f.ShortYears {
+		advice = append(advice, "Years of birth have two digits only. We read 45 as 1945, because 2045 is yet to come; rows with a year that may be of either century, such as 20 for 1920 or 2020, cannot be used. Export the dates with all four digits of the year to have everybody.")
+	}
+	return advice
+}
+
 func (h *Handler) fillUpload(ctx context.Context, who staff.Account, data *uploadData, u campaign.Upload, p patientlist.Preview, fields []patientlist.Field) error {
 	n, err := h.cfg.Store.Network(ctx, who.Network)
 	if err != nil {
@@ -179,15 +193,7 @@ func (h *Handler) fillUpload(ctx context.Context, who staff.Account, data *uploa
 			data.Missing = append(data.Missing, fieldLabel(f))
 		}
 	}
-	if len(p.OtherSheets) > 0 {
-		data.Advice = append(data.Advice, "These sheets look like patient lists too, and are not read: "+strings.Join(p.OtherSheets, ", ")+". Upload each of them as a file of its own.")
-	}
-	if p.MonthFirst {
-		data.Advice = append(data.Advice, "Dates of birth are written with the month first, as in 12/25/1980, and we read them so. Check them below.")
-	}
-	if p.ShortYears {
-		data.Advice = append(data.Advice, "Years of birth have two digits only, so that nobody can tell 1926 from 2026. These rows cannot be used. Export the dates with all four digits of the year.")
-	}
+	data.Advice = Advice(p.Found)
 	if !slices.Contains(fields, patientlist.FieldPractice) {
 		data.Advice = append(data.Advice, "No column says which practice people are registered with. Choose the practice below.")
 	}

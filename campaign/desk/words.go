@@ -26,6 +26,7 @@ var rejections = []reason{
 	{string(patientlist.MobileDamaged), "Mobile number damaged by a spreadsheet", "A spreadsheet has rounded the mobile number. Export the list again and do not save it from a spreadsheet."},
 	{string(patientlist.MobileNotMobile), "Number is not a mobile", "The number is a landline, which cannot get texts."},
 	{string(patientlist.RowHidden), "Row is hidden in the spreadsheet", "The spreadsheet hides this row, perhaps by a filter, so that we cannot know whether you meant it. Show all rows that you mean, save the file and upload it again."},
+	{string(patientlist.RowStruck), "Row is crossed out in the spreadsheet", "Something in this row is crossed out, so that we cannot know whether you still mean the person. Take the line through it away, or the row, save the file and upload it again."},
 	{string(patientlist.MobileInvalid), "Mobile number is wrong", "The number is too long or too short, or is not a UK mobile number."},
 }
 

@@ -25,8 +25,9 @@ const (
 	FieldDissent      Field = "sms_dissent"
 	FieldConsent      Field = "sms_consent"
 	FieldDoNotContact Field = "do_not_contact"
-	FieldLeft         Field = "left"  // the practice: a date, or yes
-	FieldNeeds        Field = "needs" // codes by which a list can be narrowed
+	FieldLeft         Field = "left"       // the practice: a date, or yes
+	FieldRegistered   Field = "registered" // still, yes or no
+	FieldNeeds        Field = "needs"      // codes by which a list can be narrowed
 )
 
 // aliases are the names under which the fields are known in EMIS, SystmOne,
@@ -37,33 +38,39 @@ var aliases = map[Field][]string{
 	FieldNHSNumber:  {"nhsnumber", "nhsno", "nhsnum", "nhs", "newnhsnumber", "newnhsno", "patientnhsnumber", "patientnhsno", "nhsid"},
 	FieldGivenName:  {"givenname", "firstname", "forename", "forenames", "givennames", "firstnames", "christianname", "callingname", "preferredname", "first", "given", "forename1", "patientforename", "patientfirstname", "fname"},
 	FieldFamilyName: {"familyname", "surname", "lastname", "secondname", "patientsurname", "patientlastname", "last", "family", "sname", "lname"},
-	FieldFullName:   {"fullname", "patientname", "patientfullname", "name", "patient"},
-	FieldBirthDate:  {"dateofbirth", "dob", "birthdate", "born", "birthday", "datebirth", "dtofbirth", "dofb", "patientdob", "patientdateofbirth"},
+	FieldFullName:   {"fullname", "patientname", "patientfullname", "name", "patient", "ptname", "patientsname", "nameofpatient"},
+	FieldBirthDate:  {"dateofbirth", "dob", "birthdate", "born", "birthday", "birth", "bornon", "datebirth", "dtofbirth", "dofb", "patientdob", "patientdateofbirth"},
 	FieldSex:        {"sex", "gender", "patientsex", "patientgender", "administrativegender", "legalsex", "sexatbirth"},
 	FieldMobile: {"mobiletelephone", "telephonemobile", "mobile", "mobilenumber", "mobileno", "mobilephone", "mobilephonenumber", "mobilephoneno",
 		"mobiletelephonenumber", "mobiletelephoneno", "mobiletel", "mobiletelno", "telmobile", "telmob", "mob", "mobno", "mobtel", "telephonenumbermobile",
 		"phonemobile", "contactmobile", "preferredmobile", "patientmobile", "patientmobilenumber", "mobilecontactnumber", "cell", "cellphone", "cellnumber", "cellphonenumber",
-		"smsnumber", "textnumber", "telecomnumber", "telecom", "preferredtelephone", "preferredtelephonenumber", "preferredphone", "preferredphonenumber", "preferredcontactnumber",
+		"smsnumber", "textnumber", "smsno", "textno", "telecomnumber", "telecom", "preferredtelephone", "preferredtelephonenumber", "preferredphone", "preferredphonenumber", "preferredcontactnumber",
 		"contactnumber", "contactno", "contacttelephone", "contactphone", "phonenumber", "phone", "phoneno", "telephone", "telephonenumber", "telephoneno", "tel", "telno", "telnumber", "msisdn"},
 	FieldPractice: {"organisationodscode", "odscode", "practiceodscode", "registeredpracticeid", "practicecode", "gppracticecode", "nationalpracticecode", "nacscode", "practicenationalcode",
 		"registeredpracticecode", "practiceid", "practiceods", "usualgporganisationcode", "usualgpsorganisationcode", "organisationcode", "organizationcode", "orgcode", "ods", "surgerycode", "gpods", "gpodscode", "sitecode",
-		"registeredpractice", "usualgpsorganisation", "usualgporganisation", "organisation", "organisationid", "gppractice", "practice", "surgery", "gpsurgery", "practicename", "organisationname"},
+		"registeredpractice", "usualgpsorganisation", "usualgporganisation", "organisation", "organisationid", "gppractice", "practice", "surgery", "gpsurgery", "practicename", "organisationname",
+		"gppracticename", "registeredorganisation", "practicenamecode", "practicenameandcode", "praccode", "registeredat"},
 	FieldPostcode: {"postcode", "homepostcode", "patientpostcode", "postalcode", "addresspostcode", "usualaddresspostcode", "homeaddresspostcode", "pcode", "zip", "zipcode"},
 	FieldLanguage: {"language", "mainlanguage", "mainspokenlanguage", "preferredlanguage", "firstlanguage", "spokenlanguage", "languagespoken", "mainspokenlanguagecode"},
 	FieldDeath:    {"dateofdeath", "deathdate", "dod", "deceaseddate", "datedeceased", "deceased", "dead", "isdeceased", "deceasedflag", "died", "deceasedindicator", "deathstatus", "dateofdeathifapplicable"},
-	FieldStatus:   {"patientstatus", "registrationstatus", "status", "patienttype", "registrationtype", "currentstatus"},
+	FieldStatus:   {"patientstatus", "registrationstatus", "status", "patienttype", "registrationtype", "currentstatus", "regstatus", "deceasedleft", "leftdeceased"},
 	FieldDissent: {"smsdissent", "dissentsms", "dissentfromsms", "textdissent", "textmessagedissent", "smsdissented", "dissent", "smsoptout", "optoutsms", "optedoutofsms", "optedoutoftexts", "textoptout",
 		"declinedsms", "smsdeclined", "declinedtextmessages", "textmessagesdeclined", "declinestexts", "smsdissentrecorded", "dissenttosms", "nosms", "notexts", "notextmessages",
-		"dissentflag", "dissentind", "dissentindicator", "dissented", "dissentrecorded", "dissentdate", "dateofdissent", "smsdissentdate", "declinedtexts", "optout", "optedout"},
+		"dissentflag", "dissentind", "dissentindicator", "dissented", "dissentrecorded", "dissentdate", "dateofdissent", "smsdissentdate", "declinedtexts", "optout", "optedout",
+		"donottext", "donotsms", "unsubscribed", "dissents", "dissentcode"},
 	FieldConsent: {"smsconsent", "consenttosms", "consentsms", "textconsent", "consenttotext", "consenttotexts", "consenttotextmessages", "consenttotextmessaging", "textmessageconsent", "textmessagingconsent", "smsconsentgiven",
 		"consenttosmscontact", "smsoptin", "optedintosms", "consentforsms", "consentfortextmessages", "mobileconsent", "consenttocontactbysms", "smsallowed", "allowsms", "oktotext", "smsok",
 		"consent", "consentstatus", "sms", "texts", "textmessages", "smspreference", "smspreferences", "textpreference", "smsstatus", "smspermission", "receivesms", "receivetexts", "sendsms", "cantext", "canbetexted",
-		"contactpreference", "contactpreferences", "communicationpreference", "communicationpreferences"},
-	FieldDoNotContact: {"donotcontact", "dnc", "donottext", "nocontact", "donotsms", "dontcontact", "excludefromcontact", "donotinvite", "exclude", "excluded",
+		"contactpreference", "contactpreferences", "communicationpreference", "communicationpreferences",
+		"preferredcontactmethod", "preferredmethodofcontact", "consented", "smsyn", "textyn", "textsyn"},
+	FieldDoNotContact: {"donotcontact", "dnc", "nocontact", "dontcontact", "excludefromcontact", "donotinvite", "exclude", "excluded",
 		// Of people whose whereabouts nobody may learn: a text tells whoever holds the phone.
-		"sflag", "sensitive", "sensitiveflag", "sensitiverecord", "issensitive", "pdssensitive", "sensitivepatient", "restricted", "restrictedflag", "protected", "protectedperson", "demographicssensitive", "addressprotected"},
+		"sflag", "sensitive", "sensitiveflag", "sensitiverecord", "issensitive", "pdssensitive", "sensitivepatient", "restricted", "restrictedflag",
+		"contactrestricted", "confidential", "protected", "protectedperson", "demographicssensitive", "addressprotected"},
 	FieldLeft: {"dateleft", "leftdate", "left", "dateofleaving", "leavingdate", "leaver", "deducted", "deducteddate", "deductiondate", "datededucted", "dateofdeduction", "deregistered", "deregistereddate", "deregistrationdate",
-		"dateofderegistration", "regenddate", "registrationenddate", "registrationended", "enddateofregistration", "dateregistrationended", "transferredout", "transferredoutdate", "movedaway"},
+		"dateofderegistration", "regenddate", "registrationenddate", "registrationended", "enddateofregistration", "dateregistrationended", "transferredout", "transferredoutdate", "movedaway",
+		"moved", "goneaway", "departed", "transferred", "registereduntil"},
+	FieldRegistered: {"active", "isactive", "activepatient", "currentpatient", "currentlyregistered", "stillregistered", "isregistered", "registered", "registeredyn", "alive"},
 	FieldNeeds: {"needcodes", "needs", "need", "needcode", "conditions", "condition", "longtermconditions", "ltcs", "ltc", "registers", "diseaseregisters", "qofregisters", "cohort", "cohorts", "problemcodes",
 		"conditioncodes", "codes", "snomedcodes", "readcodes"},
 }
@@ -72,6 +79,8 @@ type claim struct {
 	field Field
 	rank  int // smaller is better
 }
+
+const lastRank = 1000 // of what was recognised by some words only
 
 var byAlias = func() map[string]claim {
 	m := map[string]claim{}
@@ -116,18 +125,75 @@ func recognise(name string) (claim, bool) {
 			return c, true
 		}
 	}
+	if f, ok := recogniseSign(name); ok {
+		return claim{f, lastRank}, true
+	}
 	return recogniseWords(reduce(name))
+}
+
+// recogniseSign reads the names that people give a column by which somebody must not be texted: "Left practice?", "RIP", "patient_allows_sms".
+// One that is passed over texts the dead, so these words are read more freely than others.
+func recogniseSign(name string) (Field, bool) {
+	words := wordsOf(parted(name))
+	reduced := reduce(name)
+	has := func(some ...string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return slices.Contains(some, w) })
+	}
+	follows := func(first string, then ...string) bool {
+		for i, w := range words {
+			if w == first && i+1 < len(words) && slices.Contains(then, words[i+1]) {
+				return true
+			}
+		}
+		return false
+	}
+	starts := func(with ...string) bool { return len(words) > 0 && slices.Contains(with, words[0]) }
+	ends := func(with ...string) bool { return len(words) > 0 && slices.Contains(with, words[len(words)-1]) }
+	records := has("record", "records", "share", "sharing", "research", "scr", "summary", "data", "care", "national", "type", "photo", "treatment", "vaccine", "vaccination", "referral")
+	texts := has("sms", "text", "texts", "texted", "texting", "messages", "messaging")
+	switch {
+	case len(words) == 0 || len(words) > 8 || another(reduced):
+	case has("rip", "died", "dead") || follows("r", "i") && follows("i", "p") || follows("passed", "away"):
+		return FieldDeath, true
+	case follows("left", "practice", "surgery", "gp", "the", "area", "y", "yes", "on", "date", "list") || ends("left") && starts("has", "date", "patient"),
+		follows("gone", "away", "abroad"), follows("moved", "away", "out", "practice", "surgery", "gp", "area", "date", "on", "y", "yes"), has("leaving") && has("date"),
+		follows("no", "longer") && has("registered", "patient", "here"), has("transfer", "transferred") && has("out", "date") && !records:
+		return FieldLeft, true
+	case follows("not", "contact", "invite", "call", "ring", "phone") && !records, starts("dnc") || ends("dnc"), follows("sensitive", "flag", "record", "patient"):
+		return FieldDoNotContact, true
+	case follows("no", "sms", "text", "texts", "messages"),
+		texts && has("not", "dont", "don", "doesnt", "doesn", "never", "blocked", "block", "exclude", "excluded", "unsubscribed", "dissents", "dissented", "objects", "refuses"):
+		return FieldDissent, true
+	case texts && (has("allow", "allows", "allowed", "ok", "okay", "can", "may", "happy", "accept", "accepts", "accepted", "agree", "agrees", "agreed", "want", "wants", "enabled", "send", "receive", "receives",
+		"permitted", "permits", "willing", "y") || follows("contact", "by")),
+		(has("consent", "consents", "consented") || has("ok", "happy", "agrees", "agreed") && len(words) <= 5) && has("contact", "contacted", "messaging", "messages") && !records:
+		return FieldConsent, true
+	case len(words) == 1 && texts && strings.HasSuffix(strings.TrimSpace(name), "?"): // "Text?"
+		return FieldConsent, true
+	}
+	return "", false
+}
+
+// parted puts a space where a name has a capital within a word: "PatientAllowsSms".
+func parted(name string) string {
+	var b strings.Builder
+	for i := range len(name) {
+		if i > 0 && name[i] >= 'A' && name[i] <= 'Z' && name[i-1] >= 'a' && name[i-1] <= 'z' {
+			b.WriteByte(' ')
+		}
+		b.WriteByte(name[i])
+	}
+	return b.String()
 }
 
 // another says that a column is about somebody else, or about a place where others read along.
 func another(s string) bool {
-	return slices.ContainsFunc([]string{"carer", "nextofkin", "nok", "parent", "guardian", "relat", "emergency", "proxy", "work", "office", "wife", "husband", "partner"}, func(w string) bool { return strings.Contains(s, w) })
+	return slices.ContainsFunc([]string{"carer", "nextofkin", "nok", "parent", "guardian", "relat", "spouse", "emergency", "proxy", "work", "office", "wife", "husband", "partner"}, func(w string) bool { return strings.Contains(s, w) })
 }
 
 // recogniseWords is the last resort, for "Patient's mobile phone no". It ranks
 // below every alias, and leaves alone columns about somebody or something else.
 func recogniseWords(s string) (claim, bool) {
-	const last = 1000
 	has := func(words ...string) bool {
 		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(s, w) })
 	}
@@ -135,24 +201,24 @@ func recogniseWords(s string) (claim, bool) {
 	switch {
 	case another(s):
 	case text && has("dissent", "optout", "optedout", "declin", "refus", "objec", "donot", "stop"):
-		return claim{FieldDissent, last}, true
+		return claim{FieldDissent, lastRank}, true
 	case text && has("consent", "optin", "optedin", "permission"):
-		return claim{FieldConsent, last}, true
+		return claim{FieldConsent, lastRank}, true
 	case has("deduct", "deregist", "registrationend", "regend"):
-		return claim{FieldLeft, last}, true
-	case has("death", "deceas") && !has("verif"):
-		return claim{FieldDeath, last}, true
+		return claim{FieldLeft, lastRank}, true
+	case has("death", "deceas") && !has("verif", "spouse", "preferred", "wish"): // where somebody wishes to die, they have not
+		return claim{FieldDeath, lastRank}, true
 	case has("verif", "type", "status", "flag", "date", "count", "age", "updated", "valid") && !has("birth"):
 	case has("mobile", "cellphone"):
-		return claim{FieldMobile, last}, true
+		return claim{FieldMobile, lastRank}, true
 	case has("nhsnumber", "nhsno"):
-		return claim{FieldNHSNumber, last}, true
+		return claim{FieldNHSNumber, lastRank}, true
 	case has("dateofbirth", "birthdate", "birthdt"):
-		return claim{FieldBirthDate, last}, true
+		return claim{FieldBirthDate, lastRank}, true
 	case has("postcode") && !has("practice", "organi", "surgery", "gp"):
-		return claim{FieldPostcode, last}, true
+		return claim{FieldPostcode, lastRank}, true
 	case has("odscode", "practicecode"):
-		return claim{FieldPractice, last}, true
+		return claim{FieldPractice, lastRank}, true
 	}
 	return claim{}, false
 }
@@ -172,7 +238,7 @@ type sign struct {
 
 func isSign(f Field) bool {
 	switch f {
-	case FieldDeath, FieldStatus, FieldDissent, FieldConsent, FieldDoNotContact, FieldLeft:
+	case FieldDeath, FieldStatus, FieldDissent, FieldConsent, FieldDoNotContact, FieldLeft, FieldRegistered:
 		return true
 	}
 	return false

@@ -228,7 +228,7 @@ func (a drawn) cells(d dialect) (cells []string) {
 			c = a.family
 		case FieldBirthDate:
 			if c = d.born(a.y, a.m, a.d); a.want == string(DateOfBirthInvalid) {
-				c = []string{"31/02/1970", "56", "", "02/08/70"}[a.i%4]
+				c = []string{"31/02/1970", "56", "", "02/08/20"}[a.i%4]
 			}
 		case FieldMobile:
 			switch c = d.phone(a.i); Code(a.want) {

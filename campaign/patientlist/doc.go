@@ -31,7 +31,7 @@
 // An Excel workbook (XLSX) is read from an io.ReaderAt whose size is known: its
 // first sheet that is a list is turned into lines of text, a line per row, and
 // then read like any other. Rows and sheets that it hides are not invited: who
-// hid them may have meant to. Dates are days, numbers have lost what they lost,
+// hid them may have meant to. Nor are rows with a cell that is crossed out. Dates are days, numbers have lost what they lost,
 // and a formula is what it came to when the workbook was saved.
 //
 // Who may be texted is not decided here: see the screening in package campaign.

@@ -13,8 +13,9 @@ const (
 	MobileNotMobile    Code = "mobile_not_mobile"
 	MobileInvalid      Code = "mobile_invalid"
 
-	// RowHidden comes before all others: a workbook has the row but does not show it.
+	// RowHidden comes before all others: a workbook has the row but does not show it. So does RowStruck, after it: a cell is crossed out.
 	RowHidden Code = "row_hidden"
+	RowStruck Code = "row_struck_out"
 )
 
 // Codes of a FileError.

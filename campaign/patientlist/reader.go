@@ -98,7 +98,7 @@ type Found struct {
 	Header     []string
 	Columns    map[Field]string // the column that was taken for each field
 	Sheet      string           // of a workbook
-	// Dates of birth have the month first, and are read so; years of birth have two figures, and cannot be read.
+	// Dates of birth have the month first, and are read so; years of birth have two figures, and are read where one century is possible only.
 	MonthFirst, ShortYears bool
 	// OtherSheets are those of the workbook that look like patient lists too. They are not read.
 	OtherSheets []string
@@ -329,10 +329,11 @@ func (r *Reader) learnDates() {
 		}
 		total++
 		first, second, year, ok := figures(rec.cells[at])
+		if ok && len(year) == 2 {
+			short++
+		}
 		switch {
 		case !ok:
-		case len(year) == 2:
-			short++
 		case first <= 12 && second > 12 && second <= 31:
 			month++
 		case second <= 12 && first > 12 && first <= 31:
@@ -390,8 +391,13 @@ func (r *Reader) Next() (Row, error) {
 		r.afterBlank = false
 		r.row++
 		row := Row{Number: r.row, Line: line, Cells: Cells{text: rec.text, delim: r.delim}}
-		if row.Patient, row.Rejected = r.patient(&rec); r.sheet != nil && r.sheet.isHidden(line) {
-			row.Patient, row.Rejected = Patient{}, RowHidden // whoever hid it may have meant: not this one
+		row.Patient, row.Rejected = r.patient(&rec)
+		switch { // whoever hid it or crossed it out may have meant: not this one
+		case r.sheet == nil:
+		case r.sheet.hidden.has(line):
+			row.Patient, row.Rejected = Patient{}, RowHidden
+		case r.sheet.struck.has(line):
+			row.Patient, row.Rejected = Patient{}, RowStruck
 		}
 		return row, nil
 	}
@@ -435,12 +441,15 @@ func (r *Reader) patient(rec *record) (Patient, Code) {
 	if r.monthFirst {
 		s = dayFirst(s)
 	}
-	born, err := person.ParseBirthDate(s, r.opt.Today)
+	born, err := person.ParseListedBirthDate(s, r.opt.Today)
 	if err != nil {
 		return Patient{}, DateOfBirthInvalid
 	}
-	phone, err := person.ParseMobile(r.cell(rec, FieldMobile))
+	mobile := r.cell(rec, FieldMobile)
+	phone, err := person.ParseMobile(mobile)
 	switch {
+	case err == nil && strings.HasSuffix(strings.TrimSuffix(mobile, ".0"), "000000"):
+		return Patient{}, MobileDamaged // 7.7E+09, saved once more: nobody has the number that is left
 	case err == nil:
 	case errors.Is(err, person.ErrMobileMissing):
 		return Patient{}, MobileMissing
@@ -451,6 +460,9 @@ func (r *Reader) patient(rec *record) (Patient, Code) {
 	default:
 		return Patient{}, MobileInvalid
 	}
+	if len(rec.cells) > r.width && r.slipped(rec.cells) {
+		return Patient{}, RowUnreadable // behind the number: what stands before it has its own reason by now
+	}
 	p := Patient{
 		NHSNumber: nhs, BirthDate: born, Phone: phone,
 		Name:     r.name(rec),
@@ -460,6 +472,7 @@ func (r *Reader) patient(rec *record) (Patient, Code) {
 		Needs:    r.needs(r.cell(rec, FieldNeeds)),
 	}
 	p.Postcode, _ = person.ParsePostcode(r.cell(rec, FieldPostcode)) // one that cannot be read is not known
+	p.Dead = isDead(r.cell(rec, FieldFullName)) || isDead(r.cell(rec, FieldFamilyName)) || isDead(r.cell(rec, FieldGivenName))
 	for _, s := range r.columns.signs {
 		if s.index >= len(rec.cells) {
 			continue
@@ -477,6 +490,8 @@ func (r *Reader) patient(rec *record) (Patient, Code) {
 			p.Dissent = p.Dissent || deniesConsent(v)
 		case FieldDoNotContact, FieldLeft:
 			p.DoNotContact = p.DoNotContact || saysYes(v)
+		case FieldRegistered:
+			p.DoNotContact = p.DoNotContact || deniesRegistered(v)
 		}
 	}
 	return p, ""
@@ -542,6 +557,24 @@ func (r *Reader) whole(rec *record) bool {
 	return r.sheet != nil || n > r.needed || n == r.needed && r.needed == len(r.found.Header)-1
 }
 
+// slipped says of a row with empty cells too many that its cells stand under names which are not theirs: "1 Mill Lane, Huyton" without its
+// marks. The last cells being empty, only what stands in the wrong place tells it from a row that merely ends with some commas.
+func (r *Reader) slipped(cells []string) bool {
+	if i, ok := r.columns.at[FieldPractice]; ok && i+1 < len(cells) && strings.TrimSpace(cells[i]) != "" && !hasODS(cells[i]) && hasODS(cells[i+1]) {
+		return true
+	}
+	if i, ok := r.columns.at[FieldPostcode]; ok && i+1 < len(cells) && strings.TrimSpace(cells[i]) != "" {
+		_, here := person.ParsePostcode(cells[i])
+		_, there := person.ParsePostcode(cells[i+1])
+		if here != nil && there == nil {
+			return true
+		}
+	}
+	return slices.ContainsFunc(r.columns.signs, func(s sign) bool {
+		return s.field == FieldConsent && s.index < len(cells) && !aboutConsent(strings.TrimSpace(cells[s.index]))
+	})
+}
+
 func (r *Reader) cell(rec *record, f Field) string {
 	i, ok := r.columns.at[f]
 	if !ok || i >= len(rec.cells) {
@@ -585,18 +618,29 @@ func (r *Reader) practice(s string) string {
 		return v
 	}
 	code := strings.ToUpper(s)
-	for i := 0; i+6 <= len(code); i++ {
-		alone := (i == 0 || !isAlnum(code[i-1])) && (i+6 == len(code) || !isAlnum(code[i+6]))
-		if c := code[i : i+6]; alone && c[0] >= 'A' && c[0] <= 'Z' && strings.Trim(c[1:], "0123456789") == "" {
-			code = c
-			break
-		}
+	if i := odsIn(code); i >= 0 {
+		code = code[i : i+odsLen]
 	}
 	if len(r.intern) < 10000 {
 		r.intern[strings.Clone(s)] = code
 	}
 	return code
 }
+
+const odsLen = 6
+
+// odsIn finds an ODS code of a practice in a text of capitals, or says -1.
+func odsIn(s string) int {
+	for i := 0; i+odsLen <= len(s); i++ {
+		alone := (i == 0 || !isAlnum(s[i-1])) && (i+odsLen == len(s) || !isAlnum(s[i+odsLen]))
+		if alone && s[i] >= 'A' && s[i] <= 'Z' && strings.Trim(s[i+1:i+odsLen], "0123456789") == "" {
+			return i
+		}
+	}
+	return -1
+}
+
+func hasODS(s string) bool { return odsIn(strings.ToUpper(s)) >= 0 }
 
 func isAlnum(c byte) bool { return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' }
 

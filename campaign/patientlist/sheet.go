@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,8 +25,18 @@ type sheetText struct {
 	out    []byte
 	cells  []string
 	filled int
-	hidden [maxSheetRows/64 + 1]uint64 // rows that the spreadsheet does not show
+	hidden rowSet // that the spreadsheet does not show
+	struck rowSet // of which a cell is crossed out
 	err    error
+}
+
+// rowSet is a set of the rows of a sheet.
+type rowSet [maxSheetRows/64 + 1]uint64
+
+func (s *rowSet) add(row int) { s[row/64] |= 1 << (row % 64) }
+
+func (s *rowSet) has(row int) bool {
+	return row > 0 && row <= maxSheetRows && s[row/64]&(1<<(row%64)) != 0
 }
 
 // countReader tells how far a sheet has been read, for a progress bar.
@@ -54,10 +65,6 @@ func (b *workbook) open(s sheetPart) (*sheetText, error) {
 func (s *sheetText) offset(of *sheetPart) int64 {
 	whole := float64(max(1, of.part.UncompressedSize64))
 	return int64(float64(s.b.size) * min(1, float64(s.packed.n)/whole))
-}
-
-func (s *sheetText) isHidden(line int) bool {
-	return line > 0 && line < maxSheetRows && s.hidden[line/64]&(1<<(line%64)) != 0
 }
 
 func (s *sheetText) Read(p []byte) (int, error) {
@@ -97,9 +104,9 @@ func (s *sheetText) row() error {
 			return errWorkbookDamaged
 		}
 		if height, err := strconv.ParseFloat(attr(el, "ht"), 64); truth(attr(el, "hidden")) || err == nil && height == 0 {
-			s.hidden[number/64] |= 1 << (number % 64)
+			s.hidden.add(number)
 		}
-		if err := s.rowCells(); err != nil {
+		if err := s.rowCells(number); err != nil {
 			return err
 		}
 		s.out = s.out[:0]
@@ -119,7 +126,7 @@ func (s *sheetText) row() error {
 }
 
 // rowCells reads the cells of the row that has begun.
-func (s *sheetText) rowCells() error {
+func (s *sheetText) rowCells(number int) error {
 	clear(s.cells)
 	s.filled = 0
 	column := -1
@@ -150,6 +157,9 @@ func (s *sheetText) rowCells() error {
 			}
 			if text == "" {
 				continue
+			}
+			if s.b.struck && s.b.isStruck(attr(t, "s")) {
+				s.struck.add(number)
 			}
 			for len(s.cells) <= column {
 				s.cells = append(s.cells, "")
@@ -234,16 +244,21 @@ func (b *workbook) meaning(kind, style, v string) (string, error) {
 	if err != nil {
 		return v, nil //nolint:nilerr // text in a cell of numbers is text
 	}
-	if i, err := strconv.Atoi(style); err == nil && i >= 0 && i < len(b.isDate) && b.isDate[i] && f >= 1 && f < 2958466 {
-		return b.day(int(f)), nil
+	if i, err := strconv.Atoi(style); err == nil && i >= 0 && i < len(b.styles) && b.styles[i].date && f >= 1 && f < 2958466 {
+		return b.day(int(f + 1.01/24)), nil // a program that reckons in UTC writes the midnight of a summer's day as eleven in the evening before
 	}
 	if f != math.Trunc(f) || math.Abs(f) >= 1e15 {
 		return v, nil
 	}
-	if f >= 1e10 && math.Mod(f, 1e6) == 0 {
+	if f >= 1e9 && math.Mod(f, 1e6) == 0 {
 		return strconv.FormatFloat(f, 'E', -1, 64), nil // six noughts at the end: rounded by a spreadsheet at some time before
 	}
 	return strconv.FormatFloat(f, 'f', -1, 64), nil
+}
+
+func (b *workbook) isStruck(style string) bool {
+	i, err := strconv.Atoi(style)
+	return err == nil && i >= 0 && i < len(b.styles) && b.styles[i].struck
 }
 
 // day turns a spreadsheet's count of days into a date.
@@ -296,10 +311,15 @@ func newBook(src io.ReaderAt, opt Options) (*Reader, error) {
 		r, err := b.reader(s, opt)
 		var no *FileError
 		switch {
-		case err == nil && found == nil:
+		case err == nil && (found == nil || !found.isWhole() && r.isWhole()): // a sheet of notes may have a word that looks like a column's name
+			if found != nil {
+				_ = found.sheet.part.file.Close()
+			}
 			found = r
 		case err == nil:
-			found.found.OtherSheets = append(found.found.OtherSheets, s.name)
+			if r.isWhole() {
+				found.found.OtherSheets = append(found.found.OtherSheets, s.name)
+			}
 			_ = r.sheet.part.file.Close()
 		case !errors.As(err, &no):
 			return nil, err
@@ -321,6 +341,11 @@ func newBook(src io.ReaderAt, opt Options) (*Reader, error) {
 		return nil, errSheetsHidden
 	}
 	return nil, errEmpty
+}
+
+// isWhole says whether a list has the columns that it cannot do without, which Look does not ask for.
+func (r *Reader) isWhole() bool {
+	return !slices.ContainsFunc(Needed, func(f Field) bool { _, there := r.columns.at[f]; return !there })
 }
 
 func (b *workbook) reader(s sheetPart, opt Options) (*Reader, error) {

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 )
 
 // saysNo is for cells that mean no, or that nobody filled in.
@@ -12,8 +14,9 @@ func saysNo(s string) bool {
 	if len(s) > 24 {
 		return isNoDay(s)
 	}
-	switch strings.ToLower(strings.Trim(s, " .-*")) {
-	case "", "n", "no", "false", "f", "0", "none", "nil", "null", "n/a", "na", "nan", "#n/a", "unknown", "not known", "not recorded", "not applicable", "not given", "never", "alive", "living", "not deceased", "not dead", "\\n", "00/00/0000", "0000-00-00":
+	switch strings.ToLower(strings.Trim(s, " .-*/_()<>")) {
+	case "", "n", "no", "false", "falsch", "faux", "nein", "f", "0", "0.0", "blank", "undefined", "nat", "n.a", "no date", "still alive", "current", "active", "still registered", "not left",
+		"none", "nil", "null", "n/a", "na", "nan", "#n/a", "unknown", "not known", "not recorded", "not applicable", "not given", "never", "alive", "living", "not deceased", "not dead", "\\n", "00/00/0000", "0000-00-00":
 		return true
 	}
 	return isNoDay(s)
@@ -45,29 +48,95 @@ func saysDead(s string) bool {
 	if s == "" {
 		return false
 	}
-	dead := func(w string) bool { return w == "deceased" || w == "dead" || w == "died" || w == "death" }
-	words := wordsOf(s)
-	return slices.ContainsFunc(words, dead) && !(len(words) == 2 && words[0] == "not")
-}
-
-// saysLeft reads a status column: whoever is no longer a practice's patient is not the practice's to text.
-func saysLeft(s string) bool {
 	words := wordsOf(s)
 	for i, w := range words {
 		switch w {
-		case "deducted", "deduction", "deregistered", "inactive", "unregistered", "departed", "transferred", "emigrated", "former":
-			return i == 0 || words[0] != "not"
-		case "left", "moved", "removed":
-			if len(words) == 1 || i+1 < len(words) && slices.Contains([]string{"practice", "the", "area", "away", "gms", "surgery", "from", "abroad", "uk"}, words[i+1]) {
+		case "deceased", "dead", "died", "death", "rip", "decd":
+			return len(words) != 2 || words[0] != "not"
+		case "passed":
+			if i+1 < len(words) && words[i+1] == "away" {
 				return true
 			}
-		case "registered":
-			if slices.ContainsFunc(words[:i], negative) { // "no longer registered"
+		}
+	}
+	return isDead(s) // R.I.P., dec'd
+}
+
+// isDead looks for what people write beside a name: "JONES Ann (RIP)", "Deceased - Ann Jones". Rip is also somebody's name.
+func isDead(s string) bool {
+	for i := 0; i+3 <= len(s); i++ {
+		if i > 0 && isAlnum(s[i-1]) {
+			continue
+		}
+		rest := s[i:]
+		switch rest[0] {
+		case 'd', 'D':
+			for _, w := range []string{"deceased", "decd", "dec'd", "dec’d"} {
+				if word(rest, w) {
+					return true
+				}
+			}
+			if i > 0 && s[i-1] == '(' && word(rest, "died") {
+				return true
+			}
+		case 'r', 'R':
+			if word(rest, "r.i.p") || word(rest, "rip") && len(s) > 3 && (rest[:3] == "RIP" || i > 0 && s[i-1] == '(') {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// word says whether s begins with a word, in capitals or not.
+func word(s, w string) bool {
+	return len(s) >= len(w) && strings.EqualFold(s[:len(w)], w) && (len(s) == len(w) || !isAlnum(s[len(w)]))
+}
+
+// saysLeft reads a status column: whoever is no longer a practice's patient is not the practice's to text.
+func saysLeft(s string) bool {
+	words := wordsOf(s)
+	if len(words) > 1 && (words[0] == "not" || words[0] == "no") && (words[1] == "current" || words[1] == "active") {
+		return true
+	}
+	for i, w := range words {
+		switch w {
+		case "deducted", "deduction", "deregistered", "inactive", "unregistered", "departed", "transferred", "emigrated", "former":
+			return i == 0 || words[0] != "not"
+		case "left", "moved", "removed":
+			if len(words) == 1 || i+1 < len(words) && (words[i+1][0] <= '9' || slices.Contains([]string{"practice", "the", "area", "away", "gms", "surgery", "gp", "from", "abroad", "uk", "to", "out", "on", "list"}, words[i+1])) {
+				return true
+			}
+		case "gone":
+			if i+1 < len(words) && (words[i+1] == "away" || words[i+1] == "abroad") {
+				return true
+			}
+		case "ended", "closed", "archived", "embarked":
+			return words[0] != "not"
+		case "past", "previous", "previously":
+			if i == 0 {
+				return true
+			}
+		case "registered":
+			if slices.ContainsFunc(words[:i], negative) || i > 0 && words[i-1] == "de" { // "no longer registered"
+				return true
+			}
+		case "off":
+			if i+1 < len(words) && words[i+1] == "list" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// deniesRegistered reads a column that asks whether somebody still is a patient. What is empty or unknown denies nothing.
+func deniesRegistered(s string) bool {
+	switch strings.ToLower(s) {
+	case "n", "no", "false", "falsch", "faux", "nein", "f", "0":
+		return true
+	}
+	return saysLeft(s) || saysDead(s)
 }
 
 // saysDissent reads a dissent column, in which "Consent" means no, and "No dissent recorded" too.
@@ -100,6 +169,12 @@ func deniesConsent(s string) bool {
 	if len(words) == 2 && words[0] == "not" && slices.Contains([]string{"recorded", "known", "asked", "applicable", "set", "given"}, words[1]) {
 		return words[1] == "given"
 	}
+	if len(words) > 1 && words[0] == "no" && slices.Contains([]string{"record", "recorded", "information", "response", "answer", "data"}, words[1]) {
+		return false
+	}
+	if strings.ContainsAny(s, "✗✘✖✕❌") || slices.Contains(words, "non") && slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(w, "consent") }) {
+		return true
+	}
 	sms := func(w string) bool { return w == "sms" || w == "text" || w == "texts" || w == "mobile" }
 	if slices.Contains(words, "only") && !slices.ContainsFunc(words, sms) {
 		return true // "Letter only"
@@ -107,9 +182,22 @@ func deniesConsent(s string) bool {
 	return slices.ContainsFunc(words, negative)
 }
 
+// aboutConsent says whether an answer in a consent column can be one, or is what belongs in another column.
+func aboutConsent(s string) bool {
+	if saysNo(s) || deniesConsent(s) || !strings.ContainsFunc(s, unicode.IsLetter) {
+		return true
+	}
+	return slices.ContainsFunc(wordsOf(s), func(w string) bool {
+		return slices.Contains([]string{"y", "yes", "true", "t", "wahr", "ja", "ok", "okay", "x", "given", "granted", "implied", "explicit", "accepted", "agreed", "agrees", "allowed", "sms", "text", "texts", "mobile", "email", "letter", "post",
+			"phone", "telephone", "verbal", "written", "opt", "opted", "optin", "recorded", "preference", "asked", "known"}, w) || strings.HasPrefix(w, "consent")
+	})
+}
+
 func negative(w string) bool {
 	switch w {
-	case "n", "no", "not", "false", "f", "0", "dissent", "dissented", "dissents", "declined", "declines", "refused", "refuses", "withdrawn", "withdrew", "denied", "out", "optout", "never", "without", "don", "dont", "stop", "stopped", "objects", "objected":
+	case "n", "no", "not", "false", "f", "0", "dissent", "dissented", "dissents", "declined", "declines", "refused", "refuses", "withdrawn", "withdrew", "denied", "out", "optout", "never", "without", "don", "dont", "doesn", "doesnt", "stop", "stopped", "objects", "objected",
+		"objection", "nein", "falsch", "faux", "unsubscribed", "withheld", "revoked", "rescinded", "cancelled", "canceled", "removed", "blocked", "unwilling", "expired", "disagree", "disagrees", "disagreed",
+		"rejects", "rejected", "against", "instead":
 		return true
 	}
 	return false
@@ -156,7 +244,7 @@ func (r *Reader) notARow(rec *record) (bool, *FileError) {
 		if filled == 1 {
 			firstText = c
 		} else {
-			others = others && strings.ContainsAny(c, "0123456789")
+			others = others && (strings.ContainsAny(c, "0123456789") || isSummary(c))
 		}
 	}
 	switch {
@@ -177,6 +265,10 @@ func (r *Reader) notARow(rec *record) (bool, *FileError) {
 		return true, nil
 	case r.afterBlank && filled <= 2 && len(r.found.Header) > 3:
 		return true, nil // a remark below the list
+	case filled == 1 && hasODS(firstText) && r.cell(rec, FieldPractice) == "":
+		return true, nil // "Oak Tree Surgery (N83006)", above the patients of each practice
+	case filled == 1 && r.row > 1 && firstText == strconv.Itoa(r.row):
+		return true, nil // the rows counted, below the column that counts
 	}
 	return r.namesAgain(rec)
 }
@@ -231,18 +323,22 @@ func (r *Reader) namesAgain(rec *record) (bool, *FileError) {
 
 var (
 	summaryStarts = []string{"total", "grand total", "summe", "gesamt", "completion time", "applied filters", "sub total", "subtotal", "count", "number of", "no of", "no. of", "end of", "end report", "report", "record count", "records", "row count", "rows", "printed", "run on", "run by", "run date",
-		"generated", "page ", "patients:", "patient count", "patients found", "produced", "created", "exported", "extracted", "confidential", "sum", "*** ", "--- ", "copyright", "©", "source:", "search", "filter", "notes:", "note:", "denominator", "numerator", "population"}
+		"generated", "page ", "patients:", "patient count", "patients found", "produced", "created", "exported", "extracted", "confidential", "sum", "*** ", "--- ", "copyright", "©", "source:", "search", "filter", "notes:", "note:", "denominator", "numerator", "population", "males", "females", "filtered", "searched", "confidentiality", "reported"}
 	summaryNouns = []string{"patient", "patients", "row", "rows", "record", "records", "people", "results"}
 )
 
-// isSummary recognises "Total patients:", "End of report", "2000 rows".
+// isSummary recognises "Total patients:", "End of report", "2000 rows", "No patients found".
 func isSummary(s string) bool {
 	low := strings.ToLower(strings.TrimLeft(s, "\"'(*-=# "))
 	for _, start := range summaryStarts {
-		if strings.HasPrefix(low, start) {
-			return true
+		if rest, ok := strings.CutPrefix(low, start); ok {
+			end := start[len(start)-1]
+			rest = strings.TrimPrefix(rest, "s") // "Totals"; but Sumner is somebody's name
+			if rest == "" || end < 'a' || end > 'z' || rest[0] < 'a' || rest[0] > 'z' {
+				return true
+			}
 		}
 	}
 	words := wordsOf(strings.ReplaceAll(low, ",", ""))
-	return len(words) >= 2 && len(words) <= 5 && strings.Trim(words[0], "0123456789") == "" && slices.Contains(summaryNouns, words[1])
+	return len(words) >= 2 && len(words) <= 5 && (strings.Trim(words[0], "0123456789") == "" || words[0] == "no") && slices.Contains(summaryNouns, words[1])
 }

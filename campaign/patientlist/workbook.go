@@ -40,9 +40,13 @@ type workbook struct {
 	parts    map[string]*zip.File // by lower-case name
 	sheets   []sheetPart
 	texts    sharedTexts
-	isDate   []bool // by the style of a cell
-	date1904 bool   // days are counted from 1904, as old Macintosh programs did
+	styles   []cellStyle
+	struck   bool // some style is
+	date1904 bool // days are counted from 1904, as old Macintosh programs did
 }
+
+// cellStyle is what a style says about the meaning of a cell.
+type cellStyle struct{ date, struck bool }
 
 type sheetPart struct {
 	name   string
@@ -259,26 +263,42 @@ func (b *workbook) readMain(name string) error {
 	})
 }
 
-// readStyles finds out which cells show a number as a date.
+// readStyles finds out which cells show a number as a date, and which are crossed out.
 func (b *workbook) readStyles(name string) error {
 	own := map[string]bool{}
-	inCells := false
+	var struckFonts []bool
+	inCells, inFonts := false, false
 	return b.each(name, func(_ *part, el xml.StartElement) error {
 		switch el.Name.Local {
 		case "numFmt":
 			if len(own) < 10000 {
 				own[attr(el, "numFmtId")] = isDateFormat(attr(el, "formatCode"))
 			}
+		case "fonts":
+			inFonts = true
+		case "font":
+			if inFonts && len(struckFonts) < 1<<16 {
+				struckFonts = append(struckFonts, false)
+			}
+		case "strike":
+			if v := attr(el, "val"); inFonts && len(struckFonts) > 0 {
+				struckFonts[len(struckFonts)-1] = v == "" || truth(v)
+				b.struck = true
+			}
 		case "cellXfs":
-			inCells = true
-		case "cellStyles", "dxfs", "cellStyleXfs":
-			inCells = false
+			inCells, inFonts = true, false
+		case "cellStyles", "dxfs", "cellStyleXfs", "fills":
+			inCells, inFonts = false, false
 		case "xf":
-			if inCells && len(b.isDate) < 1<<17 {
+			if inCells && len(b.styles) < 1<<17 {
 				id := attr(el, "numFmtId")
 				date, known := own[id]
 				n, _ := strconv.Atoi(id)
-				b.isDate = append(b.isDate, date || !known && (n >= 14 && n <= 17 || n == 22 || n >= 27 && n <= 36 || n >= 50 && n <= 58))
+				font, err := strconv.Atoi(attr(el, "fontId"))
+				b.styles = append(b.styles, cellStyle{
+					date:   date || !known && (n >= 14 && n <= 17 || n == 22 || n >= 27 && n <= 36 || n >= 50 && n <= 58),
+					struck: err == nil && font >= 0 && font < len(struckFonts) && struckFonts[font],
+				})
 			}
 		}
 		return nil

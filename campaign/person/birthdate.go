@@ -22,8 +22,18 @@ type BirthDate struct {
 
 // ParseBirthDate reads a date in the ways that GP systems and spreadsheets in
 // the UK write one. Of numbers the day comes first, or the year; never the
-// month. A two-digit year is refused: 30 may be 1930 or 2030.
+// month. A two-digit year is refused: 20 may be 1920 or 2020.
 func ParseBirthDate(s string, today time.Time) (BirthDate, error) {
+	return parseBirthDate(s, today, false)
+}
+
+// ParseListedBirthDate reads a date of a list, which nobody can be asked about. A two-digit year is read there if it can only be of one
+// century, because that day has not yet come in the other: 12/03/45 is in 1945 until 2045.
+func ParseListedBirthDate(s string, today time.Time) (BirthDate, error) {
+	return parseBirthDate(s, today, true)
+}
+
+func parseBirthDate(s string, today time.Time, short bool) (BirthDate, error) {
 	s = cutClock(cutAge(unwrapCell(s)), today.Location())
 	var tokens [3]token
 	n := 0
@@ -64,6 +74,14 @@ func ParseBirthDate(s string, today time.Time) (BirthDate, error) {
 			i++
 		default:
 			return BirthDate{}, ErrBirthDateInvalid
+		}
+	}
+	if year := &tokens[2]; short && n == 3 && year.month == 0 && year.width == 2 && tokens[0].width <= 2 && tokens[1].width <= 2 {
+		year.number, year.width = year.number+1900, 4
+		other := tokens
+		other[2].number += 100
+		if later, ok := assemble(other, n); ok && later.exists() && !later.after(today) {
+			return BirthDate{}, ErrBirthDateInvalid // either may be meant
 		}
 	}
 	b, ok := assemble(tokens, n)

@@ -206,6 +206,17 @@ func TestImport_wrongFile(t *testing.T) {
 	}
 }
 
+// What of a file is not read, and what had to be guessed, is told beside the ledger.
+func TestImport_advice(t *testing.T) {
+	for file, says := range map[string]string{"crossed-out.xlsx": "are not read: Elm House.", "month-first-short.csv": "month first", "short-years.csv": "two digits only"} {
+		file = filepath.Join("../../campaign/patientlist/testdata/shapes", file)
+		code, out, words := cliRun(t, nil, "import", file, "--dry-run", "--json", "--data", filepath.Join(t.TempDir(), "data"))
+		if code != exitDone || !strings.HasPrefix(out, `{"rows":`) || !strings.Contains(words, says) {
+			t.Errorf("%s: exit code %d, stdout %q, stderr %q", file, code, out, words)
+		}
+	}
+}
+
 // One process serves a SQLite file; commands work beside it.
 func TestServe_oneAtATime(t *testing.T) {
 	s := newStand(t, "", "", nil)

@@ -74,8 +74,13 @@ func (c *importCmd) Run(ctx context.Context, to std) error {
 		Begin: func(ctx context.Context) (campaign.Importer, error) {
 			return db.BeginImport(ctx, who, cmp.Or(c.Name, filepath.Base(c.File)), false, c.DryRun)
 		},
-		Reader:   in,
-		Options:  patientlist.Options{Mapping: mapping, Today: time.Now().In(london), Size: size},
+		Reader:  in,
+		Options: patientlist.Options{Mapping: mapping, Today: time.Now().In(london), Size: size},
+		Found: func(f patientlist.Found) {
+			for _, advice := range campaigndesk.Advice(f) {
+				fmt.Fprintln(to.err, advice)
+			}
+		},
 		Progress: progress.rows,
 	})
 	progress.end()
