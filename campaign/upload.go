@@ -56,6 +56,13 @@ type UploadFile interface {
 	Size() int64
 }
 
+// Shelf keeps for one reader what it has no room for in memory, in numbered blocks: sealed, and gone when it is closed.
+type Shelf interface {
+	Put(block []byte) error
+	Take(n int, buf []byte) ([]byte, error)
+	Close() error
+}
+
 // Cohort narrows a list: whoever is in one of each of its groups is in it. A group of which nothing is named leaves nobody out.
 type Cohort struct {
 	Practices []string `json:"practices,omitempty"`

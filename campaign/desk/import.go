@@ -47,6 +47,7 @@ func Import(ctx context.Context, c ImportConfig) (_ campaign.Audience, err error
 	if err != nil {
 		return campaign.Audience{}, err
 	}
+	defer func() { err = errors.Join(err, r.Close()) }()
 	if c.Found != nil {
 		c.Found(r.Found())
 	}

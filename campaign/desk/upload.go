@@ -32,6 +32,7 @@ type Uploads interface {
 	EndUpload(ctx context.Context, u campaign.Upload, problem string) error
 	DiscardUpload(ctx context.Context, who staff.Account, id campaign.UploadID) error
 	DropUploadFile(ctx context.Context, id campaign.UploadID) error
+	Shelf() (campaign.Shelf, error)
 }
 
 const (
@@ -105,7 +106,7 @@ func (h *Handler) uploadShow(w http.ResponseWriter, r *http.Request) {
 
 // look reads the beginning of an upload.
 func (h *Handler) look(ctx context.Context, u campaign.Upload) (patientlist.Preview, error) {
-	p, err := patientlist.Look(h.cfg.Store.UploadFile(ctx, u), patientlist.Options{Today: h.civil(h.cfg.Now()), MaxBytes: h.cfg.MaxUpload, Size: u.Size}, previewRows)
+	p, err := patientlist.Look(h.cfg.Store.UploadFile(ctx, u), patientlist.Options{Today: h.civil(h.cfg.Now()), MaxBytes: h.cfg.MaxUpload, Size: u.Size, Shelf: h.shelf}, previewRows)
 	if err == nil && len(p.Header) > maxColumns {
 		err = &patientlist.FileError{Code: patientlist.NoHeader, Sentence: fmt.Sprintf("This file has more than %d columns. Export the list with those that are needed only.", maxColumns)}
 	}
@@ -429,14 +430,14 @@ func (h *Handler) screen(ctx context.Context, who staff.Account, u campaign.Uplo
 			err = errors.Join(err, h.cfg.Store.EndUpload(late, u, ""))
 		}
 	}()
-	// One at a time: a large workbook's texts are in memory while it is read.
+	// One at a time: what a list needs in memory is needed once.
 	select {
 	case h.screening <- struct{}{}:
 		defer func() { <-h.screening }()
 	case <-ctx.Done():
 		return a, ctx.Err()
 	}
-	opt := patientlist.Options{Mapping: mapping, Today: h.civil(h.cfg.Now()), DefaultPractice: u.Practice, MaxBytes: h.cfg.MaxUpload, Size: u.Size,
+	opt := patientlist.Options{Mapping: mapping, Today: h.civil(h.cfg.Now()), DefaultPractice: u.Practice, MaxBytes: h.cfg.MaxUpload, Size: u.Size, Shelf: h.shelf,
 		HeaderLine: u.Choice.HeaderLine, Sheet: u.Choice.Sheet}
 	for _, f := range u.Choice.Fields {
 		opt.Fields = append(opt.Fields, patientlist.Field(f))
@@ -448,6 +449,8 @@ func (h *Handler) screen(ctx context.Context, who staff.Account, u campaign.Uplo
 		Progress: func(n int, b int64) { rows.Store(int64(n)); bytes.Store(b) },
 	})
 }
+
+func (h *Handler) shelf() (patientlist.Shelf, error) { return h.cfg.Store.Shelf() }
 
 // listName is what a list is called if nobody names it: like its file.
 func listName(file string) string {

@@ -19,13 +19,14 @@ type Preview struct {
 var Needed = []Field{FieldNHSNumber, FieldBirthDate, FieldMobile}
 
 // Look reads the beginning of a file. Unlike NewReader it is content with a list whose columns it does not know.
-func Look(src io.Reader, opt Options, rows int) (Preview, error) {
+func Look(src io.Reader, opt Options, rows int) (p Preview, err error) {
 	opt.look = true
 	r, err := NewReader(src, opt)
 	if err != nil {
 		return Preview{}, err
 	}
-	p := Preview{Found: r.found, Fields: make([]Field, len(r.found.Header))}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	p = Preview{Found: r.found, Fields: make([]Field, len(r.found.Header))}
 	for f, i := range r.columns.at {
 		p.Fields[i] = f
 	}

@@ -32,6 +32,8 @@ type Options struct {
 	// Size of the file in bytes if it is known: a file that is too large is
 	// then refused before it is read. A workbook cannot be read without it.
 	Size int64
+	// Shelf makes a place for the texts of a large workbook, which then are not kept in memory; nil keeps them there, bounded.
+	Shelf func() (Shelf, error)
 	// What an earlier Look found and a person confirmed: the line of the column
 	// names, the sheet of a workbook, and what each column means, "" for
 	// nothing. With Fields nothing is recognised, and Mapping is not used.
@@ -174,6 +176,14 @@ func NewReader(src io.Reader, opt Options) (*Reader, error) {
 		return nil, err
 	}
 	return r, nil
+}
+
+// Close lets go of what a large workbook needs. The source stays open.
+func (r *Reader) Close() error {
+	if r.sheet == nil {
+		return nil
+	}
+	return r.sheet.b.texts.close()
 }
 
 // Found tells what NewReader found out.

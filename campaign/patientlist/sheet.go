@@ -298,10 +298,18 @@ func appendCell(out []byte, c string) []byte {
 
 // newBook finds the first sheet that is a patient list.
 func newBook(src io.ReaderAt, opt Options) (*Reader, error) {
-	b, err := openWorkbook(src, opt.Size)
+	b, err := openWorkbook(src, opt.Size, opt.Shelf)
 	if err != nil {
 		return nil, wrapRead(err)
 	}
+	r, err := b.list(opt)
+	if err != nil {
+		return nil, errors.Join(err, b.texts.close())
+	}
+	return r, nil
+}
+
+func (b *workbook) list(opt Options) (*Reader, error) {
 	var found *Reader
 	var first error
 	for _, s := range b.sheets {

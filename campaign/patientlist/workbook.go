@@ -23,7 +23,6 @@ const (
 	maxDirectory    = 1 << 20  // of the zip's list of contents
 	maxTexts        = 8 << 20  // different texts
 	maxTextBytes    = 160 << 20
-	textBlock       = 1 << 20
 )
 
 var (
@@ -34,7 +33,7 @@ var (
 )
 
 // workbook is an Excel workbook (XLSX): a zip of XML files. Nothing of it is unpacked to a disk: a sheet is read as a stream, and the texts
-// that its cells share are kept in memory, bounded.
+// that its cells share are kept in memory or, sealed, on a shelf.
 type workbook struct {
 	size     int64
 	parts    map[string]*zip.File // by lower-case name
@@ -60,7 +59,7 @@ func isZip(head []byte) bool {
 }
 
 // openWorkbook reads all but the sheets. Its errors are *FileError, or the source's own.
-func openWorkbook(src io.ReaderAt, size int64) (*workbook, error) {
+func openWorkbook(src io.ReaderAt, size int64, newShelf func() (Shelf, error)) (*workbook, error) {
 	if err := checkDirectory(src, size); err != nil {
 		return nil, err
 	}
@@ -68,7 +67,7 @@ func openWorkbook(src io.ReaderAt, size int64) (*workbook, error) {
 	if err != nil {
 		return nil, errWorkbookDamaged
 	}
-	b := &workbook{size: size, parts: map[string]*zip.File{}}
+	b := &workbook{size: size, parts: map[string]*zip.File{}, texts: sharedTexts{newShelf: newShelf}}
 	for _, f := range z.File {
 		b.parts[strings.ToLower(strings.ReplaceAll(f.Name, `\`, "/"))] = f
 	}
@@ -89,7 +88,7 @@ func openWorkbook(src io.ReaderAt, size int64) (*workbook, error) {
 	if err := b.readStyles(b.target(main, "styles", "xl/styles.xml")); err != nil {
 		return nil, err
 	}
-	if err := b.texts.open(b.parts[strings.ToLower(b.target(main, "sharedstrings", "xl/sharedStrings.xml"))]); err != nil {
+	if err := b.texts.begin(b.parts[strings.ToLower(b.target(main, "sharedstrings", "xl/sharedStrings.xml"))]); err != nil {
 		return nil, err
 	}
 	return b, nil
@@ -324,74 +323,6 @@ func isDateFormat(code string) bool {
 		}
 	}
 	return false
-}
-
-// sharedTexts are the texts that cells name by number, close together.
-type sharedTexts struct {
-	part   *part // nil when all are read
-	blocks [][]byte
-	at     []uint64 // block << 40 | offset << 16 | length
-	one    []byte
-}
-
-func (t *sharedTexts) add(s []byte) error {
-	if len(t.at) == maxTexts || len(t.blocks)*textBlock > maxTextBytes {
-		return errWorkbookLarge
-	}
-	s = s[:min(len(s), maxCellBytes)]
-	last := len(t.blocks) - 1
-	if last < 0 || len(t.blocks[last])+len(s) > textBlock {
-		t.blocks = append(t.blocks, make([]byte, 0, textBlock))
-		last++
-	}
-	t.at = append(t.at, uint64(last)<<40|uint64(len(t.blocks[last]))<<16|uint64(len(s)))
-	t.blocks[last] = append(t.blocks[last], s...)
-	return nil
-}
-
-func (t *sharedTexts) text(i int) (string, error) {
-	if err := t.read(i); err != nil {
-		return "", err
-	}
-	if i < 0 || i >= len(t.at) {
-		return "", errWorkbookDamaged
-	}
-	p := t.at[i]
-	from, n := p>>16&(1<<24-1), p&(1<<16-1)
-	return string(t.blocks[p>>40][from : from+n]), nil
-}
-
-// open begins to read the part with the texts, if there is one. They are read as far as cells name them: mostly they stand in the order in
-// which cells do, and whoever looks at the first rows needs a few of millions.
-func (t *sharedTexts) open(f *zip.File) (err error) {
-	if f != nil {
-		t.part, err = openPart(f)
-	}
-	return err
-}
-
-// read reads the texts up to the i-th, or all that there are.
-func (t *sharedTexts) read(i int) error {
-	for t.part != nil && len(t.at) <= i {
-		token, err := t.part.next()
-		if err != nil {
-			_ = t.part.file.Close() // it was only read
-			if t.part = nil; errors.Is(err, io.EOF) {
-				return nil
-			}
-			return err
-		}
-		if el, ok := token.(xml.StartElement); !ok || el.Name.Local != "si" {
-			continue
-		}
-		if t.one, err = t.part.text("si", t.one[:0]); err != nil {
-			return err
-		}
-		if err := t.add(t.one); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // text reads what stands in the <t> of an element that has begun, and goes behind its end. Aids for reading Japanese are no text.

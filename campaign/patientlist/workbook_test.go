@@ -358,8 +358,8 @@ func TestWorkbook_memory(t *testing.T) {
 	for err = nil; err == nil; {
 		err = texts.add(bytes.Repeat([]byte("x"), maxCellBytes))
 	}
-	if !errors.Is(err, errWorkbookLarge) || len(texts.blocks)*textBlock > maxTextBytes+2*textBlock {
-		t.Errorf("%d blocks: %v", len(texts.blocks), err)
+	if !errors.Is(err, errWorkbookLarge) || texts.n != maxTextBytes/maxCellBytes {
+		t.Errorf("%d texts: %v", texts.n, err)
 	}
 }
 

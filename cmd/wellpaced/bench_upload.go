@@ -155,10 +155,8 @@ func (b *bench) uploadOn(ctx context.Context, w *uploadWorld, database, format s
 	switch key := engine + format; {
 	case nth == 1:
 		w.peaks[key] = peak
-	case nth == 2 && w.peaks[key] > 0 && format == "csv":
+	case nth == 2 && w.peaks[key] > 0:
 		w.figures = append(w.figures, figure{Name: named("most memory to that of a fifth of it"), Value: peak / w.peaks[key]}.atMost(1.15))
-	case nth == 2 && w.peaks[key] > 0: // the texts that a workbook shares among its cells are in memory, bounded
-		w.figures = append(w.figures, figure{Name: named("most memory"), Value: peak, Unit: "MB"}.atMost(600))
 	}
 	return took, nil
 }

@@ -75,7 +75,7 @@ func (c *importCmd) Run(ctx context.Context, to std) error {
 			return db.BeginImport(ctx, who, cmp.Or(c.Name, filepath.Base(c.File)), false, c.DryRun)
 		},
 		Reader:  in,
-		Options: patientlist.Options{Mapping: mapping, Today: time.Now().In(london), Size: size},
+		Options: patientlist.Options{Mapping: mapping, Today: time.Now().In(london), Size: size, Shelf: func() (patientlist.Shelf, error) { return db.Shelf() }},
 		Found: func(f patientlist.Found) {
 			for _, advice := range campaigndesk.Advice(f) {
 				fmt.Fprintln(to.err, advice)
