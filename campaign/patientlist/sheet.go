@@ -250,7 +250,7 @@ func (b *workbook) meaning(kind, style, v string) (string, error) {
 	if f != math.Trunc(f) || math.Abs(f) >= 1e15 {
 		return v, nil
 	}
-	if f >= 1e9 && math.Mod(f, 1e6) == 0 {
+	if f >= 1e10 && math.Mod(f, 1e6) == 0 {
 		return strconv.FormatFloat(f, 'E', -1, 64), nil // six noughts at the end: rounded by a spreadsheet at some time before
 	}
 	return strconv.FormatFloat(f, 'f', -1, 64), nil

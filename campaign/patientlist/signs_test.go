@@ -3,6 +3,7 @@ package patientlist
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 )
@@ -81,5 +82,17 @@ func TestMobile_rounded(t *testing.T) {
 		if got := became(row); err != nil || got != want {
 			t.Errorf("%s: %s, %v, want %s", mobile, got, err, want)
 		}
+	}
+}
+
+// A sheet of notes before the list has the word "Mobile" in it; who looks sees the list.
+func TestLook_notesBefore(t *testing.T) {
+	b, err := os.ReadFile("testdata/shapes/rich.xlsx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := Look(bytes.NewReader(b), Options{Today: today, Size: int64(len(b))}, 1)
+	if err != nil || p.Sheet != "Patients" || len(p.Missing) != 0 || len(p.OtherSheets) != 0 || len(p.Rows) != 1 {
+		t.Errorf("%+v, %v", p.Found, err)
 	}
 }

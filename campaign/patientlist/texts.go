@@ -32,7 +32,7 @@ const (
 // Programs number them in the order in which cells first name them, so that a sheet mostly asks for the text that comes next, or for one that
 // many rows share: a first name, a practice. Those stand near the beginning. The first blocks and those last asked for are therefore in memory,
 // and all others on the shelf: what the texts take in memory does not grow with them. A workbook that asks for them at random is read just as
-// well, at the price of opening a block for a cell: a tenth of a millisecond at most, so that a million rows take a minute or two longer.
+// well, at the price of opening a block for nearly every cell: some microseconds, so that a million rows take half a minute longer.
 type sharedTexts struct {
 	part  *part // nil when all are read
 	n     int   // texts read
