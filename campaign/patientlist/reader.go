@@ -458,8 +458,8 @@ func (r *Reader) patient(rec *record) (Patient, Code) {
 	mobile := r.cell(rec, FieldMobile)
 	phone, err := person.ParseMobile(mobile)
 	switch {
-	case err == nil && strings.HasSuffix(strings.TrimSuffix(mobile, ".0"), "000000"):
-		return Patient{}, MobileDamaged // 7.7E+09, saved once more: nobody has the number that is left
+	case err == nil && (mobile[0] == '7' || mobile[0] == '4') && strings.HasSuffix(strings.TrimSuffix(mobile, ".0"), "000000"):
+		return Patient{}, MobileDamaged // 7.7E+09, saved once more; a number with its nought never was one to a spreadsheet
 	case err == nil:
 	case errors.Is(err, person.ErrMobileMissing):
 		return Patient{}, MobileMissing

@@ -72,7 +72,7 @@ func TestIsSummary(t *testing.T) {
 
 // A number of which a spreadsheet left the noughts is nobody's, however it was saved afterwards.
 func TestMobile_rounded(t *testing.T) {
-	for mobile, want := range map[string]string{"7700000000": "mobile_damaged", "447401000000": "mobile_damaged", "07401000000": "mobile_damaged", "7401000000.0": "mobile_damaged", "07401 100000": "ok", "07401 000001": "ok"} {
+	for mobile, want := range map[string]string{"7700000000": "mobile_damaged", "447401000000": "mobile_damaged", "07401000000": "ok", "+447401000000": "ok", "7401000000.0": "mobile_damaged", "07401 100000": "ok", "07401 000001": "ok"} {
 		list := fmt.Sprintf("NHS number,DOB,Mobile\n%s,02/08/1970,%s\n", testNHS(1), mobile)
 		r, err := NewReader(bytes.NewReader([]byte(list)), Options{Today: today})
 		if err != nil {
