@@ -498,8 +498,10 @@ func (r *Reader) patient(rec *record) (Patient, Code) {
 			p.Dissent = p.Dissent || saysDissent(v)
 		case FieldConsent:
 			p.Dissent = p.Dissent || deniesConsent(v)
-		case FieldDoNotContact, FieldLeft:
+		case FieldDoNotContact:
 			p.DoNotContact = p.DoNotContact || saysYes(v)
+		case FieldLeft:
+			p.DoNotContact = p.DoNotContact || hasLeft(v)
 		case FieldRegistered:
 			p.DoNotContact = p.DoNotContact || deniesRegistered(v)
 		}

@@ -42,11 +42,12 @@ func TestSigns_words(t *testing.T) {
 	}{
 		{"consent denied", deniesConsent, "FALSCH | Nein | Doesn't want texts | Unsubscribed | Non-consenting | Objection | Withheld | Revoked | Consent removed | Blocked | Expired | ✗ | ❌ | Disagrees | Rejected | Ring instead",
 			"WAHR | Ja | No record | No response | ? | ✓ | Clinical and non-clinical | Consent given | Text preferred"},
-		{"dissent", saysDissent, "WAHR | Ja | Consent removed | Consent revoked | ?", "FALSCH | Nein | (blank) | <null> | undefined | 0.0"},
+		{"dissent", saysDissent, "WAHR | Ja | Consent removed | Consent revoked | ? | Active | Current", "FALSCH | Nein | (blank) | <null> | undefined | 0.0"},
 		{"dead", saysDead, "RIP | R.I.P. | Passed away | dec'd | D (deceased) | Died 3/11/26", "Not deceased | Alive | D | Current"},
 		{"left", saysLeft, "De-registered | Left 12/10/2026 | Left on 12/10/2026 | Left - 3 Oct | Gone away | Moved out of area | Moved to Leeds | Previously registered | Not current | Ended | Off list | Past", "Current | Registered | Not deducted | Left leg amputation | Off work"},
 		{"no longer registered", deniesRegistered, "N | No | FALSE | 0 | Nein | Deducted | Left practice | Deceased", "Y | Yes | 1 | Registered | Current | TRUE"},
-		{"yes", saysYes, "Ja | WAHR | x | ?", "Nein | FALSCH |   /  /     | // | NaT | No date | n.a. | Current | Still alive"},
+		{"has left", hasLeft, "Y | 12/10/2026 | Left | Inactive", "Active | Current | Registered | No | "},
+		{"yes", saysYes, "Ja | WAHR | x | ? | Active | Current", "Nein | FALSCH |   /  /     | // | NaT | No date | n.a. | Still alive"},
 		{"name of the dead", isDead, "JONES Ann (RIP) | Deceased - Ann Jones | Ann Jones (dec'd) | Ann Jones (died 3/11) | RIP Ann Jones | Ann Jones R.I.P. | DECEASED", "Rip Torn | Deirdre Ripley | Decima Died | RIP | Ann Rip | Grip"},
 	} {
 		for says, list := range map[bool]string{true: tt.yes, false: tt.no} {

@@ -15,7 +15,7 @@ func saysNo(s string) bool {
 		return isNoDay(s)
 	}
 	switch strings.ToLower(strings.Trim(s, " .-*/_()<>")) {
-	case "", "n", "no", "false", "falsch", "faux", "nein", "f", "0", "0.0", "blank", "undefined", "nat", "n.a", "no date", "still alive", "current", "active", "still registered", "not left",
+	case "", "n", "no", "false", "falsch", "faux", "nein", "f", "0", "0.0", "blank", "undefined", "nat", "n.a", "no date", "still alive", "still registered", "not left",
 		"none", "nil", "null", "n/a", "na", "nan", "#n/a", "unknown", "not known", "not recorded", "not applicable", "not given", "never", "alive", "living", "not deceased", "not dead", "\\n", "00/00/0000", "0000-00-00":
 		return true
 	}
@@ -128,6 +128,15 @@ func saysLeft(s string) bool {
 		}
 	}
 	return false
+}
+
+// hasLeft reads a column of those who left. “Active” says that somebody is still there, where in a column of dissents it would say the opposite.
+func hasLeft(s string) bool {
+	switch strings.ToLower(s) {
+	case "active", "current", "registered":
+		return false
+	}
+	return saysYes(s)
 }
 
 // deniesRegistered reads a column that asks whether somebody still is a patient. What is empty or unknown denies nothing.
