@@ -841,7 +841,7 @@ func TestWords(t *testing.T) {
 	for _, r := range slices.Concat(rejections, exclusions) {
 		codes = append(codes, r.code)
 	}
-	if len(codes) != 18 || slices.Contains(codes, "") {
+	if len(codes) != 19 || slices.Contains(codes, "") {
 		t.Errorf("reasons %v", codes)
 	}
 }
