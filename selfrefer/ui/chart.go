@@ -73,7 +73,7 @@ func (c Chart) svg(b box, ticks int) template.HTML {
 		return ""
 	}
 	w, h := b.inner()
-	pad := c.barWidth(w) / 2 // the first and last bars must not stand on the axes
+	pad := c.barWidth(w, to.Sub(from)) / 2 // the first and last bars must not stand on the axes
 	x := func(t time.Time) float64 {
 		return b.left + pad + (w-2*pad)*float64(t.Sub(from))/float64(max(to.Sub(from), 1))
 	}
@@ -157,15 +157,30 @@ func drawBand(s *strings.Builder, series Series, look int, x func(time.Time) flo
 	fmt.Fprintf(s, `<path class="wp-bar-%d" d="%s%sZ"/>`, look, high.String(), back.String())
 }
 
-// barWidth leaves three tenths of the room between bars; 0 when there are no bars.
-func (c Chart) barWidth(room float64) float64 {
-	width := 0.0
+// barWidth leaves three tenths of the room between bars, as close as the two closest stand among all that the picture spans; 0 when there are no
+// bars. A few bars are no walls.
+func (c Chart) barWidth(room float64, span time.Duration) float64 {
+	bars, closest := false, time.Duration(0)
 	for _, series := range c.Shown() {
-		if series.Kind == Bar && len(series.Points) > 0 {
-			width = math.Max(1, 0.7*room/float64(len(series.Points)))
+		if series.Kind != Bar || len(series.Points) == 0 {
+			continue
+		}
+		bars = true
+		for i := 1; i < len(series.Points); i++ {
+			if d := series.Points[i].At.Sub(series.Points[i-1].At); d > 0 && (closest == 0 || d < closest) {
+				closest = d
+			}
 		}
 	}
-	return width
+	if !bars {
+		return 0
+	}
+	if closest == 0 { // a single one
+		closest = 24 * time.Hour
+	}
+	const of = .7
+	width := of * room * float64(closest) / (float64(span) + of*float64(closest)) // the first and the last stick out by half of it
+	return min(max(width, 1), room/8)
 }
 
 // runs cuts the points at gaps.

@@ -4,6 +4,8 @@ import (
 	"flag"
 	"math"
 	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -98,6 +100,37 @@ func TestChart_band(t *testing.T) {
 	c.Series[0].Bands = c.Series[0].Bands[:1] // one too few: none
 	if rendered, err = render(c); err != nil || strings.Contains(string(rendered), `class="wp-bar-1" d=`) || len(c.Data().Head) != 3 {
 		t.Errorf("a band that does not fit its line is drawn: %v", err)
+	}
+}
+
+// Bars stand side by side, however far the other lines of the picture go.
+func TestChart_barsApart(t *testing.T) {
+	for name, ahead := range map[string]int{"alone": 3, "with a forecast": 40} {
+		texts, queue := Series{Name: "Texts", Kind: Bar}, Series{Name: "Waiting"}
+		for day := range ahead + 1 {
+			if day < 4 {
+				texts.Points = append(texts.Points, Point{at(24*day, 0), 10})
+			}
+			queue.Points = append(queue.Points, Point{at(24*day, 0), 3})
+		}
+		html, err := render(Chart{Title: "A campaign", Series: []Series{texts, queue}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wide, _, _ := strings.Cut(string(html), "</svg>")
+		end := 0.0
+		bars := regexp.MustCompile(`<rect class="wp-bar-1" x="([0-9.]+)" y="[0-9.]+" width="([0-9.]+)"`).FindAllStringSubmatch(wide, -1)
+		for i, bar := range bars {
+			x, _ := strconv.ParseFloat(bar[1], 64)
+			width, _ := strconv.ParseFloat(bar[2], 64)
+			if width < 5 || i > 0 && (x < end+1 || x > end+15*width) {
+				t.Errorf("%s: bar %d goes from %g, %g wide, after one that ends at %g", name, i, x, width, end)
+			}
+			end = x + width
+		}
+		if len(bars) != 4 {
+			t.Errorf("%s: %d bars", name, len(bars))
+		}
 	}
 }
 
