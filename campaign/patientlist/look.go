@@ -50,7 +50,9 @@ func Look(src io.Reader, opt Options, rows int) (p Preview, err error) {
 		copy(cells, row.Cells.Reveal())
 		p.Rows = append(p.Rows, cells)
 	}
-	return p, nil
+	err = r.lookBelow(src)
+	p.TakenOn, p.TakenOdd = r.found.TakenOn, r.found.TakenOdd
+	return p, err
 }
 
 // IsSign says whether several columns of a file may stand for a field: any of them counts.

@@ -104,6 +104,9 @@ type Found struct {
 	MonthFirst, ShortYears bool
 	// OtherSheets are those of the workbook that look like patient lists too. They are not read.
 	OtherSheets []string
+	// TakenOn is the day on which the list was taken from the GP system, as the lines above and below it say: midnight UTC, zero if they do not.
+	// What stands below is known at the end. TakenOdd is a day that they say and that nobody can believe: in the future, or long ago.
+	TakenOn, TakenOdd time.Time
 }
 
 // Reader reads a patient list. It is not safe for concurrent use.
@@ -123,6 +126,7 @@ type Reader struct {
 	wrapped    bool // each line stands in quotation marks as a whole
 	feeds      bool // lines end with a line feed
 	monthFirst bool // in dates of birth of figures alone
+	takenWeak  bool // the day on which the list was taken is a guess
 	width      int  // cells that a row has
 	needed     int  // index of the last column that a row cannot do without
 	line       int  // the next record's
@@ -276,10 +280,14 @@ func (r *Reader) findHeader() error {
 	for f, i := range best.cols.at {
 		r.found.Columns[f] = best.names[i]
 	}
+	above := r.linesAbove(best.next, best.delim)
 	r.lines.start += best.next
 	r.line = best.nextLine
 	r.learnWidth()
 	r.learnDates()
+	for _, cells := range above {
+		r.noteTaken(cells)
+	}
 	return nil
 }
 
@@ -396,6 +404,7 @@ func (r *Reader) Next() (Row, error) {
 			r.err = changed
 			continue
 		case no:
+			r.noteTaken(rec.cells)
 			continue
 		}
 		r.afterBlank = false
@@ -408,6 +417,9 @@ func (r *Reader) Next() (Row, error) {
 			row.Patient, row.Rejected = Patient{}, RowHidden
 		case r.sheet.struck.has(line):
 			row.Patient, row.Rejected = Patient{}, RowStruck
+		}
+		if row.Rejected == RowUnreadable || row.Rejected == NHSNumberInvalid { // or what a report says of itself below its table
+			r.noteTaken(rec.cells)
 		}
 		return row, nil
 	}

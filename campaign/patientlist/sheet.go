@@ -312,11 +312,15 @@ func newBook(src io.ReaderAt, opt Options) (*Reader, error) {
 func (b *workbook) list(opt Options) (*Reader, error) {
 	var found *Reader
 	var first error
+	var covers [][]string
 	for _, s := range b.sheets {
 		if s.hidden || opt.Sheet != "" && (s.name != opt.Sheet || found != nil) {
 			continue
 		}
 		r, err := b.reader(s, opt)
+		if r != nil && err != nil {
+			covers = append(covers, r.cover()...)
+		}
 		var no *FileError
 		switch {
 		case err == nil && (found == nil || !found.isWhole() && r.isWhole()): // a sheet of notes may have a word that looks like a column's name
@@ -340,6 +344,9 @@ func (b *workbook) list(opt Options) (*Reader, error) {
 	}
 	switch {
 	case found != nil:
+		for _, cells := range covers {
+			found.noteTaken(cells)
+		}
 		return found, nil
 	case first != nil:
 		return nil, first
