@@ -58,7 +58,7 @@ type Campaign struct {
 	// LinksOffAt is when a person switched off the links of its texts; zero while they work.
 	LinksOffAt time.Time
 	Grounds    Grounds
-	// FreshAt is when the newest list was screened that its own was screened against; zero before the first.
+	// FreshAt is the day on which the newest list was taken from the GP system that its own was screened against; zero before the first.
 	FreshAt time.Time
 }
 

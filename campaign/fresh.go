@@ -34,7 +34,7 @@ type Freshening struct {
 	Campaign ID
 	List     AudienceID
 	ListName string
-	ListAt   time.Time // when the fresh list was screened
+	ListAt   time.Time // the day on which the fresh list was taken from the GP system
 	Account  staff.AccountID
 	At       time.Time
 	State    FreshState

@@ -47,6 +47,9 @@ type UploadChoice struct {
 	HeaderLine int      `json:"header_line,omitempty"`
 	Sheet      string   `json:"sheet,omitempty"`
 	Fields     []string `json:"fields,omitempty"` // of each column, "" for one that is not used
+	// TakenOn is the day on which the list was taken from the GP system, and FileOn what the file says of that.
+	TakenOn time.Time `json:"taken_on,omitzero"`
+	FileOn  time.Time `json:"file_on,omitzero"`
 }
 
 // UploadFile is the content of an upload.

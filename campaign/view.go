@@ -19,6 +19,9 @@ type Importer interface {
 	Reject(ctx context.Context, row int, code string) error
 	// Rename changes the list's name; it may come any time before Finish.
 	Rename(name string)
+	// Taken says on which day the list was taken from the GP system, and what its file says of that, zero for nothing. It may come any time before
+	// Finish; without a day it is that of the import.
+	Taken(on, file time.Time)
 	// Finish ends the import and gives the audience with its ledger.
 	Finish(ctx context.Context) (Audience, error)
 	// Abandon gives the import up: nothing of it stays.
@@ -35,7 +38,9 @@ type Audience struct {
 	Synthetic             bool
 	CreatedBy             staff.AccountID
 	CreatedAt, ScreenedAt time.Time
-	Ledger                Ledger
+	// TakenOn is the day on which the list was taken from the GP system (see CivilDay), and FileOn what the file itself says, zero for nothing.
+	TakenOn, FileOn time.Time
+	Ledger          Ledger
 	// Done is how many rows are screened while the list is being imported.
 	Done int
 	// Parent is the list that this one was made from by narrowing it, 0 for none.

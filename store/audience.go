@@ -101,7 +101,7 @@ func (db *DB) BeginImport(ctx context.Context, who staff.Account, name string, s
 func (db *DB) beginImport(ctx context.Context, who staff.Account, a campaign.Audience, u campaign.Upload, dryRun bool) (*listImport, error) {
 	im := &listImport{db: db, ledger: campaign.NewLedger(), dryRun: dryRun, needs: map[string]int{}, upload: u, still: func() {},
 		a: campaign.Audience{ID: campaign.AudienceID(db.newID()), Network: who.Network, Name: a.Name, State: campaign.Importing, Synthetic: a.Synthetic, CreatedBy: who.ID,
-			ScreenedAt: a.ScreenedAt, Parent: a.Parent, Cohort: a.Cohort}}
+			ScreenedAt: a.ScreenedAt, TakenOn: a.TakenOn, FileOn: a.FileOn, Parent: a.Parent, Cohort: a.Cohort}}
 	cohort, err := db.sealCohort(im.a)
 	if err != nil {
 		return nil, err
@@ -323,6 +323,9 @@ func (im *listImport) Finish(ctx context.Context) (campaign.Audience, error) {
 		return campaign.Audience{}, err
 	}
 	im.a.Ledger, im.a.State = im.ledger, campaign.Screened
+	if im.a.TakenOn.IsZero() {
+		im.a.TakenOn = timeOf(dayOf(im.db.cfg.Now().UnixMilli()))
+	}
 	if !im.ledger.Balanced() {
 		return campaign.Audience{}, fmt.Errorf("the ledger of list %d does not add up: %+v", im.a.ID, im.ledger)
 	}
@@ -352,8 +355,9 @@ func (im *listImport) Finish(ctx context.Context) (campaign.Audience, error) {
 		}
 		return running(tx.Exec(`
 			UPDATE audience
-			SET state = $1, screened_at = $2, ledger = $3, synthetic = $4, name = $5, needs = $6
-			WHERE id = $7 AND state = 'importing'`, string(campaign.Screened), msOf(im.a.ScreenedAt), string(ledger), im.a.Synthetic, im.a.Name, needs, int64(im.a.ID)))
+			SET state = $1, screened_at = $2, ledger = $3, synthetic = $4, name = $5, needs = $6, taken_on = $7, file_on = $8
+			WHERE id = $9 AND state = 'importing'`, string(campaign.Screened), msOf(im.a.ScreenedAt), string(ledger), im.a.Synthetic, im.a.Name, needs,
+			msOf(im.a.TakenOn), msOf(im.a.FileOn), int64(im.a.ID)))
 	})
 	return im.a, err
 }
@@ -421,16 +425,17 @@ func scanIDs(rows *sql.Rows) (ids []int64, err error) {
 	return ids, rows.Err()
 }
 
-const audienceColumns = `id, network, name, state, synthetic, created_by, created_at, screened_at, ledger, done_rows, parent`
+const audienceColumns = `id, network, name, state, synthetic, created_by, created_at, screened_at, ledger, done_rows, parent, taken_on, file_on`
 
 func scanAudience(row interface{ Scan(...any) error }) (a campaign.Audience, err error) {
-	var created, screened int64
+	var created, screened, taken, file int64
 	var ledger string
-	err = row.Scan((*int64)(&a.ID), (*int64)(&a.Network), &a.Name, (*string)(&a.State), &a.Synthetic, (*int64)(&a.CreatedBy), &created, &screened, &ledger, &a.Done, (*int64)(&a.Parent))
+	err = row.Scan((*int64)(&a.ID), (*int64)(&a.Network), &a.Name, (*string)(&a.State), &a.Synthetic, (*int64)(&a.CreatedBy), &created, &screened, &ledger, &a.Done, (*int64)(&a.Parent), &taken, &file)
 	if err != nil {
 		return a, err
 	}
 	a.CreatedAt, a.ScreenedAt, a.Ledger = timeOf(created), timeOf(screened), campaign.NewLedger()
+	a.TakenOn, a.FileOn = timeOf(takenOn(taken, screened)), timeOf(file)
 	return a, json.Unmarshal([]byte(ledger), &a.Ledger)
 }
 

@@ -33,7 +33,7 @@ func scanCampaign(row interface{ Scan(...any) error }) (c campaign.Campaign, err
 	}
 	c.Parts = campaign.Parts(parts)
 	c.Seed, c.CreatedAt, c.LaunchedAt, c.FinishedAt, c.LinksOffAt = uint64(seed), timeOf(created), timeOf(launched), timeOf(finished), timeOf(off)
-	c.FreshAt = timeOf(fresh)
+	c.FreshAt = timeOf(dayOf(fresh))
 	return c, errors.Join(json.Unmarshal([]byte(steps), &c.Steps), json.Unmarshal([]byte(policy), &c.Policy), json.Unmarshal([]byte(grounds), &c.Grounds))
 }
 
@@ -224,6 +224,9 @@ func (db *DB) moveCampaign(ctx context.Context, who staff.Account, id campaign.I
 		case campaign.Submit:
 			if !c.Parts.Has(campaign.AllParts) {
 				return campaign.ErrUnsaved
+			}
+			if err := checkListAge(tx, c); err != nil {
+				return err
 			}
 			c.SubmittedBy, c.ApprovedBy, c.ApprovedHash = who.ID, 0, ""
 		case campaign.Approve:

@@ -54,16 +54,16 @@ func freshHold(s campaign.FreshState) string {
 	return beingScreened
 }
 
-const freshColumns = `f.id, f.campaign, f.audience, a.name, a.screened_at, f.account, f.at, f.state, f.counts`
+const freshColumns = `f.id, f.campaign, f.audience, a.name, a.taken_on, a.screened_at, f.account, f.at, f.state, f.counts`
 
 func scanFresh(r scanner, f *campaign.Freshening) error {
-	var screened, at int64
+	var taken, screened, at int64
 	var counts string
-	err := r.Scan(&f.ID, (*int64)(&f.Campaign), (*int64)(&f.List), &f.ListName, &screened, (*int64)(&f.Account), &at, (*string)(&f.State), &counts)
+	err := r.Scan(&f.ID, (*int64)(&f.Campaign), (*int64)(&f.List), &f.ListName, &taken, &screened, (*int64)(&f.Account), &at, (*string)(&f.State), &counts)
 	if err != nil {
 		return err
 	}
-	f.ListAt, f.At = timeOf(screened), timeOf(at)
+	f.ListAt, f.At = timeOf(takenOn(taken, screened)), timeOf(at)
 	return json.Unmarshal([]byte(counts), &f.FreshCounts)
 }
 
@@ -116,8 +116,9 @@ func (db *DB) StartFresh(ctx context.Context, who staff.Account, id campaign.ID,
 			return notFound(err, campaign.ErrNotFound)
 		case a.Synthetic && !own.Synthetic:
 			return campaign.ErrSynthetic
-		case !a.ScreenedAt.After(own.ScreenedAt) || !a.ScreenedAt.After(c.FreshAt):
-			return campaign.ErrNotFresh
+		}
+		if err := c.CheckFresh(a, own); err != nil {
+			return err
 		}
 		shares, err := invitedByPractice(tx, c)
 		if err != nil {

@@ -55,7 +55,7 @@ func TestFreshList(t *testing.T) {
 
 		now = testCivil.AddDate(0, 0, 15)
 		snapshot := must[campaign.Snapshot](t)(db.Snapshot(ctx, w.team.ID))
-		if s := snapshot.Policy.Campaigns[0].Screened; !s.Equal(testCivil) {
+		if s := snapshot.Policy.Campaigns[0].Screened; !s.Equal(campaign.CivilDay(testCivil)) {
 			t.Errorf("screened %s", s)
 		}
 		var rows []campaign.Candidate
@@ -133,7 +133,7 @@ func TestFreshList(t *testing.T) {
 		if n := count(t, db, `SELECT COUNT(*) FROM message m JOIN patient p ON p.id = m.patient WHERE m.shared AND p.row = $1`, shares.Row); n != 1 {
 			t.Error("a number that two people have now gets a name")
 		}
-		if snapshot = must[campaign.Snapshot](t)(db.Snapshot(ctx, w.team.ID)); !snapshot.Policy.Campaigns[0].Screened.Equal(now) || snapshot.State.Campaigns[0].Held != "" {
+		if snapshot = must[campaign.Snapshot](t)(db.Snapshot(ctx, w.team.ID)); !snapshot.Policy.Campaigns[0].Screened.Equal(campaign.CivilDay(now)) || snapshot.State.Campaigns[0].Held != "" {
 			t.Errorf("the list counts from %s, held %q", snapshot.Policy.Campaigns[0].Screened, snapshot.State.Campaigns[0].Held)
 		}
 		// Who was taken out stays out when their practice agrees again, and whatever brings a message back.

@@ -242,7 +242,7 @@ func (db *DB) BeginNarrow(ctx context.Context, who staff.Account, id campaign.Au
 	if err := db.knowsCohort(ctx, who.Network, c); err != nil {
 		return nil, err
 	}
-	im, err := db.beginImport(ctx, who, campaign.Audience{Name: name, Synthetic: from.Synthetic, ScreenedAt: from.ScreenedAt, Parent: from.ID, Cohort: c}, campaign.Upload{}, false)
+	im, err := db.beginImport(ctx, who, campaign.Audience{Name: name, Synthetic: from.Synthetic, ScreenedAt: from.ScreenedAt, TakenOn: from.TakenOn, FileOn: from.FileOn, Parent: from.ID, Cohort: c}, campaign.Upload{}, false)
 	if err != nil {
 		return nil, err
 	}

@@ -28,9 +28,9 @@ func (db *DB) Outlook(ctx context.Context, n staff.NetworkID, id campaign.ID) (s
 	}
 	segments := float64(max(e.Segments, 1)) / float64(max(e.Texts, 1))
 	err = db.read(ctx, "what a draft would be", func(tx *Tx) error {
-		var screened int64
+		var taken, screened int64
 		var madeUp bool
-		if err := tx.QueryRow(`SELECT screened_at, synthetic FROM audience WHERE id = $1`, int64(c.Audience)).Scan(&screened, &madeUp); err != nil {
+		if err := tx.QueryRow(`SELECT taken_on, screened_at, synthetic FROM audience WHERE id = $1`, int64(c.Audience)).Scan(&taken, &screened, &madeUp); err != nil {
 			return err
 		}
 		taught, err := lessonsOf(tx, n)
@@ -52,7 +52,7 @@ func (db *DB) Outlook(ctx context.Context, n staff.NetworkID, id campaign.ID) (s
 		s.State.Campaigns = append(s.State.Campaigns, cs)
 		s.Policy.Campaigns = append(s.Policy.Campaigns, throttle.CampaignPolicy{
 			ID: cs.ID, Windows: p.Windows, DailyCap: p.DailyCap, Budget: p.Budget, CostPerText: int64(float64(p.Price)*segments + .5), Rate: p.Rate,
-			SegmentsPerText: segments, MinBatch: p.MinBatch, Screened: timeOf(screened), MaxListAge: p.MaxListAge, First: p.First, Last: p.Last, Blast: p.Blast,
+			SegmentsPerText: segments, MinBatch: p.MinBatch, Screened: timeOf(takenOn(taken, screened)), MaxListAge: p.MaxListAge, First: p.First, Last: p.Last, Blast: p.Blast,
 			Prior: taught.prior(id, madeUp),
 		})
 		return nil

@@ -102,13 +102,14 @@ func (db *DB) snapshotCampaigns(tx *Tx, s *campaign.Snapshot, mark int64) error 
 		memory   throttle.Memory
 		planning int64
 		segments float64
+		taken    int64
 		screened int64
 		resumed  int64
 		madeUp   bool
 		fresh    campaign.FreshState // of its list's screening against a fresh one, if one is under way
 	}
 	rows, err := tx.Query(`
-		SELECT `+prefixed("c.", campaignColumns)+`, c.strata, c.memory, c.planning, c.segments, c.resumed_at, a.screened_at, a.synthetic,
+		SELECT `+prefixed("c.", campaignColumns)+`, c.strata, c.memory, c.planning, c.segments, c.resumed_at, a.taken_on, a.screened_at, a.synthetic,
 			`+openFresh("c.id")+`
 		FROM campaign c
 		JOIN audience a ON a.id = c.audience
@@ -122,7 +123,7 @@ func (db *DB) snapshotCampaigns(tx *Tx, s *campaign.Snapshot, mark int64) error 
 	for rows.Next() {
 		var r row
 		var strataJSON, memoryJSON string
-		r.c, err = scanCampaign(extraScan{rows, []any{&strataJSON, &memoryJSON, &r.planning, &r.segments, &r.resumed, &r.screened, &r.madeUp, (*string)(&r.fresh)}})
+		r.c, err = scanCampaign(extraScan{rows, []any{&strataJSON, &memoryJSON, &r.planning, &r.segments, &r.resumed, &r.taken, &r.screened, &r.madeUp, (*string)(&r.fresh)}})
 		if err != nil {
 			return err
 		}
@@ -149,13 +150,13 @@ func (db *DB) snapshotCampaigns(tx *Tx, s *campaign.Snapshot, mark int64) error 
 		}
 		cs.Running = r.c.State == campaign.Running && r.planning < 0
 		cs.Held = cmp.Or(cs.Held, freshHold(r.fresh))
-		r.screened = max(r.screened, msOf(r.c.FreshAt))
+		listOn := max(takenOn(r.taken, r.screened), msOf(r.c.FreshAt))
 		cs.Memory, cs.Resumed = r.memory, timeOf(r.resumed)
 		s.State.Campaigns = append(s.State.Campaigns, cs)
 		p := r.c.Policy
 		s.Policy.Campaigns = append(s.Policy.Campaigns, throttle.CampaignPolicy{
 			ID: cs.ID, Windows: p.Windows, DailyCap: p.DailyCap, Budget: p.Budget, CostPerText: int64(float64(p.Price)*r.segments + .5), Rate: p.Rate,
-			SegmentsPerText: r.segments, MinBatch: p.MinBatch, Screened: timeOf(r.screened), MaxListAge: p.MaxListAge, First: p.First, Last: p.Last, Blast: p.Blast,
+			SegmentsPerText: r.segments, MinBatch: p.MinBatch, Screened: timeOf(listOn), MaxListAge: p.MaxListAge, First: p.First, Last: p.Last, Blast: p.Blast,
 			Prior: taught.prior(r.c.ID, r.madeUp),
 		})
 	}

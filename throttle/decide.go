@@ -286,7 +286,7 @@ func (p *CampaignPolicy) once() time.Duration {
 
 func (p *CampaignPolicy) listAge() time.Duration { return ListLasts(p.MaxListAge) }
 
-// ListLasts is how long after its screening a list may be used by a campaign with this MaxListAge.
+// ListLasts is how long after it was taken from the GP system a list may be used by a campaign with this MaxListAge.
 func ListLasts(most time.Duration) time.Duration {
 	if most <= 0 {
 		return UsualListAge

@@ -88,7 +88,8 @@ type CampaignPolicy struct {
 	Rate, SegmentsPerText float64
 	// MinBatch is the smallest batch worth sending, except for the rest of the list; 0 means 5.
 	MinBatch int
-	// Screened is when the list was last screened against a fresh one; MaxListAge after it nothing is released (0 means 14 days, at most 28).
+	// Screened is when the list was taken from the GP system, or the last fresh one that it was screened against; MaxListAge after it nothing is
+	// released (0 means 14 days, at most 28).
 	Screened   time.Time
 	MaxListAge time.Duration
 	// First and Last are the campaign's first and last instant; nothing is released before and after them. Zero means none.

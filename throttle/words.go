@@ -348,7 +348,7 @@ func (w *writer) why(i int, x *Decision) string {
 	case LimitSilence:
 		return "answers have stopped: open the link on a phone and send the form to see whether it works, then confirm that it does"
 	case LimitListAge:
-		return fmt.Sprintf("the list was last checked on %s, more than %s ago; check it against a fresh one to go on",
+		return fmt.Sprintf("the list was taken from the GP system on %s, more than %s ago; screen it against a fresh one to go on",
 			p.Screened.In(w.loc).Format("2 January 2006"), count(int(p.listAge().Hours()/24), "day"))
 	case LimitNobody:
 		if o.canAnswer < dead {

@@ -164,7 +164,7 @@ func TestFreshPage(t *testing.T) {
 	post(303, url.Values{"do": {"confirm"}, "number": {" 10 "}}, "")
 	v := w.answer(w.get(manager, fmt.Sprintf("/api/v1/campaigns/%d/fresh-list", id)), 200)
 	s := v["screenings"].([]any)[0].(map[string]any)
-	if s["state"] != "done" || s["removed"] != 10.0 || s["out"].(map[string]any)["left"] != 10.0 || v["list_at"] != fresh.ScreenedAt.Format(time.RFC3339) {
+	if s["state"] != "done" || s["removed"] != 10.0 || s["out"].(map[string]any)["left"] != 10.0 || v["list_at"] != fresh.TakenOn.Format(time.RFC3339) || v["list_at"] != "2026-06-17T00:00:00Z" {
 		t.Errorf("screened: %v", v)
 	}
 	if p := page(); !strings.Contains(p, "10 people taken out") {

@@ -349,12 +349,15 @@ func (h *Handler) facts(who staff.Account, v campaign.View, names map[staff.Acco
 		list.Href = fmt.Sprintf("/desk/lists/%d", v.Audience.ID)
 	}
 	l := ui.SummaryList{Rows: []ui.SummaryRow{
-		{Key: "Patient list", Values: []ui.Cell{list, {Text: count(v.Audience.Ledger.Invited, "person", "people") + " can be texted"}, {Text: "Checked at " + h.when(v.Audience.ScreenedAt)}}},
+		{Key: "Patient list", Values: []ui.Cell{list, {Text: count(v.Audience.Ledger.Invited, "person", "people") + " can be texted"}, {Text: "Taken from the GP system on " + h.day(v.Audience.TakenOn)}, {Text: "Checked at " + h.when(v.Audience.ScreenedAt)}}},
 		{Key: "Team that answers", Values: []ui.Cell{{Text: v.Team.Name}, {Text: "Promises a call within " + count(v.Team.PromiseDays, "working day", "working days")}}},
 		{Key: "Hours for texts", Values: []ui.Cell{{Text: windowWords(v.Policy.Windows)}}},
 	}}
 	add := func(key, value string) {
 		l.Rows = append(l.Rows, ui.SummaryRow{Key: key, Values: []ui.Cell{{Text: value}}})
+	}
+	if says := h.fileSays(v.Audience); says != "" {
+		l.Rows[0].Values = append(l.Rows[0].Values, ui.Cell{Text: says})
 	}
 	l.Rows = append(l.Rows, h.groundRows(who, v)...)
 	if !v.LinksOffAt.IsZero() {
@@ -864,7 +867,7 @@ type campaignAnswer struct {
 	FinishedAt  *time.Time          `json:"finished_at"`
 	LinksOffAt  *time.Time          `json:"links_off_at,omitempty"` // while they are off
 	Grounds     groundsAnswer       `json:"grounds"`
-	FreshAt     *time.Time          `json:"fresh_at,omitempty"` // when the list was screened that its own was screened against
+	FreshAt     *time.Time          `json:"fresh_at,omitempty"` // the day of the fresh list that its own was screened against
 	// Hash is what an approval is for; sent back with approve or launch it makes sure that nothing changed in between.
 	Hash string `json:"hash"`
 }

@@ -445,19 +445,24 @@ func (h *Handler) apiNarrow(w http.ResponseWriter, r *http.Request) {
 }
 
 // ageWords tells how old a list is, how long it may be used, and what happens then.
-func (h *Handler) ageWords(screened time.Time) string {
+func (h *Handler) ageWords(a campaign.Audience) string {
 	now := h.cfg.Now()
-	days := int(now.Sub(screened) / (24 * time.Hour))
-	old := "less than a day old"
-	if days > 0 {
-		old = count(days, "day", "days") + " old"
+	old := "less than a day"
+	if days := int(now.Sub(a.TakenOn) / (24 * time.Hour)); days > 0 {
+		old = count(days, "day", "days")
 	}
-	until, longest := screened.Add(throttle.UsualListAge), screened.Add(throttle.LongestListAge)
+	words := fmt.Sprintf("This list was taken from the GP system on %s and is %s old.", h.day(a.TakenOn), old)
+	until, longest := a.TakenOn.Add(throttle.UsualListAge), a.TakenOn.Add(throttle.LongestListAge)
 	switch {
 	case now.After(longest):
-		return fmt.Sprintf("This list is %s. That is too old: nothing is sent to people in it until you upload a fresh export.", old)
+		words += " That is too old: nothing is sent to people in it until you upload a fresh export."
 	case now.After(until):
-		return fmt.Sprintf("This list is %s. Campaigns stop sending when their list is 14 days old, unless they were made to go on longer, until %s at most. People move, die and change their minds: upload a fresh export.", old, h.day(longest))
+		words += fmt.Sprintf(" Campaigns stop sending when their list is 14 days old, unless they were made to go on longer, until %s at most. People move, die and change their minds: upload a fresh export.", h.day(longest))
+	default:
+		words += fmt.Sprintf(" It can be used until %s, when it is 14 days old. After that nothing is sent to people in it until you upload a fresh export, because people move, die and change their minds.", h.day(until))
 	}
-	return fmt.Sprintf("This list is %s. It can be used until %s, when it is 14 days old. After that nothing is sent to people in it until you upload a fresh export, because people move, die and change their minds.", old, h.day(until))
+	if says := h.fileSays(a); says != "" {
+		words += " " + says
+	}
+	return words
 }

@@ -321,7 +321,7 @@ func TestImport_samples(t *testing.T) {
 	for _, name := range []string{"emis-2000.csv", "systmone-2000.csv"} {
 		list, err := os.ReadFile(filepath.Join("..", "patientlist", "testdata", name))
 		w.must(err)
-		v := w.answer(w.upload(w.by[staff.CampaignManager], "/api/v1/lists", "@x.csv="+string(list)), 201)
+		v := w.answer(w.upload(w.by[staff.CampaignManager], "/api/v1/lists", "@x.csv="+string(list), "taken_on=2026-06-01"), 201)
 		a, err := w.db.Audience(context.Background(), w.network.ID, campaign.AudienceID(v["id"].(float64)))
 		w.must(err)
 		if got := a.Ledger; fmt.Sprint(got) != fmt.Sprint(want) || !a.Synthetic {

@@ -87,7 +87,7 @@ func TestUpload_files(t *testing.T) {
 				}
 				return
 			}
-			v := w.answer(w.upload(manager, "/api/v1/lists", file), 201)
+			v := w.answer(w.upload(manager, "/api/v1/lists", file, "taken_on=2026-06-01"), 201)
 			at := w.stage(file)
 			w.confirm(at)
 			byPage := w.screened(at)

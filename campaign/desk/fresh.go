@@ -17,17 +17,16 @@ import (
 )
 
 // listDate is the day from which the age of a campaign's list counts.
-func listDate(v campaign.View) time.Time {
-	if v.FreshAt.After(v.Audience.ScreenedAt) {
-		return v.FreshAt
-	}
-	return v.Audience.ScreenedAt
-}
+func listDate(v campaign.View) time.Time { return v.ListOn(v.Audience) }
 
 // campaignAge says how old a campaign's list is, and how old it may be.
 func (h *Handler) campaignAge(v campaign.View) string {
 	days := func(d time.Duration) string { return count(int(d/(24*time.Hour)), "day", "days") }
-	return fmt.Sprintf("%s, from %s; after %s nothing is sent before it is screened against a fresh one", days(h.cfg.Now().Sub(listDate(v))), h.day(listDate(v)), days(throttle.ListLasts(v.Policy.MaxListAge)))
+	words := fmt.Sprintf("%s, from %s; after %s nothing is sent before it is screened against a fresh one", days(h.cfg.Now().Sub(listDate(v))), h.day(listDate(v)), days(throttle.ListLasts(v.Policy.MaxListAge)))
+	if says := h.fileSays(v.Audience); says != "" && listDate(v).Equal(v.Audience.TakenOn) {
+		words += ". " + strings.TrimSuffix(says, ".")
+	}
+	return words
 }
 
 // freshNote leads from a campaign's page to the screening against a fresh list.
@@ -123,10 +122,10 @@ func (h *Handler) showFresh(w http.ResponseWriter, r *http.Request, status int, 
 		}
 	}
 	if d.Choose = live && d.Progress == "" && !d.Asking; d.Choose {
-		d.Lists = ui.Field{Kind: ui.Radios, Name: "list", Label: "Which is the fresh list?", Value: r.PostFormValue("list"), Hint: "Upload it as you did the first one. It must have all practices of the campaign"}
+		d.Lists = ui.Field{Kind: ui.Radios, Name: "list", Label: "Which is the fresh list?", Value: r.PostFormValue("list"), Hint: "Upload it as you did the first one. It must have all practices of the campaign, and be taken from the GP system after the list that the campaign has: lists that are older are not shown"}
 		for _, a := range lists {
-			if a.State == campaign.Screened && a.Ledger.Invited > 0 && a.ScreenedAt.After(listDate(v)) {
-				d.Lists.Options = append(d.Lists.Options, ui.Option{Value: fmt.Sprint(int64(a.ID)), Label: a.Name, Hint: fmt.Sprintf("%s, of %s", count(a.Ledger.Invited, "person", "people"), h.when(a.ScreenedAt))})
+			if a.State == campaign.Screened && a.Ledger.Invited > 0 && v.CheckFresh(a, v.Audience) == nil {
+				d.Lists.Options = append(d.Lists.Options, ui.Option{Value: fmt.Sprint(int64(a.ID)), Label: a.Name, Hint: fmt.Sprintf("%s, taken on %s, checked at %s", count(a.Ledger.Invited, "person", "people"), h.day(a.TakenOn), h.when(a.ScreenedAt))})
 			}
 		}
 	}

@@ -56,7 +56,7 @@ func (h *Handler) groundRows(who staff.Account, v campaign.View) []ui.SummaryRow
 		rows[0].Actions = []ui.Cell{{Text: "Change", Href: stepPath(v.ID, "who") + "#purpose", Hidden: "purpose, lawful basis and assessment"}}
 	}
 	if !v.FreshAt.IsZero() {
-		rows = append(rows, ui.SummaryRow{Key: "Screened against a fresh list", Values: []ui.Cell{{Text: "Of " + h.when(v.FreshAt)}}})
+		rows = append(rows, ui.SummaryRow{Key: "Screened against a fresh list", Values: []ui.Cell{{Text: "Of " + h.day(v.FreshAt)}}})
 	}
 	return rows
 }

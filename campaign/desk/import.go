@@ -24,6 +24,9 @@ type ImportConfig struct {
 	// Name, if set, is asked for the list's name after the file's last byte: in an upload the name may follow the file.
 	// An error abandons the list.
 	Name func() (string, error)
+	// Taken, if set, is asked after Name on which day the list was taken from the GP system, and what is known before it is read of what the file says
+	// of that. Of a zero day the file is believed; if it says none, it is the day of the import.
+	Taken func() (said, file time.Time, err error)
 }
 
 const (
@@ -76,6 +79,20 @@ func Import(ctx context.Context, c ImportConfig) (_ campaign.Audience, err error
 		}
 		im.Rename(name)
 	}
+	var said, file time.Time
+	if c.Taken != nil {
+		if said, file, err = c.Taken(); err != nil {
+			return campaign.Audience{}, err
+		}
+	}
+	on, file, err := takenBy(said, file, r.Found())
+	if err != nil {
+		return campaign.Audience{}, err
+	}
+	if on.IsZero() { // programs export and upload at once
+		on = campaign.CivilDay(c.Options.Today)
+	}
+	im.Taken(on, file)
 	a, err := im.Finish(ctx)
 	if err != nil {
 		return campaign.Audience{}, fmt.Errorf("finish the list: %w", err)

@@ -63,14 +63,14 @@ func (h *Handler) listPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	data := &listData{ID: a.ID, Name: a.Name, Importing: a.State == campaign.Importing, Synthetic: a.Synthetic, NotInvited: l.Rows - l.Invited,
-		CanInvite: can(who, staff.EditCampaign) && l.Invited > 0}
+		CanInvite: can(who, staff.EditCampaign) && l.Invited > 0 && a.CheckAge(h.cfg.Now()) == nil}
 	data.Facts = fmt.Sprintf("%s by %s at %s.", map[bool]string{true: "Uploaded", false: "Made"}[a.Parent == 0], names[a.CreatedBy], h.when(a.CreatedAt))
 	data.Sentence = ledgerSentence(l)
 	data.Interrupted = a.State == campaign.Interrupted
 	data.Ledger = ledgerTable(a.ID, l)
 	data.CanNarrow = can(who, staff.UploadList) && a.State == campaign.Screened && l.Invited > 0
 	if a.State == campaign.Screened {
-		data.Age = h.ageWords(a.ScreenedAt)
+		data.Age = h.ageWords(a)
 	} else {
 		data.Done = count(a.Done, "row is", "rows are") + " checked so far."
 	}

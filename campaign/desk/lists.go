@@ -65,18 +65,19 @@ func (h *Handler) showLists(w http.ResponseWriter, r *http.Request, status int, 
 			return
 		}
 	}
-	data.Lists = ui.Table{Head: []ui.Cell{{Text: "List"}, {Text: "Uploaded"}, {Text: "Rows", Numeric: true}, {Text: "Can be texted", Numeric: true}}, RowHeaders: true, Stacked: true,
+	data.Lists = ui.Table{Head: []ui.Cell{{Text: "List"}, {Text: "Uploaded"}, {Text: "Taken on"}, {Text: "Rows", Numeric: true}, {Text: "Can be texted", Numeric: true}}, RowHeaders: true, Stacked: true,
 		Empty: "There are no lists yet."}
 	for _, a := range all {
 		if beingRead[a.ID] {
 			continue
 		}
-		row := []ui.Cell{{Text: a.Name, Href: fmt.Sprintf("/desk/lists/%d", a.ID)}, {Text: h.day(a.CreatedAt)}}
+		row := []ui.Cell{{Text: a.Name, Href: fmt.Sprintf("/desk/lists/%d", a.ID)}, {Text: h.day(a.CreatedAt)}, {Text: h.day(a.TakenOn)}}
 		switch a.State {
 		case campaign.Importing:
-			data.Importing = true
+			data.Importing, row[2].Text = true, "–"
 			row = append(row, ui.Cell{Text: "Importing", Tag: "yellow"}, ui.Cell{Text: "–", Numeric: true})
 		case campaign.Interrupted:
+			row[2].Text = "–"
 			row = append(row, ui.Cell{Text: "Interrupted: make it again", Tag: "red"}, ui.Cell{Text: "–", Numeric: true})
 		default:
 			row = append(row, ui.Cell{Text: number(a.Ledger.Rows), Numeric: true}, ui.Cell{Text: number(a.Ledger.Invited), Numeric: true})
@@ -131,6 +132,7 @@ func (h *Handler) fillUploads(ctx context.Context, who staff.Account, data *list
 type upload struct {
 	name, practice string
 	mapping        map[patientlist.Field]string
+	takenOn        time.Time // zero if nothing says so
 }
 
 // uploadPage keeps a file, and leads on to the page where a person says what its columns are. What is no list at all is told at once.
@@ -282,6 +284,10 @@ func (u *upload) take(part *multipart.Part) error {
 		u.name = value
 	case name == "practice":
 		u.practice = strings.ToUpper(value)
+	case name == "taken_on" && value != "":
+		if u.takenOn, err = givenDay(value); err != nil {
+			return err
+		}
 	case name == "mapping" && value != "":
 		var given map[string]string
 		if err := json.Unmarshal(b, &given); err != nil {
@@ -333,6 +339,9 @@ func (h *Handler) takeFile(ctx context.Context, who staff.Account, u *upload, m 
 	if err := h.ownPractice(ctx, who, u.practice); err != nil {
 		return campaign.Audience{}, err
 	}
+	if err := h.checkGiven(u.takenOn); err != nil {
+		return campaign.Audience{}, err
+	}
 	file := bufio.NewReader(part)
 	if head, err := file.Peek(4); err == nil && string(head) == "PK\x03\x04" {
 		return h.takeWorkbook(ctx, who, u, m, part.FileName(), file)
@@ -351,6 +360,7 @@ func (h *Handler) takeFile(ctx context.Context, who staff.Account, u *upload, m 
 			err := u.rest(m)
 			return title(), err
 		},
+		Taken: func() (said, file time.Time, err error) { return u.takenOn, file, h.checkGiven(u.takenOn) }, // it may come after the file
 	})
 	if err != nil {
 		err = torn(ctx, err)
@@ -372,9 +382,13 @@ func (h *Handler) takeWorkbook(ctx context.Context, who staff.Account, u *upload
 		defer cancel()
 		err = errors.Join(err, h.cfg.Store.DiscardUpload(late, who, staged.ID))
 	}()
-	if err := u.rest(m); err != nil {
+	if err = u.rest(m); err == nil {
+		err = h.checkGiven(u.takenOn)
+	}
+	if err != nil {
 		return a, err
 	}
+	staged.Choice.TakenOn = u.takenOn
 	staged.Name = cut(cmp.Or(u.name, listName(file)), 100)
 	if staged, err = h.cfg.Store.StartUpload(ctx, who, staged); err != nil {
 		return a, err
@@ -397,6 +411,8 @@ type listAnswer struct {
 	State      campaign.AudienceState `json:"state"`
 	CreatedAt  time.Time              `json:"created_at"`
 	ScreenedAt *time.Time             `json:"screened_at"`
+	TakenOn    *string                `json:"taken_on"`
+	FileOn     *string                `json:"file_taken_on,omitempty"`
 	TooOldAt   *time.Time             `json:"too_old_at"`
 	Done       int                    `json:"done"`
 	Parent     campaign.AudienceID    `json:"parent,omitempty"`
@@ -407,8 +423,8 @@ type listAnswer struct {
 func listJSON(a campaign.Audience) listAnswer {
 	l := listAnswer{ID: a.ID, Name: a.Name, State: a.State, CreatedAt: a.CreatedAt, Done: max(a.Done, a.Ledger.Rows), Parent: a.Parent, Synthetic: a.Synthetic, Ledger: a.Ledger}
 	if a.State == campaign.Screened {
-		old := a.ScreenedAt.Add(throttle.UsualListAge)
-		l.ScreenedAt, l.TooOldAt = &a.ScreenedAt, &old
+		old := a.TakenOn.Add(throttle.UsualListAge)
+		l.ScreenedAt, l.TooOldAt, l.TakenOn, l.FileOn = &a.ScreenedAt, &old, onDay(a.TakenOn), onDay(a.FileOn)
 	}
 	if l.Excluded == nil { // one that is only beginning
 		l.Ledger = campaign.NewLedger()

@@ -77,6 +77,8 @@ func (h *Handler) build(ctx context.Context, who staff.Account, d draft) (campai
 		bad = append(bad, ui.FieldError{Field: "list", Sentence: "This list is still being imported. Wait until it is done."})
 	case a.Ledger.Invited == 0:
 		bad = append(bad, ui.FieldError{Field: "list", Sentence: "Nobody in this list can be texted. Choose another one."})
+	case a.CheckAge(h.cfg.Now()) != nil:
+		bad = append(bad, ui.FieldError{Field: "list", Sentence: asSentence(a.CheckAge(h.cfg.Now()).Error())})
 	}
 	teams, err := h.cfg.Store.NetworkTeams(ctx, who.Network)
 	if err != nil {

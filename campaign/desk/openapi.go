@@ -31,10 +31,12 @@ func OpenAPI() map[string]any {
 		return c
 	}
 	list := thing(object{"id": number, "name": word, "state": object{"enum": []string{"importing", "screened", "interrupted"}}, "created_at": instant, "screened_at": instant, "synthetic": yes,
-		"too_old_at": with(instant, object{"description": "Then campaigns stop sending to this list, unless they were made to go on longer"}),
-		"done":       with(number, object{"description": "Rows that are checked, while the list is importing"}),
-		"parent":     with(number, object{"description": "The list that this one was narrowed from"}),
-		"rows":       number, "invited": number, "excluded": counts, "rejected": counts})
+		"taken_on":      object{"type": "string", "format": "date", "description": "The day on which the list was taken from the GP system: its age counts from it"},
+		"file_taken_on": object{"type": "string", "format": "date", "description": "That day as the file itself says it; left out if it does not"},
+		"too_old_at":    with(instant, object{"description": "Then campaigns stop sending to this list, unless they were made to go on longer"}),
+		"done":          with(number, object{"description": "Rows that are checked, while the list is importing"}),
+		"parent":        with(number, object{"description": "The list that this one was narrowed from"}),
+		"rows":          number, "invited": number, "excluded": counts, "rejected": counts})
 	windows := object{"type": "object", "description": `Hours by weekday: {"monday": ["09:00", "17:00"]}. Left out: Monday to Friday, 9 to 5.`,
 		"additionalProperties": object{"type": "array", "items": word, "minItems": 2, "maxItems": 2}}
 	translations := object{"type": "object", "description": "The text in other languages, by code; whoever's list names none of them gets it in English. A translation that no professional has reviewed is refused, except for a list that is made up.",
@@ -97,7 +99,8 @@ func OpenAPI() map[string]any {
 	narrowing["description"] = "Whoever is in one of each of the groups that are named. The values are those that the list’s groups have; an empty one is who has none."
 	upload := thing(object{"file": object{"type": "string", "contentMediaType": "text/csv", "description": "CSV, or an Excel workbook (.xlsx)"},
 		"mapping":  object{"type": "object", "additionalProperties": word, "description": `Column names of fields that are not recognised: {"mobile": "Contact number"}. Send it before the file.`},
-		"practice": with(word, object{"description": "ODS code, for a file that does not say. Send it before the file."}), "name": word})
+		"practice": with(word, object{"description": "ODS code, for a file that does not say. Send it before the file."}), "name": word,
+		"taken_on": object{"type": "string", "format": "date", "description": "The day on which the list was taken from the GP system: its age counts from it. Left out: the day that the file says (“Run on”, “Report date”), or else the day of the upload. A file that says a day in the future, or more than a year ago, is refused without (422, taken_unclear)"}})
 	upload["required"] = []string{"file"}
 
 	paths := object{

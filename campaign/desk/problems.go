@@ -47,6 +47,7 @@ var problems = []struct {
 	{campaign.ErrNoPractice, http.StatusConflict, "no_practice"},
 	{campaign.ErrPurpose, http.StatusConflict, "purpose"},
 	{campaign.ErrNotFresh, http.StatusConflict, "not_fresh"},
+	{campaign.ErrOlderList, http.StatusConflict, "older_list"},
 	{campaign.ErrCorrecting, http.StatusConflict, "correcting"},
 	{campaign.ErrCorrectionHands, http.StatusConflict, "same_hand"},
 	{campaign.ErrCorrectionOther, http.StatusConflict, "changed"},
@@ -67,11 +68,14 @@ func classify(err error) (status int, code, sentence string) {
 	var unsendable campaign.ErrUnsendable
 	var lacks campaign.ErrFreshLacks
 	var more campaign.ErrMorePeople
+	var age campaign.ErrListAge
 	switch {
 	case errors.As(err, &more):
 		return http.StatusUnprocessableEntity, "more_people", asSentence(more.Error())
 	case errors.As(err, &lacks):
 		return http.StatusConflict, "fresh_lacks", asSentence(lacks.Error())
+	case errors.As(err, &age):
+		return http.StatusConflict, "list_too_old", asSentence(age.Error())
 	case errors.As(err, &file):
 		return http.StatusUnprocessableEntity, file.Code, file.Sentence
 	case errors.As(err, &form):

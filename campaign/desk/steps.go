@@ -625,7 +625,7 @@ func (h *Handler) fillWhen(ctx context.Context, who staff.Account, c campaign.Ca
 	if err != nil {
 		return fmt.Errorf("read list %d: %w", c.Audience, err)
 	}
-	d.ListAge = h.ageWords(a.ScreenedAt)
+	d.ListAge = h.ageWords(a)
 	var closed []string
 	for _, day := range snap.Policy.Calendar.NextHolidays(h.cfg.Now(), holidaysShown) {
 		closed = append(closed, h.day(day))

@@ -54,7 +54,7 @@ func TestSteps(t *testing.T) {
 	}
 	w.sees(w.get(manager, at+"/steps/check"), 200, "Before it can be sent for approval", "What it says</a>: not done yet", "Who answers</a>: not done yet")
 	w.sees(w.post(manager, at+"/submit", nil), 409, "Some steps have not been saved yet", "Go through the steps")
-	w.sees(w.get(manager, at+"/steps/who"), 200, "Can be texted", "30 people", "This list is less than a day old.", "Elm Street Surgery: 15 people", "Where every row went", `aria-current="step"`)
+	w.sees(w.get(manager, at+"/steps/who"), 200, "Can be texted", "30 people", "and is less than a day old.", "Elm Street Surgery: 15 people", "Where every row went", `aria-current="step"`)
 
 	text := url.Values{"text": {campaign.DefaultText + " Thank you."}, "reminder": {"We wrote last week. ((link)) No more: ((stop_link))"}, "after_days": {"soon"}}
 	w.sees(w.post(manager, at+"/steps/what", text), 422, "The days until the reminder must be a whole number", "Thank you.</textarea>", `value="soon"`)

@@ -78,6 +78,7 @@ type uploadData struct {
 	Columns  []ui.Field
 	Rows     ui.Table
 	Name     ui.Field
+	Taken    ui.Field
 	Practice ui.Field
 	CanStart bool
 }
@@ -151,6 +152,7 @@ func (h *Handler) showUpload(w http.ResponseWriter, r *http.Request, status int,
 		return
 	default:
 		data.CanStart = true
+		data.Taken = h.takenField(r, u, p)
 		if err = h.cfg.Store.LookAtUpload(ctx, who, u.ID, len(p.Rows)); err == nil {
 			err = h.fillUpload(ctx, who, data, u, p, fields)
 		}
@@ -310,7 +312,9 @@ func (h *Handler) uploadStart(w http.ResponseWriter, r *http.Request) {
 	if u.Name == "" {
 		u.Name = listName(u.File)
 	}
-	fields, wrong := chosenFields(r, p)
+	on, wrong := h.takenAnswer(r, p)
+	fields, badFields := chosenFields(r, p)
+	wrong = append(wrong, badFields...)
 	if err := h.ownPractice(r.Context(), who, u.Practice); err != nil {
 		var form invalid
 		if !errors.As(err, &form) {
@@ -323,7 +327,7 @@ func (h *Handler) uploadStart(w http.ResponseWriter, r *http.Request) {
 		h.showUpload(w, r, http.StatusUnprocessableEntity, u, fields, wrong)
 		return
 	}
-	u.Choice = campaign.UploadChoice{HeaderLine: p.HeaderLine, Sheet: p.Sheet}
+	u.Choice = campaign.UploadChoice{HeaderLine: p.HeaderLine, Sheet: p.Sheet, TakenOn: on, FileOn: p.TakenOn}
 	for _, f := range fields {
 		u.Choice.Fields = append(u.Choice.Fields, string(f))
 	}
@@ -446,6 +450,7 @@ func (h *Handler) screen(ctx context.Context, who staff.Account, u campaign.Uplo
 		Begin:    func(ctx context.Context) (campaign.Importer, error) { return h.cfg.Store.BeginUpload(ctx, who, u) },
 		Reader:   h.cfg.Store.UploadFile(ctx, u),
 		Options:  opt,
+		Taken:    func() (said, file time.Time, err error) { return u.Choice.TakenOn, u.Choice.FileOn, nil },
 		Progress: func(n int, b int64) { rows.Store(int64(n)); bytes.Store(b) },
 	})
 }

@@ -122,7 +122,7 @@ func TestUpload_workbook(t *testing.T) {
 // confirm presses the button with the columns as they are shown, and what is added.
 func (w *world) confirm(at string, more ...string) {
 	w.tb.Helper()
-	form := url.Values{}
+	form := url.Values{"taken": {"today"}}
 	body := w.page(at)
 	for _, s := range regexp.MustCompile(`(?s)<select[^>]* name="([^"]+)".*?</select>`).FindAllStringSubmatch(body, -1) {
 		if v := regexp.MustCompile(`<option value="([^"]*)" selected`).FindStringSubmatch(s[0]); v != nil {
@@ -162,7 +162,7 @@ func TestUpload_columnsByHand(t *testing.T) {
 	at := w.stage("practice=n83014", "@odd.csv="+odd)
 	w.page(at, "We did not find a column for", "<strong>NHS number</strong>", "Column 3: ring", "No column says who has died", "01/02/1970", "07•••••••01")
 	manager := w.by[staff.CampaignManager]
-	form := url.Values{"column-1": {"nhs_number"}, "column-2": {"date_of_birth"}, "name": {"Odd"}}
+	form := url.Values{"column-1": {"nhs_number"}, "column-2": {"date_of_birth"}, "name": {"Odd"}, "taken": {"today"}}
 	rec := w.post(manager, at, form)
 	if rec.Code != 422 || !strings.Contains(rec.Body.String(), "Say which column is “Mobile number”") {
 		t.Errorf("without mobiles: %d", rec.Code)
@@ -244,7 +244,7 @@ func TestNarrow(t *testing.T) {
 	}
 	v := w.answer(w.upload(manager, "/api/v1/lists", "@all.csv="+file), 201)
 	at := fmt.Sprintf("/lists/%.0f", v["id"])
-	w.page("/desk"+at, "This list is less than a day old. It can be used until Tuesday 16 June, when it is 14 days old.", "Narrow this list")
+	w.page("/desk"+at, "This list was taken from the GP system on Tuesday 2 June and is less than a day old. It can be used until Tuesday 16 June, when it is 14 days old.", "Narrow this list")
 	w.page("/desk"+at+"/narrow", "80&#43;: 20 people", "FRAILTY: 10 people", "Elm Street Surgery (N83006): 20 people", "Not known: 13 people")
 	form := url.Values{"age_bands": {"80+"}, "practices": {"N83006"}, "do": {"count"}}
 	if body := w.post(manager, "/desk"+at+"/narrow", form).Body.String(); !strings.Contains(body, "10 of the 40 in this list would be in the new one") || !strings.Contains(body, `value="80&#43;" checked`) {
@@ -341,8 +341,8 @@ func TestImport_samplesAsWorkbooks(t *testing.T) {
 	for _, name := range []string{"emis-2000.csv", "systmone-2000.csv"} {
 		list, err := os.ReadFile(filepath.Join("..", "patientlist", "testdata", name))
 		w.must(err)
-		text := w.answer(w.upload(w.by[staff.CampaignManager], "/api/v1/lists", "@x.csv="+string(list)), 201)
-		book := w.answer(w.upload(w.by[staff.CampaignManager], "/api/v1/lists", "@x.xlsx="+workbook(t, plainCSV(t, list))), 201)
+		text := w.answer(w.upload(w.by[staff.CampaignManager], "/api/v1/lists", "taken_on=2026-06-01", "@x.csv="+string(list)), 201)
+		book := w.answer(w.upload(w.by[staff.CampaignManager], "/api/v1/lists", "@x.xlsx="+workbook(t, plainCSV(t, list)), "taken_on=2026-06-01"), 201)
 		for _, k := range []string{"rows", "invited", "excluded", "rejected"} {
 			if fmt.Sprint(text[k]) != fmt.Sprint(book[k]) {
 				t.Errorf("%s: %s %v as text, %v as a workbook", name, k, text[k], book[k])

@@ -66,7 +66,7 @@ func (h *Handler) fillWho(ctx context.Context, who staff.Account, c campaign.Cam
 		}
 		value := strconv.FormatInt(int64(a.ID), 10)
 		d.HasList = true
-		d.List.Options = append(d.List.Options, ui.Option{Value: value, Label: fmt.Sprintf("%s (%s, %s)", a.Name, count(a.Ledger.Invited, "person", "people"), h.day(a.ScreenedAt))})
+		d.List.Options = append(d.List.Options, ui.Option{Value: value, Label: fmt.Sprintf("%s (%s, %s)", a.Name, count(a.Ledger.Invited, "person", "people"), h.day(a.TakenOn))})
 		if value == f.Get("list") {
 			list = a
 		}
@@ -92,7 +92,7 @@ func (h *Handler) choose(ctx context.Context, who staff.Account, a campaign.Audi
 	if err != nil {
 		return nil, fmt.Errorf("read the groups of list %d: %w", a.ID, err)
 	}
-	d := &chosen{Ledger: ledgerShort(a, n, g.Practices), Rows: ledgerTable(a.ID, a.Ledger), Age: h.ageWords(a.ScreenedAt), MadeUp: a.Synthetic, Boxes: cohortBoxes(n, g, c), Open: !c.All()}
+	d := &chosen{Ledger: ledgerShort(a, n, g.Practices), Rows: ledgerTable(a.ID, a.Ledger), Age: h.ageWords(a), MadeUp: a.Synthetic, Boxes: cohortBoxes(n, g, c), Open: !c.All()}
 	for _, o := range lists {
 		if o.State == campaign.Screened && o.ID != a.ID && o.ID != a.Parent && o.CreatedAt.Before(a.CreatedAt) && len(d.Compare) < comparedShown {
 			d.Compare = append(d.Compare, ui.Cell{Text: fmt.Sprintf("%s, %s", o.Name, h.day(o.CreatedAt)), Href: fmt.Sprintf("/desk/lists/%d/compare?with=%d", a.ID, o.ID)})

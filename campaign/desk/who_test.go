@@ -28,7 +28,7 @@ func TestWho_cohort(t *testing.T) {
 	w.now = w.now.Add(time.Hour)
 	whole := w.listOf(40, "999")
 	form := url.Values{"name": {"Spring"}, "list": {fmt.Sprint(whole.ID)}, "do": {"look"}}
-	page := w.sees(w.post(manager, "/desk/campaigns", form), 200, "40 people", "Elm Street Surgery: 20 people", "This list is less than a day old.", "This list is made up",
+	page := w.sees(w.post(manager, "/desk/campaigns", form), 200, "40 people", "Elm Street Surgery: 20 people", "and is less than a day old.", "This list is made up",
 		fmt.Sprintf("/desk/lists/%d/compare?with=%d", whole.ID, earlier.ID), "Elm Street Surgery (N83006): 20 people", `value="Spring"`, "Only some of these people")
 	if strings.Contains(page, "details\" open") {
 		t.Error("nothing is narrowed, and the boxes are open")

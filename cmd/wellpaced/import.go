@@ -32,6 +32,7 @@ type importCmd struct {
 	As       string            `placeholder:"EMAIL" help:"Who imports it. Needed unless --dry-run."`
 	Name     string            `help:"Name of the list. Default: the file's name."`
 	Map      map[string]string `placeholder:"FIELD=HEADER" help:"Columns whose header is not recognised, e.g. mobile='Tel 2'."`
+	TakenOn  string            `placeholder:"YYYY-MM-DD" help:"The day on which the list was taken from the GP system: its age counts from it. Default: the day that the file says, or else today."`
 	JSON     bool              `help:"Print the ledger as JSON."`
 }
 
@@ -69,32 +70,61 @@ func (c *importCmd) Run(ctx context.Context, to std) error {
 	if err != nil {
 		return fmt.Errorf("find out what day it is: %w", err)
 	}
+	today := time.Now().In(london)
+	taken, err := c.takenOn(today)
+	if err != nil {
+		return err
+	}
 	progress := progressTo(to.err)
 	a, err := campaigndesk.Import(ctx, campaigndesk.ImportConfig{
 		Begin: func(ctx context.Context) (campaign.Importer, error) {
 			return db.BeginImport(ctx, who, cmp.Or(c.Name, filepath.Base(c.File)), false, c.DryRun)
 		},
 		Reader:  in,
-		Options: patientlist.Options{Mapping: mapping, Today: time.Now().In(london), Size: size, Shelf: func() (patientlist.Shelf, error) { return db.Shelf() }},
+		Options: patientlist.Options{Mapping: mapping, Today: today, Size: size, Shelf: func() (patientlist.Shelf, error) { return db.Shelf() }},
 		Found: func(f patientlist.Found) {
 			for _, advice := range campaigndesk.Advice(f) {
 				fmt.Fprintln(to.err, advice)
 			}
 		},
+		Taken:    func() (said, file time.Time, err error) { return taken, file, nil },
 		Progress: progress.rows,
 	})
 	progress.end()
 	if err != nil {
 		var wrong *patientlist.FileError
+		if errors.As(err, &wrong) && wrong.Code == campaigndesk.TakenUnclear {
+			return errors.New(strings.ReplaceAll(wrong.Sentence, "taken_on", "--taken-on"))
+		}
 		if errors.As(err, &wrong) {
 			return errors.New(wrong.Sentence)
 		}
 		return err
 	}
 	if c.JSON {
-		return report(to.out, true, a.Ledger, "")
+		return report(to.out, true, importedJSON{a.Ledger, a.TakenOn.Format(time.DateOnly)}, "")
 	}
 	return printLedger(to.out, a)
+}
+
+// importedJSON is what --json prints.
+type importedJSON struct {
+	campaign.Ledger
+	TakenOn string `json:"taken_on"`
+}
+
+// takenOn is the day of --taken-on, zero if it is left out.
+func (c *importCmd) takenOn(today time.Time) (on time.Time, err error) {
+	if c.TakenOn == "" {
+		return on, nil
+	}
+	if on, err = time.Parse(time.DateOnly, c.TakenOn); err == nil {
+		err = campaign.CheckTakenOn(on, today)
+	}
+	if err != nil {
+		return on, usageError{fmt.Errorf("read --taken-on, a day such as %s: %w", today.Format(time.DateOnly), err)}
+	}
+	return on, nil
 }
 
 // open uses the real store if there is one: it knows who opted out. A dry run without one leaves nothing behind.
@@ -154,6 +184,9 @@ func fieldMapping(in map[string]string) (map[patientlist.Field]string, error) {
 func printLedger(w io.Writer, a campaign.Audience) error {
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', tabwriter.AlignRight)
 	l := a.Ledger
+	if !a.TakenOn.IsZero() {
+		fmt.Fprintf(t, "taken on\t%s\t\n", a.TakenOn.Format(time.DateOnly))
+	}
 	fmt.Fprintf(t, "rows\t%d\t\n", l.Rows)
 	fmt.Fprintf(t, "invited\t%d\t\n", l.Invited)
 	for _, part := range []struct {
