@@ -31,7 +31,7 @@ func OpenAPI() map[string]any {
 		return c
 	}
 	list := thing(object{"id": number, "name": word, "state": object{"enum": []string{"importing", "screened", "interrupted"}}, "created_at": instant, "screened_at": instant, "synthetic": yes,
-		"taken_on":      object{"type": "string", "format": "date", "description": "The day on which the list was taken from the GP system: its age counts from it"},
+		"taken_on":      object{"type": []string{"string", "null"}, "format": "date", "description": "The day on which the list was taken from the GP system: its age counts from it"},
 		"file_taken_on": object{"type": "string", "format": "date", "description": "That day as the file itself says it; left out if it does not"},
 		"too_old_at":    with(instant, object{"description": "Then campaigns stop sending to this list, unless they were made to go on longer"}),
 		"done":          with(number, object{"description": "Rows that are checked, while the list is importing"}),

@@ -12,7 +12,9 @@ import (
 )
 
 // ranOn is a list with the line that a GP system prints above it.
-func ranOn(day, list string) string { return "Patient Listing\n\"Run on:\",\"" + day + " 08:14\"\n\n" + list }
+func ranOn(day, list string) string {
+	return "Patient Listing\n\"Run on:\",\"" + day + " 08:14\"\n\n" + list
+}
 
 // The page asks when a list was taken from the GP system, begins with what the file says, and takes no day that cannot be.
 func TestTaken_page(t *testing.T) {

@@ -34,5 +34,8 @@
 // hid them may have meant to. Nor are rows with a cell that is crossed out. Dates are days, numbers have lost what they lost,
 // and a formula is what it came to when the workbook was saved.
 //
+// What a report says of itself above and below its table ("Run on: 23-Nov-2026") is searched for the day on which the list was taken from the
+// GP system. Days of something else must not be taken for it: each word before the day is one that reports use for this.
+//
 // Who may be texted is not decided here: see the screening in package campaign.
 package patientlist

@@ -72,6 +72,8 @@ func TestRun_exitCodes(t *testing.T) {
 		{name: "the pacer in no language", args: []string{"pace"}, code: exitUsage, words: "wellpaced pace --json"},
 		{name: "an import by nobody", args: []string{"import", sample("emis"), data, keys}, code: exitUsage, words: "--as"},
 		{name: "an import of nothing", args: []string{"import", filepath.Join(dir, "none"), "--dry-run"}, code: exitFailed, words: "open the list"},
+		{name: "an import of tomorrow", args: []string{"import", sample("emis"), "--dry-run", "--taken-on", "2999-01-01"}, code: exitUsage, words: "cannot be in the future"},
+		{name: "an import of no day", args: []string{"import", sample("emis"), "--dry-run", "--taken-on", "23/11/2026"}, code: exitUsage, words: "--taken-on"},
 		{name: "opt-outs that are a workbook", args: []string{"optouts", "import", workbook, data, keys}, code: exitUsage, words: "save it as CSV"},
 		{name: "opt-outs of nowhere", args: []string{"optouts", "import", filepath.Join(dir, "none"), data, keys}, code: exitFailed, words: "open the opt-outs"},
 		{name: "a restore of nothing", args: []string{"restore", data, keys}, code: exitUsage, words: "--accept-gap"},
@@ -145,7 +147,7 @@ func TestImport_dryRun(t *testing.T) {
 	for _, system := range []string{"emis", "systmone"} {
 		t.Run(system, func(t *testing.T) {
 			data := filepath.Join(t.TempDir(), "data")
-			code, out, words := cliRun(t, nil, "import", sample(system), "--dry-run", "--json", "--data", data)
+			code, out, words := cliRun(t, nil, "import", sample(system), "--dry-run", "--json", "--data", data, "--taken-on", today())
 			if code != exitDone || words != "" {
 				t.Fatalf("exit code %d: %s", code, words)
 			}
@@ -159,11 +161,52 @@ func TestImport_dryRun(t *testing.T) {
 			if _, err := os.Stat(data); !os.IsNotExist(err) {
 				t.Errorf("a dry run left a data folder: %v", err)
 			}
-			code, out, _ = cliRun(t, nil, "import", sample(system), "--dry-run", "--data", data)
+			code, out, _ = cliRun(t, nil, "import", sample(system), "--dry-run", "--data", data, "--taken-on", today())
 			if code != exitDone || !strings.Contains(strings.Join(strings.Fields(out), " "), "rows 2000 invited 1664 excluded deceased 19") {
 				t.Errorf("the table, exit code %d: %.300s", code, out)
 			}
 		})
+	}
+}
+
+// today is a day for --taken-on: what the sample lists say of theirs is long ago, or yet to come.
+func today() string { return time.Now().UTC().Format(time.DateOnly) }
+
+// An import tells on which day its list was taken from the GP system: as it is told, as the file says, or today.
+func TestImport_takenOn(t *testing.T) {
+	dir := t.TempDir()
+	data := filepath.Join(dir, "data")
+	write := func(above string) string {
+		file := filepath.Join(dir, "list.csv")
+		if err := os.WriteFile(file, []byte(above+"NHS Number,DOB,Mobile\n9990000018,02/08/1970,07700900000\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	ago := func(days int) string { return time.Now().UTC().AddDate(0, 0, -days).Format(time.DateOnly) }
+	for _, c := range []struct {
+		above, flag, want string
+	}{{"", "", today()}, {"Run on:," + ago(5) + "\n", "", ago(5)}, {"Run on:," + ago(5) + "\n", ago(9), ago(9)}, {"", ago(9), ago(9)}, {"Run on:," + ago(-5) + "\n", ago(1), ago(1)}} {
+		args := []string{"import", write(c.above), "--dry-run", "--data", data}
+		if c.flag != "" {
+			args = append(args, "--taken-on", c.flag)
+		}
+		_, out, words := cliRun(t, nil, args...)
+		if !strings.Contains(strings.Join(strings.Fields(out), " "), "taken on "+c.want+" rows 1 invited 1") {
+			t.Errorf("%+v: %s%s", c, out, words)
+		}
+		_, out, words = cliRun(t, nil, append(args, "--json")...)
+		var got struct {
+			TakenOn string `json:"taken_on"`
+			Invited int
+		}
+		if err := json.Unmarshal([]byte(out), &got); err != nil || got.TakenOn != c.want || got.Invited != 1 {
+			t.Errorf("%+v: %s%s", c, out, words)
+		}
+	}
+	code, out, words := cliRun(t, nil, "import", write("Run on:,"+ago(-5)+"\n"), "--dry-run", "--data", data)
+	if code != exitFailed || out != "" || !strings.Contains(words, "which cannot be. Say on which day it was, with --taken-on.") {
+		t.Errorf("a file of the future: exit code %d, %q, %q", code, out, words)
 	}
 }
 
@@ -228,7 +271,7 @@ func TestServe_oneAtATime(t *testing.T) {
 	if code != exitFailed || !strings.Contains(words.String(), "already") {
 		t.Errorf("a second serve: exit code %d: %s", code, words.String())
 	}
-	if got := s.command("import", sample("emis"), "--dry-run").at("invited"); got != "1664" {
+	if got := s.command("import", sample("emis"), "--dry-run", "--taken-on", today()).at("invited"); got != "1664" {
 		t.Errorf("an import beside serve invites %s", got)
 	}
 }

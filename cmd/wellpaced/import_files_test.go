@@ -39,7 +39,7 @@ func TestImport_files(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			code, out, words := cliRun(t, nil, append([]string{"import", strings.TrimSuffix(file, ".truth.json"), "--dry-run", "--json"}, at...)...)
+			code, out, words := cliRun(t, nil, append([]string{"import", strings.TrimSuffix(file, ".truth.json"), "--dry-run", "--json", "--taken-on", today()}, at...)...)
 			if want.Refused != "" {
 				if code != exitFailed || out != "" || !strings.Contains(words, want.Says) || strings.Count(words, "\n") != 1 {
 					t.Errorf("exit code %d, stdout %q, stderr %q", code, out, words)
