@@ -125,7 +125,7 @@ func (h *Handler) showFresh(w http.ResponseWriter, r *http.Request, status int, 
 		d.Lists = ui.Field{Kind: ui.Radios, Name: "list", Label: "Which is the fresh list?", Value: r.PostFormValue("list"), Hint: "Upload it as you did the first one. It must have all practices of the campaign, and be taken from the GP system after the list that the campaign has: lists that are older are not shown"}
 		for _, a := range lists {
 			if a.State == campaign.Screened && a.Ledger.Invited > 0 && v.CheckFresh(a, v.Audience) == nil {
-				d.Lists.Options = append(d.Lists.Options, ui.Option{Value: fmt.Sprint(int64(a.ID)), Label: a.Name, Hint: fmt.Sprintf("%s, taken on %s, checked at %s", count(a.Ledger.Invited, "person", "people"), h.day(a.TakenOn), h.when(a.ScreenedAt))})
+				d.Lists.Options = append(d.Lists.Options, ui.Option{Value: fmt.Sprint(int64(a.ID)), Label: a.Name, Hint: strings.TrimSuffix(fmt.Sprintf("%s, taken on %s, checked at %s. %s", count(a.Ledger.Invited, "person", "people"), h.day(a.TakenOn), h.when(a.ScreenedAt), h.fileSays(a)), ". ")})
 			}
 		}
 	}

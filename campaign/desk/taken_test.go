@@ -140,6 +140,12 @@ func TestTaken_api(t *testing.T) {
 	if after := w.lists(); after != before {
 		t.Errorf("%d lists of refused files", after-before)
 	}
+	w.now = time.Date(2026, 6, 2, 23, 30, 0, 0, time.UTC) // in London it is tomorrow already
+	for _, parts := range [][]string{{plain}, {"taken_on=2026-06-03", plain}} {
+		if v := w.answer(w.upload(manager, "/api/v1/lists", parts...), 201); v["taken_on"] != "2026-06-03" {
+			t.Errorf("half past midnight: %v", v["taken_on"])
+		}
+	}
 }
 
 // Whoever calls an old export a fresh one is found out: on the list's page, where a campaign chooses it, and by whoever approves.
@@ -206,6 +212,8 @@ func TestTaken_fresh(t *testing.T) {
 	if body := w.page(path, fmt.Sprintf(`value="%d"`, newer), "taken on Wednesday 10 June"); strings.Contains(body, fmt.Sprintf(`value="%d"`, older)) {
 		t.Error("an older list is offered as a fresh one")
 	}
+	w.answer(w.upload(manager, "/api/v1/lists", "taken_on=2026-06-11", "@x.csv="+ranOn("27-Apr-2026", csvOf(30, "999"))), 201)
+	w.page(path, "taken on Thursday 11 June", "The file itself says that it was taken earlier, on Monday 27 April")
 	api := fmt.Sprintf("/api/v1/campaigns/%d/fresh-list", id)
 	if v := w.call(manager, 409, api, fmt.Sprintf(`{"list":%d}`, older)); v["code"] != "older_list" || !strings.HasPrefix(fmt.Sprint(v["detail"]), "This list is older than the one that the campaign has") {
 		t.Errorf("an older list: %v", v)
