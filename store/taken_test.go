@@ -153,6 +153,9 @@ func TestTaken_submit(t *testing.T) {
 // Lists of earlier versions are of the day of their screening, and so are the fresh ones.
 func TestTaken_upgrade(t *testing.T) {
 	eachEngine(t, func(t *testing.T, cfg Config) {
+		if cfg.Database != "" {
+			cfg.Database = postgresDatabase(t) // with no schema yet
+		}
 		in, err := parseTarget(cfg.Database, cfg.DataDir)
 		if err != nil {
 			t.Fatal(err)
