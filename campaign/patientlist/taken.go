@@ -236,10 +236,8 @@ func (r *Reader) lookBelow(src io.Reader) error {
 		return nil
 	}
 	if r.sheet != nil || !ok || r.opt.Size <= sniffLen {
-		for range tailRows {
-			if _, err := r.Next(); err != nil {
-				break // what is wrong with rows that nobody looks at yet is said when the list is checked
-			}
+		for n := 0; n < tailRows && r.err == nil; n++ {
+			_, _ = r.Next() // what is wrong with rows that nobody looks at yet is said when the list is checked
 		}
 		return nil
 	}
