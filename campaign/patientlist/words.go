@@ -331,7 +331,7 @@ func (r *Reader) namesAgain(rec *record) (bool, *FileError) {
 }
 
 var (
-	summaryStarts = []string{"total", "grand total", "summe", "gesamt", "completion time", "applied filters", "sub total", "subtotal", "count", "number of", "no of", "no. of", "end of", "end report", "report", "record count", "records", "row count", "rows", "printed", "run on", "run by", "run date",
+	summaryStarts = []string{"total", "grand total", "summe", "gesamt", "completion time", "applied filters", "sub total", "subtotal", "count", "number of", "no of", "no. of", "end of", "end report", "report", "record count", "records", "row count", "rows", "printed", "run on", "run by", "run date", "last run", "as at", "as of",
 		"generated", "page ", "patients:", "patient count", "patients found", "produced", "created", "exported", "extracted", "confidential", "sum", "*** ", "--- ", "copyright", "©", "source:", "search", "filter", "notes:", "note:", "denominator", "numerator", "population", "males", "females", "filtered", "searched", "confidentiality", "reported"}
 	summaryNouns = []string{"patient", "patients", "row", "rows", "record", "records", "people", "results"}
 )
