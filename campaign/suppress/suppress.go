@@ -13,7 +13,29 @@ func Small(n int) bool { return n > 0 && n < Least }
 // hidden[len(counts)][j] the total's of column j, and the last of the last row the grand total's, which is hidden only where it is itself small.
 // Tables that are shown together and share a dimension are not safe for being safe each; Nested tells when they are.
 func Table(counts [][]int) (hidden [][]bool) {
+	return TableBeside(counts, nil, make([]int, len(counts)), false)
+}
+
+// Given is what is known of a number before others are hidden.
+type Given int
+
+// What is known.
+const (
+	Open    Given = iota
+	Gone          // it is hidden already
+	Guarded       // it is hidden already elsewhere, and must not be worked out here either
+)
+
+// TableBeside does it beside what is hidden already; given has a row and a column more than counts, as the answer has. The reader knows from
+// elsewhere of the total of each row that it is at least so much. If told, they know all of it: hiding it does not help.
+func TableBeside(counts [][]int, given [][]Given, atLeast []int, told bool) (hidden [][]bool) {
 	rows, columns := len(counts), 0
+	beside := func(i, j int, a arc) arc {
+		if given != nil && given[i][j] != Open && !a.fixed {
+			a.hidden, a.guarded = true, given[i][j] == Guarded
+		}
+		return a
+	}
 	if rows > 0 {
 		columns = len(counts[0])
 	}
@@ -29,14 +51,14 @@ func Table(counts [][]int) (hidden [][]bool) {
 	for i, row := range counts {
 		sum := 0
 		for j, c := range row {
-			at[i][j] = n.add(arc{from: i, to: rows + j, value: c, cost: cellCost(c)})
+			at[i][j] = n.add(beside(i, j, arc{from: i, to: rows + j, value: c, cost: cellCost(c)}))
 			sum, byColumn[j] = sum+c, byColumn[j]+c
 		}
-		at[i][columns] = n.add(arc{from: start, to: i, value: sum, cost: totalCost})
+		at[i][columns] = n.add(beside(i, columns, arc{from: start, to: i, value: sum, floor: min(atLeast[i], sum), cost: totalCost, fixed: told, open: told}))
 		all += sum
 	}
 	for j, c := range byColumn {
-		at[rows][j] = n.add(arc{from: rows + j, to: end, value: c, cost: totalCost})
+		at[rows][j] = n.add(beside(rows, j, arc{from: rows + j, to: end, value: c, cost: totalCost}))
 	}
 	at[rows][columns] = n.add(arc{from: end, to: start, value: all, fixed: true})
 	n.hide()
@@ -49,11 +71,18 @@ func Table(counts [][]int) (hidden [][]bool) {
 }
 
 // List does it for one row of counts whose total is shown. The answer has one more than counts: the last is the total's.
-func List(counts []int) (hidden []bool) {
+func List(counts []int) (hidden []bool) { return ListBeside(counts, nil) }
+
+// ListBeside does it beside what is hidden already; given is as long as counts, or nil.
+func ListBeside(counts []int, given []Given) (hidden []bool) {
 	n := network{nodes: 2}
 	all := 0
-	for _, c := range counts {
-		n.add(arc{from: 0, to: 1, value: c, cost: cellCost(c)})
+	for i, c := range counts {
+		a := arc{from: 0, to: 1, value: c, cost: cellCost(c)}
+		if given != nil {
+			a.hidden, a.guarded = given[i] != Open, given[i] == Guarded
+		}
+		n.add(a)
 		all += c
 	}
 	n.add(arc{from: 1, to: 0, value: all, fixed: true})
@@ -61,6 +90,24 @@ func List(counts []int) (hidden []bool) {
 	hidden = make([]bool, len(counts)+1)
 	for i, a := range n.arcs {
 		hidden[i] = a.hidden
+	}
+	return hidden
+}
+
+// PartsBeside does it for parts of a sum that is hidden elsewhere and must not be worked out here: the reader knows that it is at least so much.
+func PartsBeside(counts []int, given []Given, atLeast int) (hidden []bool) {
+	n := network{nodes: 2}
+	more := -atLeast
+	for i, c := range counts {
+		n.add(arc{from: 0, to: 1, value: c, cost: cellCost(c), hidden: given[i] != Open, guarded: given[i] == Guarded})
+		more += c
+	}
+	n.add(arc{from: 1, to: 0, value: atLeast, fixed: true, open: true})
+	n.add(arc{from: 1, to: 0, value: more, hidden: true, guarded: true})
+	n.hide()
+	hidden = make([]bool, len(counts))
+	for i := range hidden {
+		hidden[i] = n.arcs[i].hidden
 	}
 	return hidden
 }
@@ -81,14 +128,23 @@ func List(counts []int) (hidden []bool) {
 // Whoever has made the list knows how many of each group came to the first stage, for the list is where they were counted. What is hidden beside a
 // small number must therefore hide it from them too: hiding the first stage of another group, which they know, does not.
 func Nested(counts, shown, before [][]int) (hidden [][]bool) {
+	return NestedBeside(counts, shown, before, nil)
+}
+
+// NestedBeside does it where some numbers are hidden already in a table beside this one, and must not be worked out here: guarded is as large as
+// counts, or nil.
+func NestedBeside(counts, shown, before [][]int, guarded [][]bool) (hidden [][]bool) {
 	hidden = make([][]bool, len(counts))
 	for g, row := range counts {
 		hidden[g] = make([]bool, len(row))
+		if guarded != nil {
+			copy(hidden[g], guarded[g])
+		}
 	}
 	for _, told := range []bool{false, true} {
-		nest(counts, shown, hidden, false, told)
+		nest(counts, shown, hidden, guarded, false, told)
 		if before != nil {
-			nest(counts, before, hidden, true, told)
+			nest(counts, before, hidden, guarded, true, told)
 		}
 	}
 	return hidden
@@ -96,7 +152,7 @@ func Nested(counts, shown, before [][]int) (hidden [][]bool) {
 
 // nest hides further numbers of nested groups, given what is known of them before: beside those that are small, or only for the sake of those
 // that are hidden already; told, from whoever knows the first stage. Hiding more never tells what was hidden before.
-func nest(counts, known [][]int, hidden [][]bool, only, told bool) {
+func nest(counts, known [][]int, hidden, guarded [][]bool, only, told bool) {
 	groups, stages := len(counts), 0
 	if groups > 0 {
 		stages = len(counts[0])
@@ -121,9 +177,9 @@ func nest(counts, known [][]int, hidden [][]bool, only, told bool) {
 			if k+1 < stages {
 				left -= row[k+1]
 			}
-			a := arc{from: from, to: node, value: c, floor: min(last, c), cost: cellCost(c), hidden: hidden[g][k], open: only && !hidden[g][k]}
+			a := arc{from: from, to: node, value: c, floor: min(last, c), cost: cellCost(c), hidden: hidden[g][k], open: only && !hidden[g][k], guarded: guarded != nil && guarded[g][k]}
 			if told && k == 0 {
-				a.hidden, a.open, a.fixed = false, true, true
+				a.hidden, a.open, a.fixed, a.guarded = false, true, true, false
 			}
 			at[g][k] = n.add(a)
 			n.add(arc{from: node, to: start + 1 + k, value: left, hidden: true}) // it is not shown, but may follow from what is
@@ -160,6 +216,15 @@ type arc struct {
 	hidden       bool
 	fixed        bool // hidden only if it is itself small
 	open         bool // may be shown though it is small
+	guarded      bool // must not be worked out though it may be great
+}
+
+// room is by how much a number must be able to rise and to fall, for all that can be told.
+func (a arc) room() (up, down int) {
+	if a.guarded {
+		return Least - 2, min(Least-2, a.value-a.floor)
+	}
+	return a.floor + Least - 1 - a.value, a.value - a.floor - 1
 }
 
 // network has as much flowing into every node as out of it.
@@ -181,7 +246,7 @@ func (n *network) hide() {
 	for i := range n.arcs {
 		a := &n.arcs[i]
 		n.out[a.from], n.out[a.to] = append(n.out[a.from], i), append(n.out[a.to], i)
-		if Small(a.value-a.floor) && !a.open {
+		if Small(a.value-a.floor) && !a.open || a.guarded {
 			a.hidden = true
 			small = append(small, i)
 		}
@@ -189,7 +254,8 @@ func (n *network) hide() {
 	f := newFlow(n)
 	for _, i := range small {
 		a := n.arcs[i]
-		for _, side := range []struct{ from, to, want int }{{a.to, a.from, a.floor + Least - 1 - a.value}, {a.from, a.to, a.value - a.floor - 1}} {
+		up, down := a.room()
+		for _, side := range []struct{ from, to, want int }{{a.to, a.from, up}, {a.from, a.to, down}} {
 			for f.begin(i, side.from, side.to); f.sent < side.want; {
 				path := f.widen()
 				if path == nil {
@@ -249,13 +315,14 @@ func (f *flow) begin(skip, from, to int) {
 	}
 }
 
-// range4 is how far a small number can rise and fall towards the range from 1 to 4 above its floor.
+// range4 is how far a small number can rise and fall towards the range from 1 to 4 above its floor, or a guarded one by 3.
 func (f *flow) range4(i int) [2]int {
 	a := f.arcs[i]
+	most, least := a.room()
 	f.begin(i, a.to, a.from)
-	up := min(f.sent, a.floor+Least-1-a.value)
+	up := min(f.sent, most)
 	f.begin(i, a.from, a.to)
-	return [2]int{up, min(f.sent, a.value-a.floor-1)}
+	return [2]int{up, min(f.sent, least)}
 }
 
 // step gives where an arc leads from a node, if a unit more can go that way.

@@ -481,3 +481,105 @@ func BenchmarkTable(b *testing.B) {
 		Table(counts)
 	}
 }
+
+// What is hidden elsewhere can be worked out here neither: it can still be 3 more and 3 less, as far as the total and nothing allow.
+func TestWhatIsGuardedHasRoom(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		counts := rapid.SliceOfN(rapid.IntRange(0, 12), 2, 6).Draw(t, "counts")
+		given := make([]Given, len(counts))
+		for i := range given {
+			given[i] = rapid.SampledFrom([]Given{Open, Open, Gone, Guarded}).Draw(t, "given")
+		}
+		hidden := ListBeside(counts, given)
+		if !slices.Contains(given, Guarded) && !slices.Contains(given, Gone) && !slices.Equal(hidden, List(counts)) {
+			t.Fatalf("%v beside nothing is hidden as %v", counts, hidden)
+		}
+		for i, g := range given {
+			if g != Open && !hidden[i] {
+				t.Fatalf("%v given %v is shown as %v", counts, given, hidden)
+			}
+			others, others0, free := 0, 0, false // of the others: what is hidden, and all
+			for j, c := range counts {
+				if j != i {
+					others0 += c
+					if hidden[j] {
+						others, free = others+c, true
+					}
+				}
+			}
+			if g == Guarded && (!free || others < min(3, others0)) {
+				t.Fatalf("%v given %v is shown as %v: number %d follows from the total", counts, given, hidden, i)
+			}
+		}
+		nested := NestedBeside([][]int{{40, counts[0]}, {40, 20}, {40, 30}}, nil, nil, [][]bool{{false, true}, {false, false}, {false, false}})
+		if !nested[0][1] || !nested[1][1] && !nested[2][1] {
+			t.Fatalf("%d of 40 is guarded, and shown as %v", counts[0], nested)
+		}
+	})
+}
+
+// The parts of a sum that is hidden elsewhere tell no more than that it is at least so much, and a small part does not follow from that.
+func TestPartsDoNotTellTheirSum(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		counts := rapid.SliceOfN(rapid.IntRange(0, 12), 1, 6).Draw(t, "counts")
+		sum := 0
+		for _, c := range counts {
+			sum += c
+		}
+		atLeast := rapid.IntRange(0, sum).Draw(t, "at least")
+		hidden := PartsBeside(counts, make([]Given, len(counts)), atLeast)
+		told, of := 0, 0
+		for i, c := range counts {
+			if !hidden[i] {
+				told += c
+			} else {
+				of++
+			}
+		}
+		if of == 0 || told > max(atLeast, sum-3) {
+			t.Fatalf("%v, at least %d, is shown as %v: together they are %d or more", counts, atLeast, hidden, told)
+		}
+		for i, c := range counts {
+			if Small(c) && (!hidden[i] || of == 1 && atLeast-told > 1) {
+				t.Fatalf("%v, at least %d, is shown as %v: number %d follows", counts, atLeast, hidden, i)
+			}
+		}
+	})
+}
+
+// Where the totals of rows are known from elsewhere, hiding them is no help: what small number there is stays hidden beside them.
+func TestATableWhoseRowsAreKnown(t *testing.T) {
+	counts := [][]int{{30, 2}, {20, 9}, {40, 8}}
+	none := make([]int, len(counts))
+	hidden := TableBeside(counts, nil, none, true)
+	rows := 0
+	for i := range counts {
+		if hidden[i][2] {
+			t.Errorf("the total of row %d is hidden: %v", i, hidden)
+		}
+		if hidden[i][0] != hidden[i][1] {
+			t.Errorf("row %d tells what it hides: %v", i, hidden)
+		}
+		if hidden[i][1] {
+			rows++
+		}
+	}
+	if !hidden[0][1] || rows < 2 && !hidden[3][1] {
+		t.Errorf("2 of 32 can be worked out: %v", hidden)
+	}
+	// A total that is hidden elsewhere follows from no row, and of it is known that it is at least 30.
+	given := make([][]Given, 4)
+	for i := range given {
+		given[i] = make([]Given, 3)
+	}
+	given[1][2], given[2][2] = Guarded, Guarded
+	hidden = TableBeside([][]int{{30, 10}, {20, 9}, {40, 8}}, given, []int{0, 25, 45}, false)
+	for i := 1; i <= 2; i++ {
+		if !hidden[i][2] || !hidden[i][0] && !hidden[i][1] {
+			t.Errorf("the total of row %d follows from it: %v", i, hidden)
+		}
+	}
+	if hidden[0][0] || hidden[0][1] || hidden[0][2] {
+		t.Errorf("the first row is hidden for nothing: %v", hidden)
+	}
+}
