@@ -122,6 +122,7 @@ type Group struct {
 	N      Reached      `json:"n"`    // for the store alone
 	Hidden [stages]bool `json:"hidden"`
 	Shown  Reached      `json:"shown"` // what was last shown of each number; 0 before it was
+	Month  SinceMonth   `json:"month"`
 }
 
 // Number is what may be shown of a group's number: exactly, or that it is at least so many, or nothing.
@@ -138,6 +139,7 @@ type Funnel struct {
 	Deprived  bool                 `json:"deprived"` // grouped by deprivation instead of by district
 	All       Reached              `json:"all"`
 	Groups    map[Grouping][]Group `json:"groups"`
+	Begun     bool                 `json:"begun"` // what is kept of the month's beginning is right: it is not in a funnel that is older than that
 }
 
 // Next is the funnel of a later day. Numbers of all people are shown as they are: whoever sees a campaign sees them elsewhere too. Of the
@@ -145,34 +147,97 @@ type Funnel struct {
 // beside today's. Therefore they are counted to the end of a day and no later, and a number that has grown by fewer than 5 since it was last
 // shown stays as it was.
 func (f Funnel) Next(h *Head, to time.Time) Funnel {
-	next := Funnel{CountedTo: to, Deprived: h.Deprived, All: h.all, Groups: map[Grouping][]Group{}}
-	for by, counted := range h.by {
-		known := map[string]Group{}
-		for _, g := range f.Groups[by] {
-			known[g.Name] = g
+	next := Funnel{CountedTo: to, Deprived: h.Deprived, All: h.all, Groups: map[Grouping][]Group{}, Begun: f.Begun || f.CountedTo.IsZero()}
+	var tables []*table
+	for _, by := range Groupings {
+		if counted := h.by[by]; counted != nil {
+			known := map[string]Group{}
+			for _, g := range f.Groups[by] {
+				known[g.Name] = g
+			}
+			next.Groups[by] = largest(counted, known)
+			tables = append(tables, newTable(next.Groups[by], known))
 		}
-		groups := largest(counted, known)
-		var counts, shown, before [][]int
-		for _, g := range groups {
-			counts = append(counts, slices.Clone(g.N[:]))
-			shown = append(shown, slices.Clone(g.Shown[:]))
-			n := known[g.Name].N
-			before = append(before, slices.Clone(n[:]))
-		}
-		if len(known) == 0 {
-			shown, before = nil, nil
-		}
-		for i, hidden := range suppress.Nested(counts, shown, before) {
-			copy(groups[i].Hidden[:], hidden)
-			for s, no := range hidden {
+	}
+	hide(tables)
+	for _, groups := range next.Groups {
+		for i := range groups {
+			g := &groups[i]
+			for s, no := range g.Hidden {
 				if !no {
-					groups[i].Shown[s] = groups[i].N[s]
+					g.Shown[s] = g.N[s]
+				}
+			}
+			g.Month.shows(*g)
+		}
+	}
+	return next
+}
+
+// table is the groups of one grouping, and what is known of them from before.
+type table struct {
+	groups                []Group
+	counts, shown, before [][]int
+	guarded               [][]bool // hidden where the same people stand in another table
+}
+
+func newTable(groups []Group, known map[string]Group) *table {
+	t := &table{groups: groups}
+	for _, g := range groups {
+		t.counts = append(t.counts, slices.Clone(g.N[:]))
+		t.guarded = append(t.guarded, make([]bool, stages))
+		if len(known) > 0 {
+			n := known[g.Name].N
+			t.shown, t.before = append(t.shown, slices.Clone(g.Shown[:])), append(t.before, slices.Clone(n[:]))
+		}
+	}
+	return t
+}
+
+// hide hides what may not be shown. Where two groups are the same people, as the only patients of a practice who read Polish, what one table hides
+// of them the other hides too, and keeps from being worked out.
+func hide(tables []*table) {
+	due := slices.Clone(tables)
+	for len(due) > 0 {
+		for _, t := range due {
+			for g, hidden := range suppress.NestedBeside(t.counts, t.shown, t.before, t.guarded) {
+				copy(t.groups[g].Hidden[:], hidden)
+			}
+		}
+		due = nil
+		for i, t := range tables {
+			more := false
+			for j, other := range tables {
+				if i != j {
+					more = t.guard(other) || more
+				}
+			}
+			if more {
+				due = append(due, t)
+			}
+		}
+	}
+}
+
+// guard has a table hide what another hides of the same people, and reports whether that is more than it hid before. The same numbers at every
+// stage are taken for the same people. A group of everybody stands beside totals that are never hidden.
+func (t *table) guard(other *table) (more bool) {
+	if len(t.groups) == 1 || len(other.groups) == 1 {
+		return false
+	}
+	for i, g := range t.groups {
+		for _, o := range other.groups {
+			if g.N != o.N {
+				continue
+			}
+			for s, hidden := range o.Hidden {
+				if hidden && !t.guarded[i][s] {
+					t.guarded[i][s], more = true, true
 				}
 			}
 		}
-		next.Groups[by] = groups
 	}
-	return next
+	return more
 }
 
 // largest sorts groups by name and puts the smallest of too many together. Groups that were told apart before still are, so that none can be
@@ -194,12 +259,12 @@ func largest(counted map[string]*Reached, known map[string]Group) (groups []Grou
 	for _, name := range slices.Sorted(maps.Keys(apart)) {
 		if name != OtherGroups {
 			at[name] = len(groups)
-			groups = append(groups, Group{Name: name, Shown: known[name].Shown})
+			groups = append(groups, again(known, name))
 		}
 	}
 	if len(names) > len(groups) || apart[OtherGroups] {
 		at[OtherGroups] = len(groups)
-		groups = append(groups, Group{Name: OtherGroups, Shown: known[OtherGroups].Shown})
+		groups = append(groups, again(known, OtherGroups))
 	}
 	for name, n := range counted {
 		i, ok := at[name]
@@ -211,6 +276,15 @@ func largest(counted map[string]*Reached, known map[string]Group) (groups []Grou
 		}
 	}
 	return groups
+}
+
+// again is a group before it is counted again.
+func again(known map[string]Group, name string) Group {
+	g, was := known[name]
+	if !was { // of whom nobody knew was nobody there
+		g.Month.Told = everyStage
+	}
+	return Group{Name: name, Shown: g.Shown, Month: g.Month}
 }
 
 // Rate is how many of those who had a text did something, as far as it is shown.

@@ -255,7 +255,8 @@ func NewReport(q ReportQuery, basis ReportBasis) (Report, error) {
 
 // people adds up what is shown of the months.
 func (p reporting) people(by, value, table, code string) Figure {
-	return p.total(cell{by, value, table, code}, func(m MonthFigures) float64 { return float64(m.people(by, value, table, code)) })
+	c := cell{by, value, table, code}
+	return p.total(c, func(m MonthFigures) float64 { return float64(m.people(by, value, table, code)) }, func(m MonthFigures) float64 { return float64(m.atLeast(c)) })
 }
 
 // sums adds up what belongs to people: of the months in which those are shown.
@@ -265,15 +266,17 @@ func (p reporting) sums(by, value, sum, code string, of cell, unit Unit) Figure 
 			return c.Sums[sum][code]
 		}
 		return 0
-	})
+	}, func(MonthFigures) float64 { return 0 })
 	f.Unit = unit
 	return f
 }
 
-func (p reporting) total(c cell, of func(MonthFigures) float64) (f Figure) {
+// total adds up what is shown; of a month in which it is hidden, what the pages of campaigns tell anyway.
+func (p reporting) total(c cell, of, least func(MonthFigures) float64) (f Figure) {
 	for i, m := range p.Months {
 		if p.hidden[i][c] {
 			f.AtLeast = true
+			f.Value += least(m)
 			continue
 		}
 		f.Value += of(m)

@@ -117,8 +117,10 @@ type MonthFigures struct {
 	All Cut                        `json:"all"`
 	By  map[string]map[string]*Cut `json:"by,omitempty"`
 	// Deciles are those of the sectors, as they were when the month was counted: a campaign tells its people by decile.
-	Deciles map[string]string   `json:"deciles,omitempty"`
-	Weeks   map[Day]map[int]int `json:"weeks,omitempty"` // waits by the Monday of the week of the first contact; of a week at the edge, the month's part
+	Deciles map[string]string `json:"deciles,omitempty"`
+	// Pages are what the pages of campaigns tell of the same people; nil in months that were counted before that was looked at.
+	Pages *Pages              `json:"pages,omitempty"`
+	Weeks map[Day]map[int]int `json:"weeks,omitempty"` // waits by the Monday of the week of the first contact; of a week at the edge, the month's part
 }
 
 // each runs over all the groups that somebody is in, and everybody.
@@ -242,89 +244,195 @@ type cell struct{ by, value, table, code string }
 // whole table of a group: that is looked at with the sums of its rows and of its columns, which other reports show. Where one table hides a sum,
 // all tables that have it do, with what it is the sum of.
 func (f MonthFigures) hidden() map[cell]bool {
-	out := map[cell]bool{}
-	var parts []func()
-	// column hides numbers of one code, group by group.
-	column := func(table, code string) {
-		if suppress.Small(f.people("", "", table, code)) {
-			out[cell{"", "", table, code}] = true
-		}
-		for by, groups := range f.By {
-			values := inOrder(groups)
-			counts := make([]int, len(values))
-			for i, v := range values {
-				counts[i] = f.people(by, v, table, code)
-			}
-			for i, hide := range suppress.List(counts) {
-				switch {
-				case hide && i == len(values):
-					out[cell{"", "", table, code}] = true
-				case hide:
-					out[cell{by, values[i], table, code}] = true
-				}
-			}
-		}
-		// Campaigns tell their people by postcode district, or by decile: in a month with one campaign alone, that is a sum of some sectors.
-		for _, areaOf := range []func(sector string) string{districtOf, func(sector string) string { return f.Deciles[sector] }} {
-			areas := map[string][]string{}
-			for _, sector := range inOrder(f.By[BySector]) {
-				areas[areaOf(sector)] = append(areas[areaOf(sector)], sector)
-			}
-			names := inOrder(areas)
-			sums := make([]int, len(names))
-			for a, name := range names {
-				sectors := areas[name]
-				counts := make([]int, len(sectors))
-				for i, sector := range sectors {
-					counts[i] = f.people(BySector, sector, table, code)
-					sums[a] += counts[i]
-				}
-				for i, hide := range suppress.List(counts)[:len(sectors)] {
-					if hide {
-						out[cell{BySector, sectors[i], table, code}] = true
-					}
-				}
-			}
-			for a, hide := range suppress.List(sums)[:len(names)] { // what is hidden there must not follow from what is shown here
-				for _, sector := range areas[names[a]] {
-					if hide {
-						out[cell{BySector, sector, table, code}] = true
-					}
-				}
-			}
-		}
-		parts = append(parts, func() {
-			for by, groups := range f.By {
-				for v := range groups {
-					if out[cell{"", "", table, code}] {
-						out[cell{by, v, table, code}] = true
-					}
-				}
-			}
-		})
+	h := hiding{MonthFigures: f, out: map[cell]bool{}, guarded: map[cell]bool{}, byPages: map[cell]bool{}}
+	same := f.samePeople()
+	for h.all(); h.guard(same); {
+		h.all()
 	}
-	// divide hides numbers of the rows of a table that add up to a whole; rows gives them for a group, and the first of them are told by code.
-	divide := func(whole, table string, codes []string, row func(by, value string) []int) {
-		mark := func(by, value string, masks []bool) {
-			for i, hide := range masks {
-				switch {
-				case hide && i < len(codes):
-					out[cell{by, value, table, codes[i]}] = true
-				case hide && i == len(masks)-1:
-					out[cell{by, value, whole, all}] = true
-				case hide: // of those who are not in it: then it is not told either
-					out[cell{by, value, table, codes[0]}] = true
+	return h.out
+}
+
+// hiding finds what of a month is hidden.
+type hiding struct {
+	MonthFigures
+	out     map[cell]bool
+	guarded map[cell]bool // hidden where the same people are another group
+	byPages map[cell]bool // wholes that are hidden only because the pages of campaigns hide them: what divides them up may be told if it does not tell them
+}
+
+func (h hiding) given(c cell) suppress.Given {
+	switch {
+	case h.guarded[c], h.byPages[c]:
+		return suppress.Guarded
+	case h.out[c]:
+		return suppress.Gone
+	}
+	return suppress.Open
+}
+
+// all hides what it must beside what is hidden already. It takes everything in its order, for the same month hides the same.
+func (h hiding) all() {
+	for _, w := range wholes {
+		h.column(w.table, all)
+		for _, p := range w.parts {
+			if codes := h.codes(p); len(codes) > 0 {
+				h.divide(w.table, p, codes, func(by, value string) (row []int) {
+					for _, code := range codes {
+						row = append(row, h.people(by, value, p, code))
+					}
+					return row
+				})
+			}
+		}
+		for _, p := range w.within {
+			for _, code := range h.codes(p) { // beside those who are not in it: one less than all is as telling as one
+				h.divide(w.table, p, []string{code}, func(by, value string) []int {
+					n := h.people(by, value, p, code)
+					return []int{n, h.people(by, value, w.table, all) - n}
+				})
+			}
+		}
+	}
+	for _, table := range apart {
+		for _, code := range h.codes(table) {
+			h.column(table, code)
+		}
+	}
+	for _, w := range wholes { // the wholes come before what divides them up
+		h.columnParts(w.table, all)
+		for _, p := range slices.Concat(w.parts, w.within) {
+			h.divideParts(w.table, p)
+		}
+	}
+	for _, table := range apart {
+		for _, code := range h.codes(table) {
+			h.columnParts(table, code)
+		}
+	}
+}
+
+// column hides numbers of one code, group by group.
+func (h hiding) column(table, code string) {
+	if suppress.Small(h.people("", "", table, code)) {
+		h.out[cell{"", "", table, code}] = true
+	}
+	switch {
+	case h.Pages == nil:
+		h.hideByArea(table, code)
+	case slices.Contains([]string{countTexted, countReceived, countContacted}, table):
+		h.hideBesidePages(table)
+	}
+	for _, by := range inOrder(h.By) {
+		values := inOrder(h.By[by])
+		counts, given := make([]int, len(values)), make([]suppress.Given, len(values))
+		for i, v := range values {
+			counts[i], given[i] = h.people(by, v, table, code), h.given(cell{by, v, table, code})
+			if h.byPages[cell{by, v, table, code}] {
+				given[i] = suppress.Gone // what keeps it from being worked out here, the pages have hidden already
+			}
+		}
+		for i, hide := range suppress.ListBeside(counts, given, false) {
+			switch {
+			case hide && i == len(values):
+				h.out[cell{"", "", table, code}] = true
+			case hide:
+				h.out[cell{by, values[i], table, code}] = true
+			}
+		}
+	}
+}
+
+// hideByArea is for months of which nobody knows what the pages of campaigns told: these tell their people by postcode district, or by decile. In a
+// month with one campaign alone, that is a sum of some sectors.
+func (h hiding) hideByArea(table, code string) {
+	for _, areaOf := range []func(sector string) string{districtOf, func(sector string) string { return h.Deciles[sector] }} {
+		areas := map[string][]string{}
+		for _, sector := range inOrder(h.By[BySector]) {
+			areas[areaOf(sector)] = append(areas[areaOf(sector)], sector)
+		}
+		names := inOrder(areas)
+		sums := make([]int, len(names))
+		for a, name := range names {
+			sectors := areas[name]
+			counts := make([]int, len(sectors))
+			for i, sector := range sectors {
+				counts[i] = h.people(BySector, sector, table, code)
+				sums[a] += counts[i]
+			}
+			for i, hide := range suppress.List(counts)[:len(sectors)] {
+				if hide {
+					h.out[cell{BySector, sectors[i], table, code}] = true
 				}
 			}
 		}
-		mark("", "", suppress.List(row("", "")))
-		for by, groups := range f.By {
-			values := inOrder(groups)
-			counts := make([][]int, len(values))
-			for i, v := range values {
-				counts[i] = row(by, v)
+		for a, hide := range suppress.List(sums)[:len(names)] { // what is hidden there must not follow from what is shown here
+			for _, sector := range areas[names[a]] {
+				if hide {
+					h.out[cell{BySector, sector, table, code}] = true
+				}
 			}
-			for i, masks := range suppress.Table(counts) {
+		}
+	}
+}
+
+func (h hiding) columnParts(table, code string) {
+	if !h.out[cell{"", "", table, code}] {
+		return
+	}
+	for by, groups := range h.By {
+		for v := range groups {
+			h.out[cell{by, v, table, code}] = true
+		}
+	}
+}
+
+// divide hides numbers of the rows of a table that add up to a whole; row gives them for a group, and the first of them are told by code. Where
+// pages of campaigns may tell a whole that is hidden here, or will, it is looked at as if they all did, too.
+func (h hiding) divide(whole, table string, codes []string, row func(by, value string) []int) {
+	cellOf := func(by, value string, i, of int) cell {
+		switch {
+		case i < len(codes):
+			return cell{by, value, table, codes[i]}
+		case i == of-1:
+			return cell{by, value, whole, all}
+		}
+		return cell{by, value, table, codes[0]} // of those who are not in it: then it is not told either
+	}
+	mark := func(by, value string, masks []bool) {
+		for i, hide := range masks {
+			if hide && (i < len(codes) || i == len(masks)-1 || !h.byPages[cell{by, value, whole, all}]) {
+				h.out[cellOf(by, value, i, len(masks))] = true
+			}
+		}
+	}
+	mark("", "", suppress.List(row("", "")))
+	for _, by := range inOrder(h.By) {
+		values := inOrder(h.By[by])
+		counts, given := make([][]int, len(values)), make([][]suppress.Given, len(values)+1)
+		least := make([]int, len(values))
+		for i := range given {
+			v, group := "", ""
+			if i < len(values) {
+				v, group = values[i], by
+				counts[i], least[i] = row(by, v), h.atLeast(cell{by, v, whole, all})
+			}
+			given[i] = make([]suppress.Given, len(row("", ""))+1)
+			for j := range given[i] {
+				given[i][j] = h.given(cellOf(group, v, j, len(given[i])))
+				rest := j >= len(codes) && j < len(given[i])-1
+				if w := (cell{group, v, whole, all}); given[i][j] == suppress.Open && h.out[w] && (!h.byPages[w] || rest) {
+					given[i][j] = suppress.Gone // with its whole
+				}
+				if rest {
+					given[i][j] = min(given[i][j], suppress.Gone) // it is told nowhere
+				}
+			}
+		}
+		for _, told := range []bool{false, true} {
+			if told && !h.Pages.any() {
+				continue
+			}
+			for i, masks := range suppress.TableBeside(counts, given, least, told) {
 				if i == len(values) {
 					mark("", "", masks)
 				} else {
@@ -332,50 +440,21 @@ func (f MonthFigures) hidden() map[cell]bool {
 				}
 			}
 		}
-		parts = append(parts, func() {
-			for _, code := range codes {
-				of := cell{"", "", table, code}
-				out[of] = out[of] || out[cell{"", "", whole, all}]
-				for by, groups := range f.By {
-					for v := range groups {
-						if out[of] || out[cell{by, v, whole, all}] {
-							out[cell{by, v, table, code}] = true
-						}
-					}
+	}
+}
+
+func (h hiding) divideParts(whole, table string) {
+	for _, code := range h.codes(table) {
+		of := cell{"", "", table, code}
+		h.out[of] = h.out[of] || h.out[cell{"", "", whole, all}]
+		for by, groups := range h.By {
+			for v := range groups {
+				if w := (cell{by, v, whole, all}); h.out[of] || h.out[w] && !h.byPages[w] {
+					h.out[cell{by, v, table, code}] = true
 				}
 			}
-		})
-	}
-	for _, w := range wholes {
-		column(w.table, all)
-		for _, p := range w.parts {
-			if codes := f.codes(p); len(codes) > 0 {
-				divide(w.table, p, codes, func(by, value string) (row []int) {
-					for _, code := range codes {
-						row = append(row, f.people(by, value, p, code))
-					}
-					return row
-				})
-			}
-		}
-		for _, p := range w.within {
-			for _, code := range f.codes(p) { // beside those who are not in it: one less than all is as telling as one
-				divide(w.table, p, []string{code}, func(by, value string) []int {
-					n := f.people(by, value, p, code)
-					return []int{n, f.people(by, value, w.table, all) - n}
-				})
-			}
 		}
 	}
-	for _, table := range apart {
-		for _, code := range f.codes(table) {
-			column(table, code)
-		}
-	}
-	for _, part := range parts { // the wholes come before what divides them up
-		part()
-	}
-	return out
 }
 
 // districtOf is the postcode district that a sector belongs to.

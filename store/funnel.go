@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/wellpaced/wellpaced/campaign"
+	"github.com/wellpaced/wellpaced/selfrefer"
 	"github.com/wellpaced/wellpaced/selfrefer/lang"
 	"github.com/wellpaced/wellpaced/selfrefer/staff"
 	"github.com/wellpaced/wellpaced/throttle"
@@ -121,7 +123,8 @@ func (db *DB) SetDeprivation(ctx context.Context, who staff.Account, d campaign.
 }
 
 // countFunnels counts how far the people of each campaign had come by last midnight, a chunk of each campaign a round. Texts are read here,
-// once a day and aside from all that sends, so that no page has to read them. Later answers change nothing after answersMatter.
+// once a day and aside from all that sends, so that no page has to read them. No midnight that ends a month is left out, for the month's report
+// needs what pages tell of it. Later answers change nothing when a month has ended after answersMatter.
 func (db *DB) countFunnels(ctx context.Context, epoch int64) error {
 	type due struct {
 		id, network int64
@@ -129,19 +132,27 @@ func (db *DB) countFunnels(ctx context.Context, epoch int64) error {
 	}
 	var all []due
 	err := db.read(ctx, "funnels to count", func(tx *Tx) error {
-		to := throttle.Calendar{}.Midnight(time.UnixMilli(tx.now)).UnixMilli()
-		found, err := list(tx, func(r scanner, d *due) error { return r.Scan(&d.id, &d.network) }, `
-			SELECT c.id, c.network
+		midnight := throttle.Calendar{}.Midnight(time.UnixMilli(tx.now))
+		to := midnight.UnixMilli()
+		found, err := list(tx, func(r scanner, d *due) error {
+			var before, ended int64 // when it was last counted, or launched
+			if err := r.Scan(&d.id, &d.network, &before, &ended); err != nil {
+				return err
+			}
+			end := monthEnds(timeOf(before), midnight.Location())
+			if d.to = min(to, end.UnixMilli()); ended > 0 && ended <= stillCounted(end.AddDate(0, -1, 0)) {
+				d.to = 0
+			}
+			return nil
+		}, `
+			SELECT c.id, c.network, COALESCE(f.counted_to, c.launched_at), CASE WHEN c.state IN ('running', 'paused') THEN 0 ELSE c.finished_at END
 			FROM campaign c
 			LEFT JOIN funnel f ON f.campaign = c.id
 			WHERE c.launched_at > 0 AND c.launched_at < $1 AND c.planning < 0
 			  AND (c.state IN ('running', 'paused') OR c.finished_at > $2)
 			  AND (f.campaign IS NULL OR f.counted_to < $1)
-			ORDER BY c.id`, to, tx.now-answersMatter.Milliseconds())
-		for _, d := range found {
-			d.to = to
-			all = append(all, d)
-		}
+			ORDER BY c.id`, to, stillCounted(monthBegan(midnight).AddDate(0, -2, 0)))
+		all = slices.DeleteFunc(found, func(d due) bool { return d.to == 0 })
 		return err
 	})
 	if err != nil {
@@ -154,6 +165,20 @@ func (db *DB) countFunnels(ctx context.Context, epoch int64) error {
 	}
 	return nil
 }
+
+// monthBegan is the first midnight of a time's month.
+func monthBegan(t time.Time) time.Time {
+	return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, t.Location())
+}
+
+// monthEnds is the midnight after a time that ends its month, in a zone.
+func monthEnds(t time.Time, zone *time.Location) time.Time {
+	return monthBegan(t.In(zone)).AddDate(0, 1, 0)
+}
+
+// stillCounted is since when a campaign must have ended, if it has, to be counted in the month that began then: what is counted in a month is counted
+// to its end.
+func stillCounted(began time.Time) int64 { return began.Add(-answersMatter).UnixMilli() }
 
 // headRow is one text, with what its person has done.
 type headRow struct {
@@ -242,7 +267,13 @@ func (db *DB) countFunnel(ctx context.Context, epoch int64, id campaign.ID, n st
 		if err != nil {
 			return err
 		}
-		body, err := json.Marshal(before.Next(&h.head, timeOf(to)))
+		f := before.Next(&h.head, timeOf(to))
+		if end := timeOf(to).In(throttle.Calendar{}.Midnight(timeOf(to)).Location()); end.Equal(monthBegan(end)) {
+			if f, err = endMonth(tx, id, f, selfrefer.MonthOf(end.Add(-1), end.Location())); err != nil {
+				return err
+			}
+		}
+		body, err := json.Marshal(f)
 		if err != nil {
 			return err
 		}
@@ -253,6 +284,20 @@ func (db *DB) countFunnel(ctx context.Context, epoch int64, id campaign.ID, n st
 			SET counted_to = excluded.counted_to, body = excluded.body`, int64(id), to, string(body))
 		return err
 	})
+}
+
+// endMonth keeps how groups have grown in the month that ends with a funnel, if that is known, and gives the funnel with which the next one begins.
+func endMonth(tx *Tx, id campaign.ID, f campaign.Funnel, m selfrefer.Month) (campaign.Funnel, error) {
+	next, grown, known := f.EndMonth()
+	if !known {
+		return next, nil
+	}
+	body, err := json.Marshal(grown)
+	if err != nil {
+		return next, err
+	}
+	_, err = tx.Exec(`INSERT INTO funnel_month (campaign, month, body) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, int64(id), string(m), string(body))
+	return next, err
 }
 
 // reached is how far somebody came with one text, before an instant.

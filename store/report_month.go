@@ -290,8 +290,13 @@ func (db *DB) DrawUpReports(ctx context.Context) error {
 		}
 	}
 	return db.write(ctx, "purge old reports", func(tx *Tx) error {
-		_, err := tx.Exec(`DELETE FROM report_month WHERE month < $1`, string(selfrefer.MonthOf(timeOf(tx.now).Add(-reportLife), time.UTC)))
-		return err
+		old := string(selfrefer.MonthOf(timeOf(tx.now).Add(-reportLife), time.UTC))
+		for _, purge := range []string{`DELETE FROM report_month WHERE month < $1`, `DELETE FROM funnel_month WHERE month < $1`} {
+			if _, err := tx.Exec(purge, old); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
@@ -450,6 +455,9 @@ func (db *DB) countMonth(tx *Tx, n staff.NetworkID, m selfrefer.Month, f *selfre
 		return err
 	}
 	if err := db.countTexts(tx, n, from, to, f); err != nil {
+		return err
+	}
+	if err := countPages(tx, n, m, zone, f); err != nil {
 		return err
 	}
 	d, err := deprivationOf(tx, n)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -28,8 +29,16 @@ func mustReportWorld(tb testing.TB, cfg Config) *reportWorld {
 	cfg.Now = func() time.Time { return r.now }
 	r.world = mustWorld(tb, mustOpen(tb, cfg))
 	r.manager = r.senior
-	r.write(`UPDATE campaign SET launched_at = $1`, r.now.UnixMilli())
+	r.write(`UPDATE campaign SET launched_at = $1, policy = '{"price":1}', steps = '[{"number":1,"template":"x"}]'`, r.now.UnixMilli())
 	return r
+}
+
+// countPages has the pages of campaigns counted, as the leader does.
+func (r *reportWorld) countPages() {
+	r.tb.Helper()
+	epoch, _, err := r.db.Lead(context.Background(), "test", time.Hour)
+	r.must(err)
+	r.must(r.db.Finish(context.Background(), epoch))
 }
 
 // asks makes n referrals of people of a sector and a sex.
@@ -86,6 +95,7 @@ func TestReport(t *testing.T) {
 		second := w.asks(8, "L36 2", "m", "money")
 		twice := w.asks(1, "L36 2", "m", "money")[0]
 		w.write(`UPDATE referral SET state = 'duplicate', joined_to = $1, closed_at = $2 WHERE id = $3`, int64(second[0]), w.now.UnixMilli(), int64(twice))
+		w.write(`UPDATE message SET answered_at = 0 WHERE id = (SELECT message FROM referral WHERE id = $1)`, int64(twice)) // they had answered before
 		w.write(`UPDATE referral SET urgent = $1 WHERE id = $2`, true, int64(first[0]))
 		// A bank holiday and a night are no working time: until 11 in the morning of Tuesday the 5th it is two hours.
 		w.now = time.Date(2026, 5, 5, 10, 0, 0, 0, time.UTC)
@@ -130,6 +140,7 @@ func TestReport(t *testing.T) {
 		if first, last, err := w.db.ReportSpan(ctx, w.manager); first != "2026-05" || last != "2026-05" || err != nil {
 			t.Fatalf("%q to %q, %v", first, last, err)
 		}
+		w.countPages()
 		r := w.report(selfrefer.ReportQuery{From: "2026-05", To: "2026-05"})
 		for code, want := range map[string]string{
 			selfrefer.TableSummary:       "referrals 20; urgent hidden; first_contacts 20; within_promise 60%; ended 14; texts 21; cost £0.50; per_1000 952.4; cost_per_referral £0.03",
@@ -265,5 +276,94 @@ func TestReportIsCountedInTheBackground(t *testing.T) {
 		// Closing the database does not wait for months.
 		_, err = w.db.CountReport(ctx, w.manager, "2026-08", "2026-08")
 		w.must(err)
+	})
+}
+
+// A report tells nothing of a group that the pages of a campaign hide, and where they were not counted to the month's end, no number that they may
+// tell. A month that was counted before that was looked at is read as it was.
+func TestReportBesidePages(t *testing.T) {
+	ctx := context.Background()
+	q := selfrefer.ReportQuery{From: "2026-05", To: "2026-05"}
+	const sexes = "f 12 12 1,000.0 0 – 0; m 8 8 1,000.0 0 – 0"
+	for _, c := range []struct{ name, want string }{{"counted", sexes}, {"shown on the day before", "f 10 or more 10 or more hidden 0 – 0; m 5 or more 5 or more hidden 0 – 0"},
+		{"not counted", "f hidden hidden hidden hidden hidden 0; m hidden hidden hidden hidden hidden 0"}, {"older", sexes}} {
+		eachEngine(t, func(t *testing.T, cfg Config) {
+			w := mustReportWorld(t, cfg)
+			if c.name == "shown on the day before" {
+				w.now = time.Date(2026, 5, 30, 9, 0, 0, 0, time.UTC)
+				w.asks(10, "L36 1", "f", "money")
+				w.asks(5, "L36 2", "m", "money")
+				w.now = w.now.AddDate(0, 0, 1)
+				w.countPages() // to the end of the 30th
+				w.asks(2, "L36 1", "f", "money")
+				w.asks(3, "L36 2", "m", "money")
+			} else {
+				w.asks(12, "L36 1", "f", "money")
+				w.asks(8, "L36 2", "m", "money")
+			}
+			w.now = time.Date(2026, 6, 4, 12, 0, 0, 0, time.UTC)
+			if c.name != "not counted" {
+				w.countPages()
+			}
+			if got := said(w.report(q).Table(selfrefer.TableSexes)); got != c.want && c.name != "older" {
+				t.Errorf("%s: %q, want %q", c.name, got, c.want)
+			}
+			if c.name == "older" {
+				var f map[string]any
+				w.must(w.db.read(ctx, "test", func(tx *Tx) error {
+					var text string
+					if err := tx.QueryRow(`SELECT figures FROM report_month`).Scan(&text); err != nil {
+						return err
+					}
+					return json.Unmarshal([]byte(text), &f)
+				}))
+				delete(f, "pages")
+				text, err := json.Marshal(f)
+				w.must(err)
+				w.write(`UPDATE report_month SET figures = $1`, string(text))
+				if got := said(w.report(q).Table(selfrefer.TableSexes)); got != c.want {
+					t.Errorf("%s: %q, want %q", c.name, got, c.want)
+				}
+			}
+		})
+	}
+}
+
+// No midnight that ends a month is left out, however late it is counted, and a campaign that is over is counted to the end of the month in which
+// answers stop to matter, and no further.
+func TestPagesAreCountedToTheEndOfEachMonth(t *testing.T) {
+	eachEngine(t, func(t *testing.T, cfg Config) {
+		w := mustReportWorld(t, cfg)
+		w.asks(12, "L36 1", "f", "money")
+		months := func() int { return int(w.count(`SELECT COUNT(*) FROM funnel_month`)) }
+		counted := func() time.Time {
+			var at int64
+			w.must(w.db.read(context.Background(), "test", func(tx *Tx) error {
+				return tx.QueryRow(`SELECT counted_to FROM funnel`).Scan(&at)
+			}))
+			return timeOf(at)
+		}
+		w.now = time.Date(2026, 7, 3, 12, 0, 0, 0, time.UTC)
+		for i, want := range []time.Time{time.Date(2026, 5, 31, 23, 0, 0, 0, time.UTC), time.Date(2026, 6, 30, 23, 0, 0, 0, time.UTC), time.Date(2026, 7, 2, 23, 0, 0, 0, time.UTC)} {
+			w.countPages()
+			if got := counted(); !got.Equal(want) || months() != min(i+1, 2) {
+				t.Errorf("round %d: counted to %v with %d months, want %v", i, got, months(), want)
+			}
+		}
+		w.write(`UPDATE campaign SET state = 'finished', finished_at = $1`, w.now.UnixMilli()) // answers matter until 14 August
+		for _, day := range []time.Time{time.Date(2026, 8, 20, 12, 0, 0, 0, time.UTC), time.Date(2026, 9, 2, 12, 0, 0, 0, time.UTC), time.Date(2026, 10, 2, 12, 0, 0, 0, time.UTC)} {
+			w.now = day
+			for range 4 {
+				w.countPages()
+			}
+		}
+		if got := counted(); !got.Equal(time.Date(2026, 8, 31, 23, 0, 0, 0, time.UTC)) || months() != 4 {
+			t.Errorf("after the end: counted to %v with %d months", got, months())
+		}
+		w.now = w.now.Add(reportLife + 30*24*time.Hour)
+		w.must(w.db.DrawUpReports(context.Background()))
+		if months() != 0 {
+			t.Errorf("%d months are kept for too long", months())
+		}
 	})
 }

@@ -71,10 +71,11 @@ func TableBeside(counts [][]int, given [][]Given, atLeast []int, told bool) (hid
 }
 
 // List does it for one row of counts whose total is shown. The answer has one more than counts: the last is the total's.
-func List(counts []int) (hidden []bool) { return ListBeside(counts, nil) }
+func List(counts []int) (hidden []bool) { return ListBeside(counts, nil, false) }
 
-// ListBeside does it beside what is hidden already; given is as long as counts, or nil.
-func ListBeside(counts []int, given []Given) (hidden []bool) {
+// ListBeside does it beside what is hidden already; given is as long as counts, or nil. If told, the reader knows the total from elsewhere, however
+// small it is.
+func ListBeside(counts []int, given []Given, told bool) (hidden []bool) {
 	n := network{nodes: 2}
 	all := 0
 	for i, c := range counts {
@@ -85,7 +86,7 @@ func ListBeside(counts []int, given []Given) (hidden []bool) {
 		n.add(a)
 		all += c
 	}
-	n.add(arc{from: 1, to: 0, value: all, fixed: true})
+	n.add(arc{from: 1, to: 0, value: all, fixed: true, open: told})
 	n.hide()
 	hidden = make([]bool, len(counts)+1)
 	for i, a := range n.arcs {

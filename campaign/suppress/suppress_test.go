@@ -490,7 +490,7 @@ func TestWhatIsGuardedHasRoom(t *testing.T) {
 		for i := range given {
 			given[i] = rapid.SampledFrom([]Given{Open, Open, Gone, Guarded}).Draw(t, "given")
 		}
-		hidden := ListBeside(counts, given)
+		hidden := ListBeside(counts, given, false)
 		if !slices.Contains(given, Guarded) && !slices.Contains(given, Gone) && !slices.Equal(hidden, List(counts)) {
 			t.Fatalf("%v beside nothing is hidden as %v", counts, hidden)
 		}
@@ -551,6 +551,9 @@ func TestPartsDoNotTellTheirSum(t *testing.T) {
 func TestATableWhoseRowsAreKnown(t *testing.T) {
 	counts := [][]int{{30, 2}, {20, 9}, {40, 8}}
 	none := make([]int, len(counts))
+	if got := ListBeside([]int{2, 0, 0}, nil, true); got[3] || !got[0] || !got[1] && !got[2] {
+		t.Errorf("2 of a total that is known to be 2 are shown as %v", got)
+	}
 	hidden := TableBeside(counts, nil, none, true)
 	rows := 0
 	for i := range counts {

@@ -7,7 +7,7 @@ func reportCalls(d describe) object {
 	text := object{"type": "string"}
 	month := object{"type": "string", "pattern": `^[0-9]{4}-[0-9]{2}$`, "examples": []string{"2026-06"}}
 	units := object{"type": "string", "enum": []selfrefer.Unit{selfrefer.Number, selfrefer.Percent, selfrefer.Hours, selfrefer.Pounds, selfrefer.Points, selfrefer.PerMill}}
-	figure := object{"description": "a number; at_least where some months are hidden; hidden where there are too few people; null where there is nothing to tell", "oneOf": []any{
+	figure := object{"description": "a number; at_least where a part is hidden; hidden where there are too few people; null where there is nothing to tell", "oneOf": []any{
 		d.fields(object{"value": object{"type": "number"}}, "value"), d.fields(object{"at_least": object{"type": "number"}}, "at_least"), d.fields(object{"hidden": object{"const": true}}, "hidden"), object{"type": "null"}}}
 	table := d.fields(object{"code": text, "title": text, "note": text, "columns": d.list(d.fields(object{"code": text, "words": text, "unit": units}, "code", "words")),
 		"rows": d.list(d.fields(object{"code": text, "words": text, "figures": d.list(figure), "note": text}, "code", "words", "figures"))}, "code", "title", "columns", "rows")

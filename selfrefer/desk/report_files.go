@@ -120,7 +120,7 @@ type sheet struct {
 // writeReportXLSX writes one sheet for each table, and one that tells what they are of.
 func writeReportXLSX(to io.Writer, r selfrefer.Report) error {
 	about := sheet{"About", [][]any{{"From", r.Query.From.Words()}, {"To", r.Query.To.Words()}, {"Of", r.Of},
-		{"Hidden", fmt.Sprintf("Every number from 1 to %d of people is hidden, with as many others as it takes that nobody can work it out. “12 or more” means that some months are hidden.", selfrefer.HiddenBelow-1)}}}
+		{"Hidden", fmt.Sprintf("Every number from 1 to %d of people is hidden, with as many others as it takes that nobody can work it out. “12 or more” means that a part is hidden.", selfrefer.HiddenBelow-1)}}}
 	all := []sheet{about}
 	for _, t := range r.Tables {
 		s := sheet{name: t.Title}
