@@ -33,8 +33,7 @@ func (m *SinceMonth) shows(g Group) {
 
 // Growth is how the groups of a campaign have grown in a month.
 type Growth struct {
-	Deprived bool                 `json:"deprived"` // grouped by deprivation instead of by district
-	Groups   map[Grouping][]Grown `json:"groups"`
+	Groups map[Grouping][]Grown `json:"groups"`
 }
 
 // Grown is by how many more of a group have come so far.
@@ -48,7 +47,7 @@ type Grown struct {
 // EndMonth gives how the groups have grown in the month that ends with this funnel, and the funnel with which the next one begins. known is false
 // if nobody knows how they stood when it began.
 func (f Funnel) EndMonth() (next Funnel, grown Growth, known bool) {
-	next, grown, known = f, Growth{Deprived: f.Deprived, Groups: map[Grouping][]Grown{}}, f.Begun
+	next, grown, known = f, Growth{Groups: map[Grouping][]Grown{}}, f.Begun
 	next.Groups, next.Begun = map[Grouping][]Group{}, true
 	for by, groups := range f.Groups {
 		for _, g := range groups {
