@@ -535,9 +535,9 @@ func TestNothingSmallFollowsFromReportsBesidePages(t *testing.T) {
 // usefulness is how much reports tell beside the pages of a campaign.
 type usefulness struct{ exactly, atLeast, of, reasons, ofReasons int }
 
-// beside gives a campaign whose texts go out evenly over so many days, and tells what three months' reports tell by practice, age, sex and sector,
+// reportedBeside gives a campaign whose texts go out evenly over so many days, and tells what three months' reports tell by practice, age, sex and sector,
 // and of what people ask help for by practice.
-func beside(t *testing.T, dice *rand.Rand, people, practices, answers, first, days int, pages bool) (u usefulness) {
+func reportedBeside(t *testing.T, dice *rand.Rand, people, practices, answers, first, days int, pages bool) (u usefulness) {
 	bands := []string{"18-39", "18-39", "40-64", "40-64", "65-79", "80+"}
 	var all []resident
 	for range people {
@@ -644,7 +644,7 @@ func TestReportsBesidePagesTellEnough(t *testing.T) {
 		var before, after usefulness
 		for seed := range uint64(2) {
 			for _, pages := range []bool{false, true} {
-				u, sum := beside(t, rand.New(rand.NewPCG(seed, 5)), shape.people, shape.practices, shape.answers, shape.first, shape.days, pages), &before
+				u, sum := reportedBeside(t, rand.New(rand.NewPCG(seed, 5)), shape.people, shape.practices, shape.answers, shape.first, shape.days, pages), &before
 				if pages {
 					sum = &after
 				}
