@@ -42,6 +42,7 @@ type keyboard struct {
 	views  []campaign.View // of campaigns that were launched, the first one first
 	until  time.Time       // the town is in haste until then, if nothing waits for the manager
 	over   time.Time       // the last such time that it has told the end of
+	fresh  time.Time       // of which Monday the fresh list is
 }
 
 // emptyAlone refuses what an empty demo cannot be.
@@ -63,15 +64,40 @@ func (d *demo) writeList() (err error) {
 	if _, err := os.Stat(d.listPath()); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	half := d.listPath() + ".new"
+	return d.writeListOf(d.listPath(), d.charter.Start)
+}
+
+// freshPath is where a fresh list lies from the second Monday on, as practices export one: a campaign that goes on for longer needs it.
+func (d *demo) freshPath() string { return filepath.Join(d.dir(), "fresh-list.csv") }
+
+// writeFresh writes the fresh list of this week's Monday, once. A demo that goes on writes it again.
+func (d *demo) writeFresh(now time.Time) error {
+	monday := mondayOf(now)
+	if !monday.After(d.charter.Start) || monday.Equal(d.keys.fresh) {
+		return nil
+	}
+	d.keys.fresh = monday
+	return d.writeListOf(d.freshPath(), monday)
+}
+
+// mondayOf is when practices export their lists in the week of an instant.
+func mondayOf(at time.Time) time.Time {
+	at = at.In(town.London)
+	y, m, day := at.Date()
+	return time.Date(y, m, day-(int(at.Weekday())+6)%7, 7, 0, 0, 0, town.London)
+}
+
+// writeListOf writes the town's list as it is on a day. Whoever uploads it meanwhile has the old one or the new one.
+func (d *demo) writeListOf(path string, day time.Time) error {
+	half := path + ".new"
 	f, err := os.OpenFile(half, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err == nil {
 		w := bufio.NewWriterSize(f, 1<<20)
-		err = town.WriteList(w, d.charter.Seed, d.charter.Patients, demoNetwork.Practices, d.charter.Start)
+		err = town.WriteFreshList(w, d.charter.Seed, d.charter.Patients, demoNetwork.Practices, d.charter.Start, day)
 		err = errors.Join(err, w.Flush(), f.Close())
 	}
 	if err == nil {
-		err = os.Rename(half, d.listPath())
+		err = os.Rename(half, path)
 	}
 	if err != nil {
 		return fmt.Errorf("write the town's patient list: %w", err)
@@ -142,7 +168,7 @@ func reportOf(text time.Time) time.Time {
 // --speed, and on after the last text, until the month can be reported on; and like ours whenever something waits for the manager, who would
 // lose days by reading.
 func (d *demo) tempoAt(ctx context.Context, now time.Time) (tempo, error) {
-	if err := d.look(ctx); err != nil {
+	if err := errors.Join(d.writeFresh(now), d.look(ctx)); err != nil {
 		return tempo{}, err
 	}
 	ours := tempo{speed: 1, until: now.AddDate(10, 0, 0), steady: true}
@@ -175,10 +201,7 @@ func (d *demo) haste() float64 {
 
 // waits says what of a campaign waits for its manager, or for the machine; "" if nothing does.
 func waits(v campaign.View, now time.Time) string {
-	listed := v.Audience.ScreenedAt
-	if v.FreshAt.After(listed) {
-		listed = v.FreshAt
-	}
+	listed := v.ListOn(v.Audience)
 	unsent := v.Counts[campaign.Planned] > 0
 	switch {
 	case v.State == campaign.Paused && v.FirstLook == campaign.LookWaits:
@@ -194,7 +217,7 @@ func waits(v campaign.View, now time.Time) string {
 	case unsent && !v.Silent.IsZero() && v.Checked.IsZero():
 		return "waits for you to look at its link"
 	case unsent && now.Sub(listed) > throttle.ListLasts(v.Policy.MaxListAge):
-		return "waits for a fresh list"
+		return "waits for a fresh list: screen it against fresh-list.csv"
 	}
 	return ""
 }
@@ -237,6 +260,7 @@ Everything here is made up, and nothing leaves this computer.
   Desks    %s/desk     (password for all: %s)
   Phones   http://%s%s/     texts arrive here; tap a link yourself
   List     %s     %d patients, as of %s
+           and, each Monday from the second on, %s
 
 There are a network with its practices, these people, and a team with working hours; no list, no campaign and no services. You are the manager:
 sign in as %s, upload the list and make a campaign; let %s approve it, and
@@ -245,7 +269,7 @@ sign in as %s, upload the list and make a campaign; let %s approve it, and
 The town's time runs like ours until you launch a campaign, then %s %s, and like ours again
 whenever a campaign is paused or waits for you.
 
-`, d.app.PublicURL, d.charter.Password, d.charter.Phones, emulator.DefaultPhonePrefix, list, d.charter.Patients, d.charter.Start.In(town.London).Format("2 January 2006"),
+`, d.app.PublicURL, d.charter.Password, d.charter.Phones, emulator.DefaultPhonePrefix, list, d.charter.Patients, d.charter.Start.In(town.London).Format("2 January 2006"), filepath.Base(d.freshPath()),
 		demoStaff[0].email, demoStaff[1].email, demoStaff[2].email, haste, until)
 	d.nameStaff()
 }

@@ -281,10 +281,13 @@ func TestDemo_empty(t *testing.T) {
 		t.Error("the link workers have called nobody")
 	}
 	e.report("June 2026", "Loneliness")
+	if fresh, err := os.ReadFile(filepath.Join(filepath.Dir(list), "fresh-list.csv")); err != nil || !strings.Contains(string(fresh[:200]), `"Run on:","29-Jun-2026`) || len(fresh) >= len(file) {
+		t.Errorf("the fresh list of the last Monday has %d bytes, the first list %d: %v", len(fresh), len(file), err)
+	}
 
 	// A second campaign, of people whom the first has not had, sets the town in haste once more.
 	var others bytes.Buffer
-	if err := town.WriteList(&others, seed+1, 60, demoNetwork.Practices, start); err != nil {
+	if err := town.WriteList(&others, seed+1, 60, demoNetwork.Practices, e.clock()); err != nil {
 		t.Fatal(err)
 	}
 	summer := e.launched(e.upload("Newcomers", others.Bytes()), "Summer")
@@ -403,7 +406,7 @@ func TestTwice_ofSeveral(t *testing.T) {
 func TestEmpty_waits(t *testing.T) {
 	now := time.Date(2026, time.June, 10, 11, 0, 0, 0, town.London)
 	running := func(change func(*campaign.View)) campaign.View {
-		v := campaign.View{Campaign: campaign.Campaign{State: campaign.Running, LaunchedAt: now.AddDate(0, 0, -1)}, Audience: campaign.Audience{ScreenedAt: now.AddDate(0, 0, -2)}, Counts: campaign.Counts{campaign.Planned: 7}}
+		v := campaign.View{Campaign: campaign.Campaign{State: campaign.Running, LaunchedAt: now.AddDate(0, 0, -1)}, Audience: campaign.Audience{TakenOn: now.AddDate(0, 0, -2)}, Counts: campaign.Counts{campaign.Planned: 7}}
 		change(&v)
 		return v
 	}
@@ -422,12 +425,12 @@ func TestEmpty_waits(t *testing.T) {
 		{"answers have stopped", "waits for you to look at its link", func(v *campaign.View) { v.Silent = now.Add(-time.Hour) }},
 		{"answers have stopped, and somebody has looked", "", func(v *campaign.View) { v.Silent, v.Checked = now.Add(-time.Hour), now }},
 		{"answers have stopped, and nothing is left", "", func(v *campaign.View) { v.Silent, v.Counts = now.Add(-time.Hour), nil }},
-		{"an old list", "waits for a fresh list", func(v *campaign.View) { v.Audience.ScreenedAt = now.AddDate(0, 0, -15) }},
+		{"an old list", "waits for a fresh list: screen it against fresh-list.csv", func(v *campaign.View) { v.Audience.TakenOn = now.AddDate(0, 0, -15) }},
 		{"an old list that may be old", "", func(v *campaign.View) {
-			v.Audience.ScreenedAt, v.Policy.MaxListAge = now.AddDate(0, 0, -15), 28*24*time.Hour
+			v.Audience.TakenOn, v.Policy.MaxListAge = now.AddDate(0, 0, -15), 28*24*time.Hour
 		}},
 		{"an old list, screened again", "", func(v *campaign.View) {
-			v.Audience.ScreenedAt, v.FreshAt = now.AddDate(0, 0, -15), now.AddDate(0, 0, -1)
+			v.Audience.TakenOn, v.FreshAt = now.AddDate(0, 0, -15), now.AddDate(0, 0, -1)
 		}},
 	} {
 		if got := waits(running(c.change), now); got != c.want {

@@ -19,3 +19,21 @@ func lots(seed uint64, what string, which ...string) *rand.Rand {
 	}
 	return rand.New(rand.NewPCG(h.Sum64(), seed))
 }
+
+// lot is something that happens, and how often of all times.
+type lot struct {
+	what  string
+	share float64
+}
+
+// draw draws one of some lots; the last takes what the shares leave.
+func draw(rng *rand.Rand, from []lot) (what string) {
+	x := rng.Float64()
+	for _, l := range from {
+		if what = l.what; x < l.share {
+			break
+		}
+		x -= l.share
+	}
+	return what
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -152,6 +153,11 @@ func nhsNumber(six int) string {
 // WriteList writes a patient list as a GP system exports it: title lines, a header, rows in many spellings with what is wrong in real
 // ones, a total. It is Windows-1252, with quotation marks and CRLF. The same arguments give the same file; no row is kept in memory.
 func WriteList(w io.Writer, seed uint64, patients int, practices []staff.Practice, today time.Time) error {
+	return WriteFreshList(w, seed, patients, practices, today, today)
+}
+
+// WriteFreshList is WriteList of a later day: some people have left their practice since, and some have died. Nobody is new.
+func WriteFreshList(w io.Writer, seed uint64, patients int, practices []staff.Practice, today, later time.Time) error {
 	if patients < 1 || patients > MostPatients {
 		return fmt.Errorf("a made-up list has between 1 and %d patients: the range of test NHS numbers has no more", MostPatients)
 	}
@@ -181,18 +187,51 @@ func WriteList(w io.Writer, seed uint64, patients int, practices []staff.Practic
 	}
 	line("Patient Listing - Social prescribing outreach")
 	line("Organisation:", "Knowsley Riverside PCN")
-	line("Run on:", today.Format("02-Jan-2006 15:04"))
+	line("Run on:", later.Format("02-Jan-2006 15:04"))
 	_, _ = b.WriteString("\r\n")
 	line("NHS Number", "Given Name", "Family Name", "Date of Birth", "Gender", "Mobile Telephone", "Organisation ODS Code", "Postcode", "Date of Death", "SMS Dissent", "Main Spoken Language")
+	rows := 0
 	for r := range residents(seed, patients, practices, today) {
-		line(r.cells(seed, practices, today)...)
+		left, died := r.gone(seed, today, later)
+		if left {
+			continue
+		}
+		cells := r.cells(seed, practices, today)
+		if died != "" && r.fate != fateDeceased {
+			cells[cellDied] = died
+		}
+		line(cells...)
+		rows++
 	}
 	_, _ = b.WriteString("\r\n")
-	line("Total patients:", fmt.Sprint(patients))
+	line("Total patients:", fmt.Sprint(rows))
 	if err := b.Flush(); err != nil {
 		return fmt.Errorf("write the list: %w", err)
 	}
 	return nil
+}
+
+// cellDied is where a row has the date of death.
+const cellDied = 8
+
+// goneWeekly is the share of people who leave their practice or die in a week; a quarter of them die.
+const goneWeekly = .002
+
+// gone says what has become of somebody between two days: who is gone on one stays gone on all later ones.
+func (r *resident) gone(seed uint64, from, to time.Time) (left bool, died string) {
+	weeks := int(to.Sub(from).Round(7*24*time.Hour) / (7 * 24 * time.Hour))
+	if weeks <= 0 {
+		return false, ""
+	}
+	rng := lots(seed, "gone", r.nhs)
+	week := 1 + int(math.Log(1-rng.Float64())/math.Log(1-goneWeekly)) // in which it happens
+	if week > weeks {
+		return false, ""
+	}
+	if rng.IntN(4) > 0 {
+		return true, ""
+	}
+	return false, from.AddDate(0, 0, 7*week-1-rng.IntN(7)).Format("02-Jan-2006")
 }
 
 // cells spells a row as one of the people who typed it would have.

@@ -106,3 +106,53 @@ func TestWriteList_sameAgain(t *testing.T) {
 		t.Error("a list longer than the range of NHS numbers was made")
 	}
 }
+
+// A fresh list lacks who has left, and says who has died; whoever is gone stays gone, and all others are as they were.
+func TestWriteFreshList(t *testing.T) {
+	const n = 20_000
+	rows := func(weeks int) (all []string, left int) {
+		var file bytes.Buffer
+		later := testToday.AddDate(0, 0, 7*weeks).Add(-time.Hour) // the exports are of seven in the morning
+		if err := WriteFreshList(&file, 7, n, testPractices, testToday, later); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(file.String(), `"Run on:","`+later.Format("02-Jan-2006")) {
+			t.Errorf("the list of week %d is of another day", weeks)
+		}
+		for line := range strings.SplitSeq(file.String(), "\r\n") {
+			if strings.Count(line, `","`) == 10 && !strings.Contains(line, "Given Name") {
+				all = append(all, line)
+			}
+		}
+		return all, n - len(all)
+	}
+	who := func(row string) string { return strings.Join(strings.SplitN(row, `","`, 4)[:3], " ") }
+	first, none := rows(0)
+	if none != 0 {
+		t.Errorf("%d have left on the first day", none)
+	}
+	was, known := map[string]bool{}, map[string]bool{}
+	for _, row := range first {
+		was[row], known[who(row)] = true, true
+	}
+	before := 0
+	for weeks := 1; weeks <= 4; weeks++ {
+		have, left := rows(weeks)
+		if left < before || left < 15*weeks || left > 60*weeks {
+			t.Errorf("after %d weeks %d have left, after %d weeks %d had", weeks, left, weeks-1, before)
+		}
+		died := 0
+		for _, row := range have {
+			if !known[who(row)] {
+				t.Fatalf("somebody is new: %s", row)
+			}
+			if !was[row] {
+				died++
+			}
+		}
+		if died < 3*weeks || died > 30*weeks {
+			t.Errorf("after %d weeks %d have died", weeks, died)
+		}
+		before = left
+	}
+}

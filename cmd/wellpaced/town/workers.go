@@ -36,10 +36,7 @@ const (
 )
 
 // outcomes of a first contact, with their shares.
-var outcomes = []struct {
-	event string
-	share float64
-}{{"start_support", .62}, {"send_onward", .2}, {"decline", .08}, {"close", .1}}
+var outcomes = []lot{{"start_support", .62}, {"send_onward", .2}, {"decline", .08}, {"close", .1}}
 
 // desk is where the link workers of the town sit.
 type desk struct {
@@ -236,18 +233,15 @@ func (d *desk) finish(ctx context.Context, now time.Time, it item) error {
 	}
 	rng := lots(d.t.cfg.Seed, "outcome", strconv.FormatInt(it.Referral, 10))
 	if it.Reached {
-		event, x := outcomes[0].event, rng.Float64()
-		for _, o := range outcomes {
-			if event = o.event; x < o.share {
-				break
-			}
-			x -= o.share
-		}
+		event := draw(rng, outcomes)
 		if _, err := d.act(ctx, h, it.Referral, event); err != nil {
 			return err
 		}
 		if event != "start_support" {
 			return d.write(entry{Kind: over, Referral: it.Referral})
+		}
+		if err := d.note(ctx, h, it.Referral, 1); err != nil {
+			return err
 		}
 		// Six to twelve meetings: people are in support for some weeks.
 		weeks := 2 + 5*rng.Float64()
@@ -456,10 +450,7 @@ func (d *desk) act(ctx context.Context, h *hand, id int64, event string) (r refe
 }
 
 // discharges are why somebody's support ends, with their shares.
-var discharges = []struct {
-	reason string
-	share  float64
-}{{"needs_met", .6}, {"onward", .2}, {"declined_further_help", .1}, {"lost_contact", .07}, {"moved", .03}}
+var discharges = []lot{{"needs_met", .6}, {"onward", .2}, {"declined_further_help", .1}, {"lost_contact", .07}, {"moved", .03}}
 
 // onwardShare is how many people are passed on to services of the directory before their support ends.
 const onwardShare = .4
@@ -467,18 +458,15 @@ const onwardShare = .4
 // discharge ends somebody's support. Some are passed on first, to the two services that fit them best.
 func (d *desk) discharge(ctx context.Context, h *hand, id int64) error {
 	rng := lots(d.t.cfg.Seed, "discharge", strconv.FormatInt(id, 10))
+	if err := d.note(ctx, h, id, 2+rng.IntN(3)); err != nil {
+		return err
+	}
 	if rng.Float64() < onwardShare {
 		if err := d.passOn(ctx, h, id); err != nil {
 			return err
 		}
 	}
-	reason, x := discharges[0].reason, rng.Float64()
-	for _, r := range discharges {
-		if reason = r.reason; x < r.share {
-			break
-		}
-		x -= r.share
-	}
+	reason := draw(rng, discharges)
 	err := d.call(ctx, h, http.MethodPost, fmt.Sprintf("/api/v1/referrals/%d/close", id), map[string]string{"reason": reason}, new(struct{}))
 	if errors.Is(err, errConflict) {
 		d.t.log.Info("a referral has moved on without its worker", "referral", id, "event", "close")
@@ -503,6 +491,32 @@ func (d *desk) passOn(ctx context.Context, h *hand, id int64) error {
 		err := d.call(ctx, h, http.MethodPost, path, map[string]any{"onward": onward}, new(struct{}))
 		if errors.Is(err, errConflict) {
 			return nil // somebody else has taken it over; closing says so
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// interventions are what workers write down that they did, with their shares.
+var interventions = []lot{{"listening", .3}, {"information", .22}, {"goal_setting", .16}, {"signposted", .12}, {"form_filling", .1}, {"welfare_call", .05}, {"liaison", .03}, {"home_visit", .02}}
+
+// note writes down what a worker did for somebody, until there are so many entries: after a kill none stands there twice.
+func (d *desk) note(ctx context.Context, h *hand, id int64, all int) error {
+	var s struct {
+		Interventions []struct{} `json:"interventions"`
+	}
+	path := fmt.Sprintf("/api/v1/referrals/%d/support", id)
+	if err := d.call(ctx, h, http.MethodGet, path, nil, &s); err != nil {
+		return err
+	}
+	for i := len(s.Interventions); i < all; i++ {
+		rng := lots(d.t.cfg.Seed, "intervention", strconv.FormatInt(id, 10), strconv.Itoa(i))
+		done := map[string]any{"kind": draw(rng, interventions), "minutes": 5 * (2 + rng.IntN(8))}
+		err := d.call(ctx, h, http.MethodPost, path, map[string]any{"intervention": done}, new(struct{}))
+		if errors.Is(err, errConflict) {
+			return nil // somebody else has taken it over
 		}
 		if err != nil {
 			return err
