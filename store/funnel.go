@@ -151,7 +151,7 @@ func (db *DB) countFunnels(ctx context.Context, epoch int64) error {
 			WHERE c.launched_at > 0 AND c.launched_at < $1 AND c.planning < 0
 			  AND (c.state IN ('running', 'paused') OR c.finished_at > $2)
 			  AND (f.campaign IS NULL OR f.counted_to < $1)
-			ORDER BY c.id`, to, stillCounted(monthBegan(midnight).AddDate(0, -2, 0)))
+			ORDER BY c.id`, to, oldestCounted(midnight))
 		all = slices.DeleteFunc(found, func(d due) bool { return d.to == 0 })
 		return err
 	})
@@ -174,6 +174,11 @@ func monthBegan(t time.Time) time.Time {
 // monthEnds is the midnight after a time that ends its month, in a zone.
 func monthEnds(t time.Time, zone *time.Location) time.Time {
 	return monthBegan(t.In(zone)).AddDate(0, 1, 0)
+}
+
+// oldestCounted is since when a campaign must have ended, if it has, to be counted at all: a service that was away for longer catches up no more.
+func oldestCounted(midnight time.Time) int64 {
+	return stillCounted(monthBegan(midnight).AddDate(0, -2, 0))
 }
 
 // stillCounted is since when a campaign must have ended, if it has, to be counted in the month that began then: what is counted in a month is counted

@@ -200,7 +200,9 @@ func (db *DB) beginCount(n staff.NetworkID, from, to selfrefer.Month) *counting 
 	r.by[n] = c
 	r.runs.Go(func() {
 		for m := from; m <= to && c.err == nil; m = m.Add(1) {
-			if _, err := db.month(r.ctx, n, m); err != nil {
+			if _, err := db.month(r.ctx, n, m); errors.Is(err, errPagesBehind) {
+				break // whoever waits asks again
+			} else if err != nil {
 				c.err = fmt.Errorf("count %s: %w", m, err)
 			}
 		}
@@ -284,7 +286,9 @@ func (db *DB) DrawUpReports(ctx context.Context) error {
 			continue
 		}
 		for m := max(first, last.Add(1-selfrefer.MaxReportMonths)); m <= last; m = m.Add(1) {
-			if _, err := db.month(ctx, n.ID, m); err != nil {
+			if _, err := db.month(ctx, n.ID, m); errors.Is(err, errPagesBehind) {
+				break // next time
+			} else if err != nil {
 				return fmt.Errorf("count %s of network %d: %w", m, n.ID, err)
 			}
 		}
