@@ -239,7 +239,7 @@ func (u *uploading) confirm(ctx context.Context, at string) error {
 	if err != nil {
 		return err
 	}
-	form := url.Values{"name": {"bench"}}
+	form := url.Values{"name": {"bench"}, "taken": {"today"}}
 	for _, s := range selects.FindAllStringSubmatch(text, -1) {
 		if v := selected.FindStringSubmatch(s[0]); v != nil {
 			form.Set(s[1], html.UnescapeString(v[1]))
