@@ -607,7 +607,7 @@ func (p reporting) per(by, code, title, of string) ReportTable {
 		t.Heads = []ReportHead{{"referrals", "Referrals", Number}}
 	}
 	if by == BySector {
-		t.Note = "By the postcode of people who were found on a list. Sectors with too few people are left out."
+		t.Note = "By the postcode of people who were found on a list, or whose link was used. Sectors with too few people are left out."
 	} else {
 		t.Heads = append(t.Heads, ReportHead{"first_contacts", "First contacts", Number}, ReportHead{"within", "Within the promise", Percent}, ReportHead{"ended", "Ended", Number})
 	}

@@ -351,11 +351,12 @@ func (db *DB) month(ctx context.Context, n staff.NetworkID, m selfrefer.Month) (
 	return f, err
 }
 
-// What a report groups people by: of a referral and, where it is matched, of the patient.
+// What a report groups people by: of a referral, and of the patient that it is matched with, or else of whom its link was sent to. The pages of
+// campaigns group by the latter; who gave another birth date would otherwise be a difference of a few between them.
 const (
 	attributes = ` r.practice, r.campaign, COALESCE(p.age_band, ''), COALESCE(p.sex, ''), r.language, COALESCE(p.sector, '') `
 	byThem     = ` GROUP BY r.practice, r.campaign, p.age_band, p.sex, r.language, p.sector`
-	andPatient = ` LEFT JOIN patient p ON p.id = r.patient `
+	andPatient = ` LEFT JOIN message own ON own.id = r.message LEFT JOIN patient p ON p.id = CASE WHEN r.patient <> 0 THEN r.patient ELSE own.patient END `
 	// goesOn joins what hangs on a referral g with the one in which that goes on.
 	goesOn = ` JOIN referral g ON g.id = x.referral JOIN referral r ON r.id = CASE WHEN g.joined_to <> 0 THEN g.joined_to ELSE g.id END ` + andPatient
 )
