@@ -677,8 +677,8 @@ func (db *DB) View(ctx context.Context, n staff.NetworkID, id campaign.ID) (v ca
 		if err != nil {
 			return err
 		}
-		var fresh campaign.FreshState
-		if err := tx.QueryRow(`SELECT `+openFresh("$1"), int64(id)).Scan((*string)(&fresh)); err != nil {
+		fresh, err := freshState(tx, id)
+		if err != nil {
 			return err
 		}
 		v.Held = cmp.Or(v.Held, freshHold(fresh))

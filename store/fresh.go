@@ -32,15 +32,14 @@ var (
 // freshenAtOnce is how many chunks the leader goes on with in one round of its work; whoever has started the screening does not stop before its end.
 const freshenAtOnce = 20
 
-func freshOpen(tx *Tx, id campaign.ID) (bool, error) {
-	var n int
-	err := tx.QueryRow(`SELECT COUNT(*) FROM freshening WHERE campaign = $1 AND `+freshIsOpen, int64(id)).Scan(&n)
-	return n > 0, err
-}
-
 // openFresh is the state of a campaign's open screening, "" if it has none. It takes the campaign's number.
 func openFresh(id string) string {
 	return `COALESCE((SELECT f.state FROM freshening f WHERE f.campaign = ` + id + ` AND f.` + freshIsOpen + `), '')`
+}
+
+func freshState(tx *Tx, id campaign.ID) (s campaign.FreshState, err error) {
+	err = tx.QueryRow(`SELECT `+openFresh("$1"), int64(id)).Scan((*string)(&s))
+	return s, err
 }
 
 // freshHold is why an open screening in that state keeps a campaign from being sent; "" if there is none.
@@ -99,11 +98,11 @@ func (db *DB) StartFresh(ctx context.Context, who staff.Account, id campaign.ID,
 		if err := tx.QueryRow(`SELECT planning FROM campaign WHERE id = $1`, int64(id)).Scan(&planning); err != nil {
 			return err
 		}
-		open, err := freshOpen(tx, id)
+		open, err := freshState(tx, id)
 		if err != nil {
 			return err
 		}
-		if open || planning >= 0 || c.State != campaign.Running && c.State != campaign.Paused {
+		if open != "" || planning >= 0 || c.State != campaign.Running && c.State != campaign.Paused {
 			return campaign.ErrNotNow
 		}
 		own, err := scanAudience(tx.QueryRow(`SELECT `+audienceColumns+` FROM audience WHERE id = $1`, int64(c.Audience)))
